@@ -1,0 +1,142 @@
+"""Prepared data: memory-mapped arrays of one size, and one table of samples with their folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.transform import resize
+from torch import Tensor
+
+from multiresunet.data import formats
+from multiresunet.data.manifest import Sample
+from multiresunet.errors import UserError
+from multiresunet.files import write_csv
+from multiresunet.params import Dataset
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training and evaluation read.
+
+    images: N×C×(D×)H×W; uint8 stands for [0, 1] in steps of 1/255, float32 is taken as it is.
+    masks: N×(D×)H×W, uint8, 1 is foreground.
+    table: sample, group, fold; one row for each of the N.
+    """
+
+    images: NDArray[np.uint8] | NDArray[np.float32]
+    masks: NDArray[np.uint8]
+    table: pd.DataFrame
+
+    @classmethod
+    def open(cls, folder: Path) -> Prepared:
+        """Open a folder that `prepare` wrote, without reading the arrays into memory."""
+        return cls(
+            np.load(folder / "images.npy", mmap_mode="r"),
+            np.load(folder / "masks.npy", mmap_mode="r"),
+            pd.read_csv(folder / "samples.csv", dtype={"sample": str, "group": str}, keep_default_na=False),
+        )
+
+    @property
+    def dims(self) -> int:
+        """2 or 3."""
+        return self.masks.ndim - 1
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.images.shape[1])
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """Each sample's test fold."""
+        return self.table["fold"].to_numpy(dtype=np.int64)
+
+    def split(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the fold's training samples and of its test samples."""
+        return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images as float32 N×C×(D×)H×W, masks as float32 N×1×(D×)H×W."""
+        images = torch.from_numpy(self.images[indices])
+        if images.dtype == torch.uint8:
+            images = images.float() / 255
+        return images, torch.from_numpy(self.masks[indices]).float().unsqueeze(1)
+
+
+def prepare(
+    source: Path, samples: list[Sample], folds: Iterable[int], dataset: Dataset, size: tuple[int, ...], target: Path
+) -> None:
+    """Bring every sample to one size and scale, and write images.npy, masks.npy and samples.csv to `target`."""
+    images = masks = None
+    for index, sample in enumerate(samples):
+        image, mask = fit_sample(
+            formats.read_image(source / sample.image), formats.read_mask(source / sample.mask), dataset, size, sample.sample
+        )
+        if images is None or masks is None:
+            shape = (len(samples), *image.shape)
+            images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype=image.dtype, shape=shape)
+            masks = np.lib.format.open_memmap(target / "masks.npy", "w+", dtype=np.uint8, shape=(len(samples), *size))
+        if image.dtype != images.dtype:
+            raise UserError(
+                f"{source / sample.image}: {image.dtype} where earlier files of the data set are {images.dtype}; "
+                "save all images with the same number of bits"
+            )
+        images[index], masks[index] = image, mask
+    table = pd.DataFrame([{"sample": s.sample, "group": s.group} for s in samples])
+    write_csv(target / "samples.csv", table.assign(fold=list(folds)))
+
+
+def fit_sample(
+    image: formats.Array, mask: formats.Array, dataset: Dataset, size: tuple[int, ...], name: str
+) -> tuple[formats.Array, NDArray[np.uint8]]:
+    """One image (C×…) and its mask, resized or padded to `size`, scaled or standardised; the mask 0 or 1.
+
+    8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
+
+    Raises:
+        UserError: if a sample that is to be padded is larger than `size`.
+    """
+    foreground = np.isin(mask, dataset.mask.foreground)
+    if dataset.normalisation == "standard":
+        values = image.astype(np.float64)
+        image = ((values - values.mean()) / max(values.std(), 1e-12)).astype(np.float32)
+    if dataset.fit == "pad":
+        if any(have > want for have, want in zip(foreground.shape, size, strict=True)):
+            raise UserError(
+                f"{name}: {foreground.shape} doesn't fit into size {list(size)}; raise datasets' size, or use fit: resize"
+            )
+        image = np.stack([_padded(channel, size) for channel in image])
+        foreground = _padded(foreground, size)
+    elif foreground.shape != size:
+        image = np.stack([_resized(channel, size) for channel in image])
+        foreground = _resized(foreground.astype(np.float32), size) >= 0.5
+    if dataset.normalisation == "unit" and image.dtype != np.uint8:
+        top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
+        image = np.clip(image.astype(np.float32) / np.float32(top), 0, 1)
+    return image, foreground.astype(np.uint8)
+
+
+def _padded(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
+    missing = [want - have for have, want in zip(array.shape, size, strict=True)]
+    return np.pad(array, [(m // 2, m - m // 2) for m in missing])
+
+
+def _resized(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
+    """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
+    if array.ndim == 2:
+        picture = Image.fromarray(array.astype(np.float32)).resize(size[::-1], Image.Resampling.BILINEAR)
+        new = np.asarray(picture)
+    else:
+        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
+    if array.dtype.kind in "iu":
+        limits = np.iinfo(array.dtype)
+        new = np.clip(np.round(new), limits.min, limits.max)
+    return new.astype(array.dtype)

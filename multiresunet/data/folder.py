@@ -1,0 +1,148 @@
+"""A folder as a data set: images/, masks/, and perhaps manifest.csv."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from multiresunet.data import manifest
+from multiresunet.data.manifest import Sample, sample_name
+from multiresunet.errors import UserError
+from multiresunet.files import sha256, some_of
+
+ENVIRONMENT = "MULTIRESUNET_DATA"
+INCOMING = Path("data/incoming")
+
+
+def locate(path: str) -> Path:
+    """The data set's folder, under $MULTIRESUNET_DATA, or under data/incoming/ if that isn't set.
+
+    Raises:
+        UserError: if there is none.
+    """
+    folder = _place(path)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: this folder is missing; put the data there, or set {ENVIRONMENT} to where {path}/ is")
+    return folder
+
+
+def is_at_hand(path: str) -> bool:
+    """Whether the data set's folder exists on this machine."""
+    return _place(path).is_dir()
+
+
+def survey(folder: Path) -> list[Sample]:
+    """Pair images with masks, and hash every file.
+
+    Pairs come from manifest.csv, or else from names that are the same but for the extension. Checksums in the
+    manifest are checked.
+
+    Raises:
+        UserError: naming the files that are missing, have no partner, or aren't what the manifest says.
+    """
+    listed = manifest.read(folder) if (folder / manifest.NAME).exists() else _pair_by_name(folder)
+    if not listed:
+        raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
+    missing = [path for s in listed for path in (s.image, s.mask) if not (folder / path).is_file()]
+    if missing:
+        raise UserError(f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line")
+    hashed = [replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed]
+    changed = [
+        path
+        for old, new in zip(listed, hashed, strict=True)
+        for path, was, now in (
+            (old.image, old.image_sha256, new.image_sha256),
+            (old.mask, old.mask_sha256, new.mask_sha256),
+        )
+        if was and was != now
+    ]
+    if changed:
+        raise UserError(
+            f"{folder}: {some_of(changed)} doesn't have the SHA-256 that manifest.csv says; "
+            "restore the file, or correct the manifest if the change is meant"
+        )
+    return hashed
+
+
+def digest(samples: list[Sample]) -> str:
+    """One SHA-256 for a whole folder: every path, content and group."""
+    lines = [
+        "\t".join((s.sample, s.image, s.image_sha256, s.mask, s.mask_sha256, s.group)) for s in sorted(samples)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] | None) -> None:
+    """Compare a folder with the digest that params.yaml pins.
+
+    Args:
+        folder: for the message.
+        samples: from `survey`.
+        pinned: the digest.
+        known: the samples that had the pinned digest, if they are on record.
+
+    Raises:
+        UserError: naming what changed, if `known` can tell, and the folder's digest.
+    """
+    found = digest(samples)
+    if found == pinned:
+        return
+    what = f"changed since its digest was pinned ({_difference(known, samples)})" if known else "not what its digest pins"
+    raise UserError(f"{folder}: {what}; restore it, or set the data set's source.digest to {found} if the change is meant")
+
+
+def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
+    """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>."""
+    copied = []
+    for s in samples:
+        places = {role: f"{role}s/{s.sample}{_extension(getattr(s, role))}" for role in ("image", "mask")}
+        for role, place in places.items():
+            (target / place).parent.mkdir(exist_ok=True)
+            shutil.copyfile(folder / getattr(s, role), target / place)
+        copied.append(replace(s, **places))
+    return copied
+
+
+def _place(path: str) -> Path:
+    return Path(os.environ.get(ENVIRONMENT) or INCOMING) / path
+
+
+def _pair_by_name(folder: Path) -> list[Sample]:
+    found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
+    for role, names in found.items():
+        if not (folder / role).is_dir():
+            raise UserError(f"{folder / role}: this folder is missing; images belong into images/, masks into masks/")
+        for path in sorted((folder / role).iterdir()):
+            if path.name.startswith("."):
+                continue
+            name = sample_name(path.name)
+            if name in names:
+                raise UserError(f"{path}: {Path(names[name]).name} has the same name but for the extension; rename one")
+            names[name] = f"{role}/{path.name}"
+    images, masks = found["images"], found["masks"]
+    for role, other, lone in (
+        ("image", "masks", sorted(images.keys() - masks.keys())),
+        ("mask", "images", sorted(masks.keys() - images.keys())),
+    ):
+        if lone:
+            names = some_of([found[f"{role}s"][name] for name in lone])
+            raise UserError(f"{folder}: {names} has no partner of the same name in {other}/; add it or take the {role} out")
+    return [Sample(name, images[name], masks[name]) for name in sorted(images)]
+
+
+def _difference(old: list[Sample], new: list[Sample]) -> str:
+    before = {path: h for s in old for path, h in ((s.image, s.image_sha256), (s.mask, s.mask_sha256))}
+    after = {path: h for s in new for path, h in ((s.image, s.image_sha256), (s.mask, s.mask_sha256))}
+    parts = {
+        "changed": sorted(path for path in before.keys() & after.keys() if before[path] != after[path]),
+        "gone": sorted(before.keys() - after.keys()),
+        "new": sorted(after.keys() - before.keys()),
+    }
+    return "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths) or "groups or pairs differ"
+
+
+def _extension(path: str) -> str:
+    return Path(path).name.removeprefix(sample_name(path))

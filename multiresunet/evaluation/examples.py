@@ -1,0 +1,56 @@
+"""A few images that show how the networks do: worst, middle and best, with every network's prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multiresunet.data.arrays import Prepared
+
+RANKS = {"worst": 0.0, "middle": 0.5, "best": 1.0}
+
+
+def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame) -> None:
+    """Write the examples as .npz.
+
+    Samples are ranked by the mean honest Jaccard index of the models in `predicted`. Of a volume the slice with most
+    foreground is shown.
+
+    Arrays: image (K×C×H×W, 0 to 255), truth (K×H×W), predictions (K×M×H×W), jaccard (K×M); names: samples, ranks,
+    models.
+    """
+    models = list(predicted)
+    table = images[images["model"].isin(models)].pivot_table(index="sample", columns="model", values="jaccard_honest")
+    ranked = table.mean(axis=1).sort_values(kind="stable").index
+    chosen = [ranked[round(share * (len(ranked) - 1))] for share in RANKS.values()]
+    position = {sample: index for index, sample in enumerate(data.table["sample"])}
+    rows = [position[sample] for sample in chosen]
+    views = [_view(data, predicted, row) for row in rows]
+    np.savez(
+        path,
+        image=np.stack([view[0] for view in views]),
+        truth=np.stack([view[1] for view in views]),
+        predictions=np.stack([view[2] for view in views]),
+        jaccard=table.loc[chosen, models].to_numpy(),
+        samples=np.array(chosen, dtype=np.str_),
+        ranks=np.array(list(RANKS), dtype=np.str_),
+        models=np.array(models, dtype=np.str_),
+    )
+
+
+def _view(
+    data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], row: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    image, truth = np.asarray(data.images[row]), np.asarray(data.masks[row], dtype=bool)
+    predictions = np.stack([p[row] for p in predicted.values()])
+    if data.dims == 3:
+        depth = int(truth.sum(axis=(0, 1)).argmax())
+        image, truth, predictions = image[..., depth], truth[..., depth], predictions[..., depth]
+    if image.dtype != np.uint8:
+        low, high = (np.percentile(image, q, axis=(1, 2), keepdims=True) for q in (0.5, 99.5))
+        image = (np.clip((image - low) / np.maximum(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
+    return image, truth, predictions

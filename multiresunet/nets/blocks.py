@@ -1,0 +1,91 @@
+"""The paper's two ideas: the MultiRes block and the ResPath (Ibtehaz & Rahman 2020, sections 4.1 and 4.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from multiresunet.nets.layers import ConvBias, ConvNorm, norm
+
+SHARES = (0.167, 0.333, 0.5)  # of W, for the convolutions that stand for 3×3, 5×5 and 7×7
+
+
+def multires_widths(filters: int, alpha: float) -> tuple[int, int, int]:
+    """Filters of the three convolutions of a MultiRes block for U = `filters`: int(share · α·U).
+
+    Raises:
+        ValueError: if one of them would have no filter.
+    """
+    width = alpha * filters
+    first, second, third = (int(width * share) for share in SHARES)
+    if first < 1:
+        raise ValueError(f"a MultiRes block with {filters} filters and alpha {alpha} has a convolution without filters")
+    return first, second, third
+
+
+class MultiResBlock(nn.Module):
+    """Three 3×3 convolutions in a row, all three outputs concatenated, and a 1×1 shortcut added."""
+
+    def __init__(self, dims: int, inputs: int, filters: int, alpha: float) -> None:
+        super().__init__()
+        widths = multires_widths(filters, alpha)
+        self.outputs = sum(widths)
+        self.shortcut = ConvNorm(dims, inputs, self.outputs, 1, relu=False)
+        self.conv3x3 = ConvNorm(dims, inputs, widths[0], 3)
+        self.conv5x5 = ConvNorm(dims, widths[0], widths[1], 3)
+        self.conv7x7 = ConvNorm(dims, widths[1], widths[2], 3)
+        self.concat_bn = norm(dims, self.outputs, scale=True)
+        self.out_bn = norm(dims, self.outputs, scale=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×inputs×… to N×outputs×…."""
+        a = self.conv3x3(x)
+        b = self.conv5x5(a)
+        c = self.conv7x7(b)
+        joined = self.concat_bn(torch.cat([a, b, c], dim=1))
+        y: Tensor = self.out_bn(torch.relu(joined + self.shortcut(x)))
+        return y
+
+
+class ResPathUnit(nn.Module):
+    """A 3×3 convolution with a 1×1 shortcut: ReLU of the sum, then normalised."""
+
+    def __init__(self, dims: int, inputs: int, filters: int) -> None:
+        super().__init__()
+        self.shortcut = ConvNorm(dims, inputs, filters, 1, relu=False)
+        self.conv = ConvNorm(dims, inputs, filters, 3)
+        self.out_bn = norm(dims, filters, scale=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×inputs×… to N×filters×…."""
+        y: Tensor = self.out_bn(torch.relu(self.conv(x) + self.shortcut(x)))
+        return y
+
+
+class ResPath(nn.Sequential):
+    """`length` units in a row on a skip connection; they count from 1."""
+
+    def __init__(self, dims: int, inputs: int, filters: int, length: int) -> None:
+        super().__init__()
+        for unit in range(1, length + 1):
+            self.add_module(str(unit), ResPathUnit(dims, inputs if unit == 1 else filters, filters))
+        self.outputs = filters
+
+
+class DoubleConv(nn.Module):
+    """U-Net's two 3×3 convolutions, each normalised if `normalised` (then its bias is kept, as in Çiçek 2016)."""
+
+    def __init__(self, dims: int, inputs: int, middle: int, outputs: int, normalised: bool) -> None:
+        super().__init__()
+
+        def layer(i: int, o: int) -> nn.Module:
+            return ConvNorm(dims, i, o, 3, bias=True) if normalised else ConvBias(dims, i, o, 3)
+
+        self.conv1 = layer(inputs, middle)
+        self.conv2 = layer(middle, outputs)
+        self.outputs = outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×inputs×… to N×outputs×…."""
+        y: Tensor = self.conv2(self.conv1(x))
+        return y

@@ -1,0 +1,70 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from multiresunet.errors import UserError
+from multiresunet.nets.layers import initialise
+from multiresunet.nets.multiresunet import multiresunet
+from multiresunet.nets.unet import unet
+from multiresunet.nets.ushape import UShape
+
+NAMES = ("unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet")
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """All that is needed to build a network: what a checkpoint carries beside the weights.
+
+    `alpha` is ignored by the networks without MultiRes blocks; `dims` is 2 or 3.
+    """
+
+    name: str
+    dims: int
+    in_channels: int
+    filters: int = 32
+    alpha: float | None = 1.67
+    out_channels: int = 1
+
+    def as_dict(self) -> dict[str, str | int | float | None]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def resized(self, filters: int, alpha: float | None) -> NetworkSpec:
+        """The same network with other numbers, as tuning finds them."""
+        return replace(self, filters=filters, alpha=alpha)
+
+
+def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape:
+    """Build a network; its forward returns logits.
+
+    Args:
+        spec: name and numbers.
+        generator: source of the initial weights (Glorot-uniform); seeded with 0 if absent.
+
+    Raises:
+        UserError: for an unknown name, other than two or three dimensions, or impossible numbers.
+    """
+    if spec.dims not in (2, 3):
+        raise UserError(f"network dims = {spec.dims}: must be 2 or 3")
+    numbers = (spec.dims, spec.in_channels, spec.out_channels, spec.filters)
+    if min(numbers) < 1:
+        raise UserError(f"network {spec.name}: channels and filters must be positive")
+    match spec.name:
+        case "unet" | "unet_bn" | "unet_respath":
+            normalised, respath = spec.name == "unet_bn", spec.name == "unet_respath"
+            network = unet(*numbers, normalised=normalised, respath=respath)
+        case "unet_multires" | "multiresunet":
+            if spec.alpha is None or spec.alpha <= 0:
+                raise UserError(f"network {spec.name}: alpha = {spec.alpha}: must be a positive number")
+            try:
+                network = multiresunet(*numbers, spec.alpha, respath=spec.name == "multiresunet")
+            except ValueError as error:
+                raise UserError(f"network {spec.name}: {error}; raise filters or alpha") from None
+        case _:
+            raise UserError(f"network {spec.name!r} is unknown; allowed: {', '.join(NAMES)}")
+    initialise(network, generator or torch.Generator().manual_seed(0))
+    return network

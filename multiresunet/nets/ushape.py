@@ -1,0 +1,73 @@
+"""The shape that all networks share: down, across, up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multiresunet.nets.layers import pool
+
+
+class UShape(nn.Module):
+    """Encoders with pooling between them, a bottleneck, and decoders that see the encoders through skips.
+
+    Level 1 is the finest. The modules are named as in the authors' code: `encoder1`…, `respath1`…,
+    `bottleneck`, `up4`… and `decoder4`…, where `up4` feeds `decoder4`.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        *,
+        encoders: Sequence[nn.Module],
+        skips: Sequence[nn.Module],
+        bottleneck: nn.Module,
+        ups: Sequence[nn.Module],
+        decoders: Sequence[nn.Module],
+        head: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.dims = dims
+        self.levels = len(encoders)
+        self.pool = pool(dims)
+        self.bottleneck = bottleneck
+        self.head = head
+        for name, modules in (("encoder", encoders), ("respath", skips), ("up", ups), ("decoder", decoders)):
+            for level, module in enumerate(modules, start=1):
+                self.add_module(f"{name}{level}", module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×(D×)H×W to logits N×1×(D×)H×W, for any size.
+
+        Sides that can't be halved `levels` times are padded with their border's values, and the logits cropped.
+        """
+        size = x.shape[2:]
+        x = self._padded(x)
+        across = []
+        for level in range(1, self.levels + 1):
+            x = self._at("encoder", level, x)
+            across.append(self._at("respath", level, x))
+            x = self.pool(x)
+        x = self.bottleneck(x)
+        for level in range(self.levels, 0, -1):
+            x = torch.cat([self._at("up", level, x), across[level - 1]], dim=1)
+            x = self._at("decoder", level, x)
+        x = self.head(x)
+        return x[(..., *(slice(side) for side in size))]
+
+    def _at(self, name: str, level: int, x: Tensor) -> Tensor:
+        return cast(Tensor, getattr(self, f"{name}{level}")(x))
+
+    def _padded(self, x: Tensor) -> Tensor:
+        if x.dim() != self.dims + 2:
+            raise ValueError(f"expected N×C and {self.dims} axes of space, got an array of shape {tuple(x.shape)}")
+        step = 2**self.levels
+        missing = [-side % step for side in x.shape[2:]]
+        if not any(missing):
+            return x
+        # F.pad counts axes from the last one.
+        return F.pad(x, [n for extra in reversed(missing) for n in (0, extra)], mode="replicate")

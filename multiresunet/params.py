@@ -1,0 +1,281 @@
+"""Typed view of params.yaml: the one place that knows its shape.
+
+Values that change a result have no defaults here, so that params.yaml, which DVC tracks, holds them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from multiresunet.errors import UserError
+
+HALVINGS = 4  # the networks go down four levels
+STEP = 2**HALVINGS
+
+NetworkName = Literal["unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet"]
+WITH_ALPHA = {"unet_multires", "multiresunet"}
+PhantomName = Literal["nuclei", "membranes", "lesions", "polyps", "tumours"]
+
+
+def _halvable(side: int) -> int:
+    if side < STEP or side % STEP:
+        raise ValueError(f"must be a positive multiple of {STEP}, so that the network can halve it four times")
+    return side
+
+
+def _plain_name(name: str) -> str:
+    if not name.replace("_", "").isalnum():
+        raise ValueError("must be made of letters, digits and underscores, since it names files")
+    return name
+
+
+def _sha256(digest: str) -> str:
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise ValueError(f"must be a SHA-256 of 64 hexadecimal digits; `python -m stages.fetch --digest PATH` "
+                         f"prints the folder's own (here: {digest!r})")
+    return digest
+
+
+Side = Annotated[int, AfterValidator(_halvable)]
+Name = Annotated[str, AfterValidator(_plain_name)]
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversion of types, no change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Run(Strict):
+    """What one commit's tables contain."""
+
+    datasets: Annotated[list[Name], Field(min_length=1)]
+    models: Annotated[list[Name], Field(min_length=1)]
+    recipe: str
+    seed: NonNegativeInt
+    threads: PositiveInt
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> Self:
+        for key, names in (("datasets", self.datasets), ("models", self.models)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} names something twice: {', '.join(names)}")
+        return self
+
+
+class PhantomSource(Strict):
+    """Generated images, seeded; needs no data."""
+
+    kind: Literal["phantom"]
+    draw: PhantomName
+    samples: PositiveInt
+    seed: NonNegativeInt
+
+
+class FolderSource(Strict):
+    """A folder with images/, masks/ and perhaps manifest.csv, under MULTIRESUNET_DATA or data/incoming/."""
+
+    kind: Literal["folder"]
+    path: str
+    digest: Sha256
+
+
+class HttpSource(Strict):
+    """The files of a catalog (sample, role, group, url, bytes, sha256), itself pinned by its SHA-256."""
+
+    kind: Literal["http"]
+    catalog: str
+    sha256: Sha256
+
+
+class MaskRule(Strict):
+    """Which values a mask may hold, and which of them are foreground."""
+
+    values: Annotated[list[int], Field(min_length=2)]
+    foreground: Annotated[list[int], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _foreground_is_a_proper_part(self) -> Self:
+        if not set(self.foreground) < set(self.values):
+            raise ValueError(f"foreground {self.foreground} must be some, and not all, of values {self.values}")
+        return self
+
+
+class Dataset(Strict):
+    """One data set: where it comes from and what the network sees of it."""
+
+    modality: str
+    source: Annotated[PhantomSource | FolderSource | HttpSource, Field(discriminator="kind")]
+    size: Annotated[list[Side], Field(min_length=2, max_length=3)]
+    channels: PositiveInt
+    fit: Literal["resize", "pad"]
+    normalisation: Literal["unit", "standard"]
+    mask: MaskRule
+    groups: bool
+
+    def input_size(self, recipe: Recipe) -> tuple[int, ...]:
+        """The size that the network sees: `size`, shrunk to the recipe's longest side in multiples of 16."""
+        longest = max(self.size)
+        if recipe.longest_side is None or longest <= recipe.longest_side:
+            return tuple(self.size)
+        scale = recipe.longest_side / longest
+        return tuple(max(STEP, round(side * scale / STEP) * STEP) for side in self.size)
+
+
+class Model(Strict):
+    """A network and its two numbers, U and α."""
+
+    network: NetworkName
+    filters: Annotated[int, Field(ge=2)]
+    alpha: PositiveFloat | None = None
+    tuned: bool = False
+
+    @model_validator(mode="after")
+    def _alpha_where_it_means_something(self) -> Self:
+        if (self.network in WITH_ALPHA) != (self.alpha is not None):
+            verb = "needs" if self.network in WITH_ALPHA else "has no"
+            raise ValueError(f"network {self.network} {verb} alpha")
+        if self.tuned and self.network not in WITH_ALPHA:
+            raise ValueError(f"tuned searches α; network {self.network} has none")
+        return self
+
+
+class Folds(Strict):
+    """K-fold cross-validation over images or over groups."""
+
+    count: Annotated[int, Field(ge=2)]
+    by: Literal["image", "group"]
+
+
+class Optimiser(Strict):
+    """Adam, with Keras' epsilon."""
+
+    name: Literal["adam"]
+    learning_rate: PositiveFloat
+    epsilon: PositiveFloat
+
+
+class Recipe(Strict):
+    """How a network is trained."""
+
+    folds: Folds
+    longest_side: Side | None
+    filters: Annotated[int, Field(ge=2)] | None
+    epochs: PositiveInt
+    batch: PositiveInt
+    loss: Literal["bce"]
+    optimiser: Optimiser
+    normalisation_momentum: Annotated[float, Field(gt=0, le=1)]
+
+
+class AlphaRange(Strict):
+    """Bounds of the search over α."""
+
+    low: PositiveFloat
+    high: PositiveFloat
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError(f"high ({self.high}) must be greater than low ({self.low})")
+        return self
+
+
+class Tune(Strict):
+    """Search space and budget of the Optuna study that each fold has."""
+
+    trials: PositiveInt
+    epochs_share: Annotated[float, Field(gt=0, le=1)]
+    validation_share: Share
+    alpha: AlphaRange
+    filters_factor: Annotated[list[PositiveFloat], Field(min_length=1)]
+
+
+class Evaluate(Strict):
+    """How predictions are scored."""
+
+    threshold: Share
+
+
+class Params(Strict):
+    """All of params.yaml."""
+
+    run: Run
+    datasets: dict[Name, Dataset]
+    models: dict[Name, Model]
+    recipes: dict[Name, Recipe]
+    tune: Tune
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _run_names_what_exists(self) -> Self:
+        for key, names, known in (
+            ("datasets", self.run.datasets, self.datasets),
+            ("models", self.run.models, self.models),
+            ("recipe", [self.run.recipe], self.recipes),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"run.{key}: {name!r} is unknown; allowed: {', '.join(known)}")
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that this run uses."""
+        return self.recipes[self.run.recipe]
+
+
+def _in_one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    # A discriminated union puts its tag into the location; the user's key path has none.
+    where = ".".join(str(part) for part in first["loc"] if part not in ("phantom", "folder", "http"))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{where} is not a key that is known here (value {first['input']!r}); remove it or mend its name"
+    value = "" if isinstance(first["input"], dict | BaseModel) else f" = {first['input']!r}"
+    return f"{where}{value}: {message[0].lower()}{message[1:]}" if where else message
+
+
+def parse(tree: Any, origin: str = "params.yaml") -> Params:
+    """Check a parsed YAML tree.
+
+    Raises:
+        UserError: in one line, the first offending key, its value, and what is allowed.
+    """
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_in_one_line(error)}") from None
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: if the file is missing, isn't YAML, or holds something that isn't allowed.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    return parse(tree, path.name)

@@ -1,0 +1,125 @@
+"""reports/index.html: one self-contained page, with the commit, the parameters, the versions and the machine."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from multiresunet import params
+from multiresunet.errors import UserError
+from multiresunet.evaluation import baselines
+from multiresunet.files import write_text
+
+PAGE = Path("reports/index.html")
+FIGURES = Path("reports/figures")
+FACTS = Path("data/facts")
+SUMMARY = Path("metrics/summary.csv")
+FOLDS = Path("metrics/folds.csv")
+SECONDS = Path(".state/seconds")
+PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "scikit-image", "optuna", "great-expectations", "dvc", "prefect")
+
+
+def render() -> Path:
+    """Render the page from metrics/, reports/figures/ and data/facts/.
+
+    Raises:
+        UserError: if one of them isn't there.
+    """
+    loaded = params.load()
+    for needed in (SUMMARY, FOLDS, FIGURES):
+        if not needed.exists():
+            raise UserError(f"{needed} is missing; run `dvc repro`")
+    environment = Environment(loader=PackageLoader("multiresunet.report", "."), autoescape=True, undefined=StrictUndefined)
+    summary, folds = pd.read_csv(SUMMARY), pd.read_csv(FOLDS)
+    text = environment.get_template("page.html.j2").render(
+        sections=[_section(name, loaded, summary, folds) for name in loaded.run.datasets],
+        overview=_embedded(FIGURES / "overview.png"),
+        recipe_name=loaded.run.recipe,
+        recipe=loaded.recipe,
+        run=loaded.run,
+        tune=loaded.tune,
+        parameters=Path("params.yaml").read_text(encoding="utf-8"),
+        provenance=provenance(),
+        seconds=_seconds(loaded),
+    )
+    write_text(PAGE, text)
+    return PAGE
+
+
+def provenance() -> dict[str, str]:
+    """Commit, versions and machine of this run."""
+    return {
+        "commit": _commit(),
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+    }
+
+
+def _commit() -> str:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # The tables and dvc.lock are what a run writes; anything else that differs makes it another commit's result.
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!metrics", ":!dvc.lock")
+        return git("rev-parse", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not in a git repository)"
+
+
+def _section(name: str, loaded: params.Params, summary: pd.DataFrame, folds: pd.DataFrame) -> dict[str, Any]:
+    dataset = loaded.datasets[name]
+    rows = summary[summary["dataset"] == name].to_dict("records")
+    learnt = [row for row in rows if row["model"] not in baselines.NAMES]
+    findings = json.loads((FACTS / name / "validation.json").read_text(encoding="utf-8"))
+    return {
+        "name": name,
+        "modality": dataset.modality,
+        "size": "×".join(map(str, dataset.input_size(loaded.recipe))),
+        "source": dataset.source.kind,
+        "images": rows[0]["images"],
+        "rows": rows,
+        "trivial": baselines.NAMES,
+        "best": {score: max(row[score] for row in learnt) for score in ("jaccard_paper", "jaccard_honest", "dice_honest")},
+        "folds": folds[folds["dataset"] == name].pivot_table(
+            index="model", columns="fold", values="jaccard_honest", sort=False
+        ),
+        "passed": sum(finding["success"] for finding in findings),
+        "expectations": len(findings),
+        "curves": _embedded(FIGURES / f"{name}-curves.png"),
+        "examples": _embedded(FIGURES / f"{name}-examples.png"),
+    }
+
+
+def _seconds(loaded: params.Params) -> list[dict[str, Any]]:
+    """Training time as measured on this machine; empty where DVC restored the result instead of training."""
+    rows = []
+    for name in loaded.run.datasets:
+        for model in loaded.run.models:
+            path = SECONDS / f"{name}-{model}.csv"
+            if path.exists():
+                table = pd.read_csv(path)
+                total = table.groupby("fold")["seconds"].max().sum()
+                rows.append({"dataset": name, "model": model, "seconds": total, "device": table["device"].iloc[0]})
+    return rows
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+if __name__ == "__main__":
+    try:
+        print(f"Report: {render()}")
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -1,0 +1,43 @@
+"""Weights as safetensors, with all that is needed to rebuild the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from multiresunet.errors import UserError
+from multiresunet.nets import NetworkSpec, UShape, build
+
+KEY = "network"
+
+
+def save(path: Path, spec: NetworkSpec, weights: Mapping[str, Tensor]) -> None:
+    """Write a network's state and its specification; the same bytes for the same arguments."""
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
+        path,
+        metadata={KEY: json.dumps(spec.as_dict(), sort_keys=True)},
+    )
+
+
+def load(path: Path) -> UShape:
+    """Rebuild a network from a file that `save` wrote.
+
+    Raises:
+        UserError: if the file is missing, damaged, or not one of ours.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        network = build(NetworkSpec(**json.loads(metadata[KEY])))
+        network.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: these weights are missing; run `dvc repro`, or `dvc checkout`") from None
+    except (SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: not the weights of one of our networks ({error}); train again") from None
+    return network

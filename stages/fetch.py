@@ -1,0 +1,52 @@
+"""fetch DATASET: bring a data set to data/raw/. `--check`: see whether any folder in use has changed."""
+
+from __future__ import annotations
+
+from multiresunet import params
+from multiresunet.data import folder, manifest, sources
+from multiresunet.errors import UserError
+from multiresunet.files import replacing, write_json
+from multiresunet.params import FolderSource
+from stages.running import RAW, STATE, run
+
+
+def fetch(name: str) -> None:
+    """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
+    dataset = params.load().datasets[name]
+    with replacing(RAW / name) as draft:
+        samples = sources.bring(dataset, draft, STATE)
+        manifest.write(draft, samples)
+        write_json(draft / "source.json", {"modality": dataset.modality, **dataset.source.model_dump()})
+    print(f"{name}: {len(samples)} samples from {dataset.source.kind}")
+
+
+def check() -> None:
+    """Hold every folder that this run reads against its pinned digest; DVC itself looks at params.yaml only."""
+    loaded = params.load()
+    for name in loaded.run.datasets:
+        source = loaded.datasets[name].source
+        # A folder that is not at hand can't have changed: what was fetched is in DVC's cache, or fetch will say so.
+        if isinstance(source, FolderSource) and folder.is_at_hand(source.path):
+            sources.checked(source, STATE)
+
+
+def print_digest(path: str) -> None:
+    """Print the digest of a folder, to be pinned in params.yaml."""
+    print(folder.digest(folder.survey(folder.locate(path))))
+
+
+def main(*words: str) -> None:
+    """Dispatch the command line."""
+    match words:
+        case ["--check"]:
+            check()
+        case ["--digest", path]:
+            print_digest(path)
+        case [name] if not name.startswith("-"):
+            fetch(name)
+        case _:
+            raise UserError(f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER (got {' '.join(words)!r})")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,44 @@
+"""What all stages share: where things lie, and how an error reaches the user."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from multiresunet.errors import UserError
+
+RAW = Path("data/raw")
+FACTS = Path("data/facts")
+PREPARED = Path("data/prepared")
+TUNED = Path("data/tuned")
+TRAINED = Path("data/trained")
+SCORES = Path("data/scores")
+METRICS = Path("metrics")
+REPORTS = Path("reports")
+STATE = Path(".state")  # what may speed a run up, never what it depends on
+
+
+def run(stage: Callable[..., None]) -> None:
+    """Call a stage with the command line's words; an error that a user can mend is one line and exit status 1."""
+    try:
+        stage(*sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        sys.exit(f"error: the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again")
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Remove what an earlier run with other data sets or models has left in `folder`; DVC's cache still has it.
+
+    DVC hashes the whole folder as an input, and a fresh clone wouldn't have the leftovers.
+    """
+    for entry in folder.iterdir():
+        if entry.name not in names:
+            shutil.rmtree(entry)

@@ -1,0 +1,47 @@
+"""Small data that tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multiresunet.data.arrays import Prepared
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The repository's root."""
+    return Path(__file__).parents[1]
+
+
+def discs(count: int, size: tuple[int, ...], channels: int, folds: int) -> Prepared:
+    """Bright discs (or balls) on a dark, noisy ground: a data set that any network learns in seconds."""
+    rng = np.random.default_rng(7)
+    axes = np.stack(np.meshgrid(*(np.arange(side) for side in size), indexing="ij"))
+    images = np.empty((count, channels, *size), dtype=np.uint8)
+    masks = np.empty((count, *size), dtype=np.uint8)
+    for i in range(count):
+        centre = rng.uniform(0.3, 0.7, len(size)) * size
+        radius = rng.uniform(0.18, 0.3) * min(size)
+        inside = ((axes - centre.reshape(-1, *[1] * len(size))) ** 2).sum(axis=0) < radius**2
+        masks[i] = inside
+        images[i] = np.clip(60 + 120 * inside + rng.normal(0, 20, (channels, *size)), 0, 255)
+    table = pd.DataFrame(
+        {"sample": [f"disc_{i:02d}" for i in range(count)], "group": "", "fold": np.arange(count) % folds}
+    )
+    return Prepared(images, masks, table)
+
+
+@pytest.fixture
+def disc_images() -> Prepared:
+    """12 grey images of 32×32 in 3 folds."""
+    return discs(12, (32, 32), 1, 3)
+
+
+@pytest.fixture
+def disc_volumes() -> Prepared:
+    """4 two-channel volumes of 16×16×16 in 2 folds."""
+    return discs(4, (16, 16, 16), 2, 2)

@@ -1,0 +1,86 @@
+"""Scores per image, fold and data set; baselines; examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.evaluation import baselines, examples, scores
+
+
+def test_perfect_and_empty_predictions(disc_images: Prepared) -> None:
+    truth = disc_images.masks.astype(bool)
+    table = scores.per_image(disc_images, "m", truth, np.zeros_like(truth))
+    assert (table[["jaccard_paper", "dice_paper"]] == 1).all(axis=None)
+    assert (table[["jaccard_honest", "dice_honest"]] == 0).all(axis=None)
+    assert list(table["sample"]) == list(disc_images.table["sample"])
+
+
+def test_means_are_over_images_then_folds() -> None:
+    images = pd.DataFrame(
+        {"model": "m", "fold": [0, 0, 0, 1], "sample": list("abcd")}
+        | {score: [0.2, 0.4, 0.6, 0.8] for score in scores.SCORES}
+    )
+    folds = scores.per_fold(images)
+    assert list(folds["jaccard_honest"]) == pytest.approx([0.4, 0.8])
+    assert list(folds["images"]) == [3, 1]
+    row = scores.summary(folds).iloc[0]
+    assert row["jaccard_honest"] == pytest.approx(0.6)
+    assert row["jaccard_honest_sd"] == pytest.approx(0.4 / 2**0.5)
+    assert (row["folds"], row["images"]) == (2, 4)
+
+
+def test_everything_foreground_scores_the_foreground_share(disc_images: Prepared) -> None:
+    everything = baselines.everything(disc_images)
+    table = scores.per_image(disc_images, "b", everything, everything)
+    shares = disc_images.masks.mean(axis=(1, 2))
+    np.testing.assert_allclose(table["jaccard_honest"], shares)
+
+
+@pytest.mark.parametrize("bright", [True, False])
+def test_otsu_finds_which_side_is_foreground(disc_images: Prepared, bright: bool) -> None:
+    data = disc_images if bright else replace(disc_images, images=255 - disc_images.images)
+    predicted = baselines.otsu(data)
+    assert scores.per_image(data, "b", predicted, predicted)["jaccard_honest"].mean() > 0.85
+
+
+def test_otsu_learns_the_side_from_training_images_alone(disc_images: Prepared) -> None:
+    _, test = disc_images.split(0)
+    masks = disc_images.masks.copy()
+    masks[test] = 1 - masks[test]
+    inverted = replace(disc_images, masks=masks)
+    np.testing.assert_array_equal(baselines.otsu(inverted)[test], baselines.otsu(disc_images)[test])
+
+
+def test_otsu_of_a_constant_image_is_empty_or_full(disc_images: Prepared) -> None:
+    images = disc_images.images.copy()
+    images[0] = 7
+    assert baselines.otsu(replace(disc_images, images=images))[0].mean() in (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["disc_images", "disc_volumes"])
+def test_examples_are_worst_middle_and_best(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    data: Prepared = request.getfixturevalue(kind)
+    truth = data.masks.astype(bool)
+    prediction = truth.copy()
+    order = np.random.default_rng(0).permutation(len(truth))
+    for rank, index in enumerate(order):  # the first in order loses most
+        foreground = np.flatnonzero(prediction[index])
+        prediction[index].flat[foreground[: (len(order) - rank - 1) * len(foreground) // len(order)]] = False
+    images = scores.per_image(data, "m", prediction, prediction)
+    for name in ("a", "b"):
+        examples.save(tmp_path / name, data, {"m": prediction}, images)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz") as saved:
+        names = data.table["sample"]
+        assert saved["samples"][0] == names[order[0]]
+        assert saved["samples"][2] == names[order[-1]]
+        assert saved["jaccard"][2, 0] == 1
+        assert saved["image"].ndim == 4
+        assert saved["truth"].any(axis=(1, 2)).all()
+        np.testing.assert_array_equal(saved["predictions"][2, 0], saved["truth"][2])

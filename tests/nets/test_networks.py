@@ -1,0 +1,126 @@
+"""What every network must do, in both dimensions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from multiresunet.errors import UserError
+from multiresunet.nets import NAMES, NetworkSpec, build, keras_parameters, set_normalisation_momentum
+from multiresunet.nets.blocks import multires_widths
+
+every_network = pytest.mark.parametrize("name", NAMES)
+both_dimensions = pytest.mark.parametrize("dims", [2, 3])
+
+
+def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
+    return NetworkSpec(name, dims, channels, filters=4, alpha=1.67)
+
+
+@every_network
+@both_dimensions
+@pytest.mark.parametrize("channels", [1, 3])
+def test_logits_have_the_shape_of_the_image(name: str, dims: int, channels: int) -> None:
+    network = build(small(name, dims, channels)).eval()
+    with torch.no_grad():
+        assert network(torch.rand(2, channels, *[16] * dims)).shape == (2, 1, *[16] * dims)
+
+
+@every_network
+@both_dimensions
+def test_odd_sizes_agree_with_padding_by_hand(name: str, dims: int) -> None:
+    network = build(small(name, dims)).eval()
+    size = (19, 33, 17)[:dims]
+    image = torch.rand(1, 1, *size)
+    padded = image
+    for axis, side in enumerate(size, start=2):
+        last = padded.narrow(axis, side - 1, 1)
+        padded = torch.cat([padded, *[last] * (-side % 2**network.levels)], dim=axis)
+    with torch.no_grad():
+        logits = network(image)
+        expected = network(padded)[(..., *(slice(side) for side in size))]
+    assert logits.shape == image.shape
+    torch.testing.assert_close(logits, expected)
+
+
+@every_network
+@both_dimensions
+def test_every_parameter_gets_a_gradient(name: str, dims: int) -> None:
+    network = build(small(name, dims))
+    network(torch.rand(2, 1, *[32] * dims)).square().mean().backward()
+    without = [n for n, p in network.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    # A bias in front of a normalisation has none by construction, and in float32 the rest is rounding.
+    assert not without
+
+
+@every_network
+def test_the_seed_decides_the_weights(name: str) -> None:
+    one, same, other = (
+        build(small(name, 2), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    kernels = [key for key in one if key.endswith("conv.weight")]
+    assert kernels
+    assert not any(torch.equal(one[key], other[key]) for key in kernels)
+
+
+def test_kernels_are_glorot_uniform() -> None:
+    kernel = build(NetworkSpec("unet", 2, 1)).get_parameter("encoder2.conv2.conv.weight")
+    limit = (6 / (64 * 9 + 64 * 9)) ** 0.5
+    assert kernel.abs().max() <= limit
+    assert kernel.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
+
+
+def test_the_fair_control_differs_from_the_unet_by_normalisation_alone() -> None:
+    plain, control = build(NetworkSpec("unet", 2, 1)), build(NetworkSpec("unet_bn", 2, 1))
+    channels = [filters for level in (32, 64, 128, 256) for filters in [level] * 4] + [512] * 2
+    assert keras_parameters(control) - keras_parameters(plain) == 3 * sum(channels)
+
+
+def test_the_ablations_lie_between() -> None:
+    """Counted by hand: ResPaths on plain skips, and MultiRes blocks whose skips have no ResPath."""
+    unet, respath, multires, both = (
+        {name for name, _ in build(small(name, 2)).named_modules()}
+        for name in ("unet", "unet_respath", "unet_multires", "multiresunet")
+    )
+    for level, length in enumerate((4, 3, 2, 1), start=1):
+        units = {f"respath{level}.{unit}" for unit in range(1, length + 1)}
+        assert units <= respath
+        assert units <= both
+        assert f"respath{level}.{length + 1}" not in both
+        assert not units & (unet | multires)
+    assert "encoder1.conv7x7" in multires
+    assert "encoder1.conv7x7" not in respath
+
+
+def test_widths_are_the_papers() -> None:
+    assert [sum(multires_widths(32 * 2**k, 1.67)) for k in range(5)] == [51, 105, 212, 426, 853]
+
+
+def test_momentum_reaches_every_normalisation() -> None:
+    network = build(small("multiresunet", 2))
+    momenta = lambda: {m.momentum for m in network.modules() if hasattr(m, "momentum")}  # noqa: E731
+    assert momenta() == {0.01}
+    set_normalisation_momentum(network, 0.1)
+    assert momenta() == {0.1}
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (NetworkSpec("wnet", 2, 1), "'wnet' is unknown; allowed: unet, unet_bn"),
+        (NetworkSpec("unet", 4, 1), "dims = 4: must be 2 or 3"),
+        (NetworkSpec("unet", 2, 0), "must be positive"),
+        (NetworkSpec("multiresunet", 2, 1, alpha=0.0), "alpha = 0.0: must be a positive number"),
+        (NetworkSpec("multiresunet", 2, 1, filters=4, alpha=1.0), "a convolution without filters; raise filters"),
+    ],
+)
+def test_impossible_networks_are_refused(spec: NetworkSpec, says: str) -> None:
+    with pytest.raises(UserError, match="^network ") as raised:
+        build(spec)
+    assert says in str(raised.value)
+
+
+def test_an_image_of_the_wrong_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected N×C and 2 axes of space"):
+        build(small("unet", 2))(torch.rand(1, 1, 16, 16, 16))

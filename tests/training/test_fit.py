@@ -1,0 +1,109 @@
+"""Training learns, repeats itself, and keeps the two scores apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.nets import NetworkSpec
+from multiresunet.params import Folds, Optimiser, Recipe
+from multiresunet.training.fit import Epoch, Fit, cross_validated, fit, predict, score, use_threads
+from multiresunet.training import checkpoint
+
+RECIPE = Recipe(
+    folds=Folds(count=3, by="image"),
+    longest_side=None,
+    filters=None,
+    epochs=8,
+    batch=3,
+    loss="bce",
+    optimiser=Optimiser(name="adam", learning_rate=0.01, epsilon=1e-7),
+    normalisation_momentum=0.3,
+)
+SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
+
+
+def trained(data: Prepared, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int = 1, **changes: object) -> Fit:
+    train, test = data.split(0)
+    device = use_threads(1)
+    arguments = {"train": train, "test": test, **changes}
+    return fit(
+        spec, data, recipe=RECIPE, epochs=epochs, threshold=0.5, seed=seed, names=("t",), device=device, **arguments
+    )  # type: ignore[arg-type]
+
+
+def test_it_learns_discs_in_a_few_epochs(disc_images: Prepared) -> None:
+    history = trained(disc_images).history
+    assert [line.epoch for line in history] == list(range(1, 9))
+    assert history[-1].train_loss < 0.6 * history[0].train_loss
+    assert history[-1].test_jaccard > 0.8
+
+
+def test_it_learns_volumes(disc_volumes: Prepared) -> None:
+    history = trained(disc_volumes, replace(SPEC, dims=3, in_channels=2), epochs=10).history
+    assert history[-1].test_jaccard > 0.8
+
+
+def test_the_same_names_give_the_same_bytes(disc_images: Prepared) -> None:
+    one, two, other = trained(disc_images), trained(disc_images), trained(disc_images, seed=2)
+    assert one.history == two.history
+    assert all(torch.equal(one.last[key], two.last[key]) for key in one.last)
+    assert other.history != one.history
+
+
+def test_what_runs_before_changes_nothing(disc_images: Prepared) -> None:
+    one = trained(disc_images, epochs=2)
+    torch.manual_seed(99)
+    torch.rand(5)
+    np.random.seed(3)  # noqa: NPY002  (that global state plays no part is what is tested)
+    assert trained(disc_images, epochs=2).history == one.history
+
+
+def test_test_images_choose_nothing_but_the_best_epoch(disc_images: Prepared) -> None:
+    train, test = disc_images.split(0)
+    one, other = trained(disc_images), trained(disc_images, test=test[:2])
+    assert [line.train_loss for line in one.history] == [line.train_loss for line in other.history]
+    assert all(torch.equal(one.last[key], other.last[key]) for key in one.last)
+
+
+def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prepared, tmp_path: object) -> None:
+    fitted = trained(disc_images, epochs=5)
+    _, test = disc_images.split(0)
+    device = torch.device("cpu")
+    for weights, expected in ((fitted.last, fitted.history[-1].test_jaccard), (fitted.best, fitted.best_jaccard)):
+        network = checkpoint.build(SPEC)
+        network.load_state_dict(weights)
+        _, jaccard, _ = score(network, disc_images, test, 3, 0.5, device)
+        assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
+    assert fitted.best_jaccard >= fitted.history[-1].test_jaccard
+
+
+def test_the_first_of_equally_good_epochs_is_the_best() -> None:
+    fitted = Fit(history=[Epoch(1, 1, 1, 0.5), Epoch(2, 1, 1, 0.7), Epoch(3, 1, 1, 0.7)])
+    assert fitted.best_jaccard == 0.7
+
+
+def test_cross_validation_asks_the_network_that_has_not_seen_the_image(disc_images: Prepared) -> None:
+    class Constant(torch.nn.Module):
+        def __init__(self, fold: int) -> None:
+            super().__init__()
+            self.fold = fold
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, float(self.fold))
+
+    predicted = cross_validated(Constant, disc_images, 3, torch.device("cpu"))  # type: ignore[arg-type]
+    expected = 1 / (1 + np.exp(-disc_images.folds.astype(float)))
+    np.testing.assert_allclose(predicted.mean(axis=(1, 2)), expected, rtol=1e-5)
+
+
+def test_predict_does_not_depend_on_the_batch(disc_images: Prepared) -> None:
+    network = checkpoint.build(SPEC)
+    indices = np.arange(7)
+    one, other = (predict(network, disc_images, indices, batch, torch.device("cpu")) for batch in (7, 2))
+    assert one.shape == (7, 32, 32)
+    np.testing.assert_allclose(one, other, atol=1e-5)
