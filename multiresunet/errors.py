@@ -5,4 +5,5 @@ class UserError(Exception):
     """Says in one line what is wrong, where, and what to do; shown without a traceback."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # Line by line, since a file's name may hold spaces of any kind.
+        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))

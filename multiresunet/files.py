@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ DIGITS = 6
 def replacing(path: Path) -> Iterator[Path]:
     """A folder to write into, which takes the place of `path` once the block has ended without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
+    draft, aside = path.with_name(f".{path.name}.draft"), path.with_name(f".{path.name}.old")
     shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
     draft.mkdir()
     try:
         yield draft
@@ -29,16 +29,21 @@ def replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     if path.exists():
-        shutil.rmtree(path)
+        path.rename(aside)  # a run that is killed here leaves nothing in its place, and never half of it
     draft.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step: a reader sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.replace(path)
 
 
 def write_json(path: Path, tree: Any) -> None:
@@ -48,7 +53,8 @@ def write_json(path: Path, tree: Any) -> None:
 
 def write_csv(path: Path, table: pd.DataFrame, digits: int = DIGITS) -> None:
     """Write a table without index, rounded to `digits` decimals."""
-    write_text(path, table.to_csv(index=False, float_format=f"%.{digits}f", lineterminator="\n"))
+    rounded = f"{{:z.{digits}f}}".format  # z: no "-0.000000", which a last bit would decide
+    write_text(path, table.to_csv(index=False, float_format=rounded, lineterminator="\n"))
 
 
 def sha256(path: Path) -> str:

@@ -33,7 +33,7 @@ PhantomName = Literal["nuclei", "membranes", "lesions", "polyps", "tumours"]
 
 def _halvable(side: int) -> int:
     if side < STEP or side % STEP:
-        raise ValueError(f"must be a positive multiple of {STEP}, so that the network can halve it four times")
+        raise ValueError(f"must be a multiple of {STEP}, so that the network can halve it four times")
     return side
 
 
@@ -45,8 +45,10 @@ def _plain_name(name: str) -> str:
 
 def _sha256(digest: str) -> str:
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise ValueError(f"must be a SHA-256 of 64 hexadecimal digits; `python -m stages.fetch --digest PATH` "
-                         f"prints the folder's own (here: {digest!r})")
+        raise ValueError(
+            "must be a SHA-256 of 64 hexadecimal digits, in lower case; "
+            "`python -m stages.fetch --digest PATH` prints a folder's own"
+        )
     return digest
 
 
@@ -57,9 +59,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Strict(BaseModel):
-    """No unknown keys, no silent conversion of types, no change afterwards."""
+    """No unknown keys, no silent conversion of types, no infinity, no change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 class Run(Strict):
@@ -68,8 +70,6 @@ class Run(Strict):
     datasets: Annotated[list[Name], Field(min_length=1)]
     models: Annotated[list[Name], Field(min_length=1)]
     recipe: str
-    seed: NonNegativeInt
-    threads: PositiveInt
 
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
@@ -113,7 +113,9 @@ class MaskRule(Strict):
     @model_validator(mode="after")
     def _foreground_is_a_proper_part(self) -> Self:
         if not set(self.foreground) < set(self.values):
-            raise ValueError(f"foreground {self.foreground} must be some, and not all, of values {self.values}")
+            raise ValueError(
+                f"foreground {self.foreground} must be some, and not all, of values {self.values}"
+            )
         return self
 
 
@@ -149,10 +151,11 @@ class Model(Strict):
     @model_validator(mode="after")
     def _alpha_where_it_means_something(self) -> Self:
         if (self.network in WITH_ALPHA) != (self.alpha is not None):
-            verb = "needs" if self.network in WITH_ALPHA else "has no"
-            raise ValueError(f"network {self.network} {verb} alpha")
+            if self.alpha is None:
+                raise ValueError(f"network {self.network} needs alpha; add it (the paper's is 1.67)")
+            raise ValueError(f"network {self.network} has no alpha; remove alpha = {self.alpha}")
         if self.tuned and self.network not in WITH_ALPHA:
-            raise ValueError(f"tuned searches α; network {self.network} has none")
+            raise ValueError(f"tuned = True searches α; network {self.network} has none; remove tuned")
         return self
 
 
@@ -182,6 +185,7 @@ class Recipe(Strict):
     loss: Literal["bce"]
     optimiser: Optimiser
     normalisation_momentum: Annotated[float, Field(gt=0, le=1)]
+    threads: PositiveInt
 
 
 class AlphaRange(Strict):
@@ -217,6 +221,7 @@ class Params(Strict):
     """All of params.yaml."""
 
     run: Run
+    seed: NonNegativeInt
     datasets: dict[Name, Dataset]
     models: dict[Name, Model]
     recipes: dict[Name, Recipe]
@@ -240,16 +245,31 @@ class Params(Strict):
         """The recipe that this run uses."""
         return self.recipes[self.run.recipe]
 
+    def dataset(self, name: str) -> Dataset:
+        """The data set of this name.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if name not in self.datasets:
+            raise UserError(f"data set {name!r} is unknown; params.yaml has {', '.join(self.datasets)}")
+        return self.datasets[name]
+
 
 def _in_one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    # A discriminated union puts its tag into the location; the user's key path has none.
-    where = ".".join(str(part) for part in first["loc"] if part not in ("phantom", "folder", "http"))
+    # A discriminated union puts its tag into the location, and a bad key "[key]"; params.yaml has neither.
+    path = [
+        part
+        for i, part in enumerate(first["loc"])
+        if part != "[key]" and not (i == 3 and first["loc"][2] == "source")
+    ]
+    where = ".".join(map(str, path))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
-        return f"{where} is missing"
+        return f"{where} is missing; add it"
     if first["type"] == "extra_forbidden":
-        return f"{where} is not a key that is known here (value {first['input']!r}); remove it or mend its name"
+        return f"{where} = {first['input']!r}: this key isn't known here; remove it or mend its name"
     value = "" if isinstance(first["input"], dict | BaseModel) else f" = {first['input']!r}"
     return f"{where}{value}: {message[0].lower()}{message[1:]}" if where else message
 
@@ -260,6 +280,8 @@ def parse(tree: Any, origin: str = "params.yaml") -> Params:
     Raises:
         UserError: in one line, the first offending key, its value, and what is allowed.
     """
+    if not isinstance(tree, dict):
+        raise UserError(f"{origin}: holds {tree!r}; it needs the keys {', '.join(Params.model_fields)}")
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -276,6 +298,6 @@ def load(path: Path = Path("params.yaml")) -> Params:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run from the repository's root") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     return parse(tree, path.name)

@@ -8,7 +8,7 @@ import torch
 
 
 def seed_for(seed: int, *names: str | int) -> int:
-    """A seed below 2**32 for what `names` name (data set, model, fold, epoch…), derived from the run's seed."""
+    """A seed below 2**32 for what `names` name (data set, model, fold, epoch…), made from the run's seed."""
     text = ":".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 

@@ -16,7 +16,7 @@ from stages.running import PREPARED, SCORES, TRAINED, keep_only, run
 def evaluate(name: str) -> None:
     """Write data/scores/<name>: images.csv, folds.csv, history.csv and examples.npz."""
     loaded = params.load()
-    device = use_threads(loaded.run.threads)
+    device = use_threads(loaded.recipe.threads)
     keep_only(TRAINED / name, loaded.run.models)
     data = Prepared.open(PREPARED / name)
 

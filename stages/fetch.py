@@ -12,7 +12,7 @@ from stages.running import RAW, STATE, run
 
 def fetch(name: str) -> None:
     """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
-    dataset = params.load().datasets[name]
+    dataset = params.load().dataset(name)
     with replacing(RAW / name) as draft:
         samples = sources.bring(dataset, draft, STATE)
         manifest.write(draft, samples)
@@ -21,11 +21,11 @@ def fetch(name: str) -> None:
 
 
 def check() -> None:
-    """Hold every folder that this run reads against its pinned digest; DVC itself looks at params.yaml only."""
+    """Hold every folder that this run reads against its pinned digest; DVC looks at params.yaml only."""
     loaded = params.load()
     for name in loaded.run.datasets:
         source = loaded.datasets[name].source
-        # A folder that is not at hand can't have changed: what was fetched is in DVC's cache, or fetch will say so.
+        # A folder that isn't at hand can't have changed: DVC's cache has it, or fetch will say so.
         if isinstance(source, FolderSource) and folder.is_at_hand(source.path):
             sources.checked(source, STATE)
 
@@ -45,7 +45,9 @@ def main(*words: str) -> None:
         case [name] if not name.startswith("-"):
             fetch(name)
         case _:
-            raise UserError(f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER (got {' '.join(words)!r})")
+            raise UserError(
+                f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER (got {' '.join(words)!r})"
+            )
 
 
 if __name__ == "__main__":

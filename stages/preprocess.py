@@ -13,10 +13,12 @@ from stages.running import PREPARED, RAW, run
 def preprocess(name: str) -> None:
     """Write data/prepared/<name>: images.npy, masks.npy, samples.csv."""
     loaded = params.load()
-    dataset, recipe = loaded.datasets[name], loaded.recipe
+    dataset, recipe = loaded.dataset(name), loaded.recipe
     samples = manifest.read(RAW / name)
     by = recipe.folds.by if dataset.groups else "image"
-    assigned = folds.assign([s.group for s in samples], recipe.folds.count, by, seed_for(loaded.run.seed, name, "folds"))
+    assigned = folds.assign(
+        [s.group for s in samples], recipe.folds.count, by, seed_for(loaded.seed, name, "folds")
+    )
     size = dataset.input_size(recipe)
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)

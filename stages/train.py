@@ -22,7 +22,7 @@ def train(name: str, model: str) -> None:
     """Write data/trained/<name>/<model>: history.csv, and for each fold the weights of the best and the last epoch."""
     loaded = params.load()
     recipe = loaded.recipe
-    device = use_threads(loaded.run.threads)
+    device = use_threads(loaded.recipe.threads)
     data = Prepared.open(PREPARED / name)
     spec = network_of(loaded.models[model], recipe, data)
     best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def train(name: str, model: str) -> None:
                 recipe,
                 epochs=recipe.epochs,
                 threshold=loaded.evaluate.threshold,
-                seed=loaded.run.seed,
+                seed=loaded.seed,
                 names=(name, model, fold),
                 device=device,
                 on_epoch=report,

@@ -31,7 +31,7 @@ def studies(loaded: params.Params, name: str, model: str) -> pd.DataFrame:
     from multiresunet.training.fit import use_threads
     from multiresunet.training.settings import network_of
 
-    device = use_threads(loaded.run.threads)
+    device = use_threads(loaded.recipe.threads)
     data = Prepared.open(PREPARED / name)
     spec = network_of(loaded.models[model], loaded.recipe, data)
     tables = []
@@ -44,7 +44,7 @@ def studies(loaded: params.Params, name: str, model: str) -> pd.DataFrame:
                 loaded.recipe,
                 loaded.tune,
                 threshold=loaded.evaluate.threshold,
-                seed=loaded.run.seed,
+                seed=loaded.seed,
                 names=(name, model, fold),
                 device=device,
                 on_trial=lambda row: print(

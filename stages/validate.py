@@ -16,7 +16,7 @@ SUITE = Path("expectations/samples.json")
 
 def validate(name: str) -> None:
     """Write data/facts/<name>: facts.csv and validation.json, even if the gate stays shut."""
-    dataset = params.load().datasets[name]
+    dataset = params.load().dataset(name)
     facts = profile(RAW / name, manifest.read(RAW / name), dataset)
     findings = gate.judge(facts, SUITE)
     with replacing(FACTS / name) as draft:

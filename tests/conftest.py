@@ -43,5 +43,5 @@ def disc_images() -> Prepared:
 
 @pytest.fixture
 def disc_volumes() -> Prepared:
-    """4 two-channel volumes of 16×16×16 in 2 folds."""
-    return discs(4, (16, 16, 16), 2, 2)
+    """10 two-channel volumes of 16×16×16 in 2 folds."""
+    return discs(10, (16, 16, 16), 2, 2)

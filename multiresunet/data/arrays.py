@@ -72,22 +72,32 @@ class Prepared:
 
 
 def prepare(
-    source: Path, samples: list[Sample], folds: Iterable[int], dataset: Dataset, size: tuple[int, ...], target: Path
+    source: Path,
+    samples: list[Sample],
+    folds: Iterable[int],
+    dataset: Dataset,
+    size: tuple[int, ...],
+    target: Path,
 ) -> None:
-    """Bring every sample to one size and scale, and write images.npy, masks.npy and samples.csv to `target`."""
+    """Bring every sample to one size and scale; write images.npy, masks.npy and samples.csv to `target`.
+
+    Raises:
+        UserError: as `fit_sample`, or if some images have 8 bits and some more.
+    """
     images = masks = None
     for index, sample in enumerate(samples):
-        image, mask = fit_sample(
-            formats.read_image(source / sample.image), formats.read_mask(source / sample.mask), dataset, size, sample.sample
-        )
+        read = formats.read_image(source / sample.image), formats.read_mask(source / sample.mask)
+        image, mask = fit_sample(*read, dataset, size, sample.sample)
         if images is None or masks is None:
             shape = (len(samples), *image.shape)
             images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype=image.dtype, shape=shape)
-            masks = np.lib.format.open_memmap(target / "masks.npy", "w+", dtype=np.uint8, shape=(len(samples), *size))
+            masks = np.lib.format.open_memmap(
+                target / "masks.npy", "w+", dtype=mask.dtype, shape=(len(samples), *size)
+            )
         if image.dtype != images.dtype:
             raise UserError(
-                f"{source / sample.image}: {image.dtype} where earlier files of the data set are {images.dtype}; "
-                "save all images with the same number of bits"
+                f"{source / sample.image}: {image.dtype} where earlier files of the data set are "
+                f"{images.dtype}; save all images with the same number of bits"
             )
         images[index], masks[index] = image, mask
     table = pd.DataFrame([{"sample": s.sample, "group": s.group} for s in samples])
@@ -102,16 +112,20 @@ def fit_sample(
     8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
 
     Raises:
-        UserError: if a sample that is to be padded is larger than `size`.
+        UserError: if a sample that is to be padded is larger than `size`, or one that is only to be scaled
+            has values that no [0, 1] holds.
     """
     foreground = np.isin(mask, dataset.mask.foreground)
-    if dataset.normalisation == "standard":
+    if dataset.normalisation == "unit":
+        _check_unit(image, name)
+    else:
         values = image.astype(np.float64)
         image = ((values - values.mean()) / max(values.std(), 1e-12)).astype(np.float32)
     if dataset.fit == "pad":
         if any(have > want for have, want in zip(foreground.shape, size, strict=True)):
             raise UserError(
-                f"{name}: {foreground.shape} doesn't fit into size {list(size)}; raise datasets' size, or use fit: resize"
+                f"{name}: {list(foreground.shape)} doesn't fit into {list(size)}; raise the data set's size "
+                "(and the recipe's longest_side), or use fit: resize"
             )
         image = np.stack([_padded(channel, size) for channel in image])
         foreground = _padded(foreground, size)
@@ -124,6 +138,15 @@ def fit_sample(
     return image, foreground.astype(np.uint8)
 
 
+def _check_unit(image: formats.Array, name: str) -> None:
+    low, high = image.min(), image.max()
+    if low < 0 or (image.dtype.kind == "f" and high > 1):
+        raise UserError(
+            f"{name}: values from {low:g} to {high:g} would be cut off at 0 and 1; "
+            "use normalisation: standard"
+        )
+
+
 def _padded(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
     missing = [want - have for have, want in zip(array.shape, size, strict=True)]
     return np.pad(array, [(m // 2, m - m // 2) for m in missing])
@@ -131,11 +154,15 @@ def _padded(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
 
 def _resized(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
     """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
+    new: formats.Array
     if array.ndim == 2:
-        picture = Image.fromarray(array.astype(np.float32)).resize(size[::-1], Image.Resampling.BILINEAR)
+        height, width = size
+        picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         new = np.asarray(picture)
     else:
-        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
+        new = resize(  # type: ignore[no-untyped-call]
+            array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True
+        )
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         new = np.clip(np.round(new), limits.min, limits.max)

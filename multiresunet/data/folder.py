@@ -25,7 +25,9 @@ def locate(path: str) -> Path:
     """
     folder = _place(path)
     if not folder.is_dir():
-        raise UserError(f"{folder}: this folder is missing; put the data there, or set {ENVIRONMENT} to where {path}/ is")
+        raise UserError(
+            f"{folder}: this folder is missing; put the data there, or set {ENVIRONMENT} to where {path}/ is"
+        )
     return folder
 
 
@@ -48,8 +50,12 @@ def survey(folder: Path) -> list[Sample]:
         raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
     missing = [path for s in listed for path in (s.image, s.mask) if not (folder / path).is_file()]
     if missing:
-        raise UserError(f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line")
-    hashed = [replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed]
+        raise UserError(
+            f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line"
+        )
+    hashed = [
+        replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed
+    ]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -69,9 +75,8 @@ def survey(folder: Path) -> list[Sample]:
 
 def digest(samples: list[Sample]) -> str:
     """One SHA-256 for a whole folder: every path, content and group."""
-    lines = [
-        "\t".join((s.sample, s.image, s.image_sha256, s.mask, s.mask_sha256, s.group)) for s in sorted(samples)
-    ]
+    rows = ((s.sample, s.image, s.image_sha256, s.mask, s.mask_sha256, s.group) for s in sorted(samples))
+    lines = ["\t".join(row) for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -90,8 +95,14 @@ def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] 
     found = digest(samples)
     if found == pinned:
         return
-    what = f"changed since its digest was pinned ({_difference(known, samples)})" if known else "not what its digest pins"
-    raise UserError(f"{folder}: {what}; restore it, or set the data set's source.digest to {found} if the change is meant")
+    what = (
+        f"changed since its digest was pinned ({_difference(known, samples)})"
+        if known
+        else "not what its digest pins"
+    )
+    raise UserError(
+        f"{folder}: {what}; restore it, or set the data set's source.digest to {found} if the change is meant"
+    )
 
 
 def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
@@ -114,22 +125,33 @@ def _pair_by_name(folder: Path) -> list[Sample]:
     found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
     for role, names in found.items():
         if not (folder / role).is_dir():
-            raise UserError(f"{folder / role}: this folder is missing; images belong into images/, masks into masks/")
+            raise UserError(
+                f"{folder / role}: this folder is missing; images belong into images/, masks into masks/"
+            )
         for path in sorted((folder / role).iterdir()):
             if path.name.startswith("."):
                 continue
+            if path.is_dir():
+                raise UserError(
+                    f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}"
+                )
             name = sample_name(path.name)
             if name in names:
-                raise UserError(f"{path}: {Path(names[name]).name} has the same name but for the extension; rename one")
+                other = Path(names[name]).name
+                raise UserError(f"{path}: {other} has the same name but for the extension; rename one")
             names[name] = f"{role}/{path.name}"
     images, masks = found["images"], found["masks"]
-    for role, other, lone in (
+    for role, partners, lone in (
         ("image", "masks", sorted(images.keys() - masks.keys())),
         ("mask", "images", sorted(masks.keys() - images.keys())),
     ):
         if lone:
-            names = some_of([found[f"{role}s"][name] for name in lone])
-            raise UserError(f"{folder}: {names} has no partner of the same name in {other}/; add it or take the {role} out")
+            files = some_of([found[f"{role}s"][name] for name in lone])
+            raise UserError(
+                f"{folder}: {files} has no partner of the same name in {partners}/; "
+                f"add it or take the {role} out"
+            )
+    manifest.check_names(folder, images)
     return [Sample(name, images[name], masks[name]) for name in sorted(images)]
 
 
@@ -141,7 +163,10 @@ def _difference(old: list[Sample], new: list[Sample]) -> str:
         "gone": sorted(before.keys() - after.keys()),
         "new": sorted(after.keys() - before.keys()),
     }
-    return "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths) or "groups or pairs differ"
+    return (
+        "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths)
+        or "groups or pairs differ"
+    )
 
 
 def _extension(path: str) -> str:

@@ -27,10 +27,8 @@ def assign(groups: list[str], count: int, by: str, seed: int) -> NDArray[np.int6
     n = len(groups)
     units = [group or f"\0{index}" for index, group in enumerate(groups)] if by == "group" else list(range(n))
     if len(set(units)) < count:
-        raise UserError(
-            f"{count} folds need at least {count} {by}s, there are {len(set(units))}; "
-            "lower the recipe's folds.count, or fold by image"
-        )
+        remedy = "lower the recipe's folds.count" + (", or fold by image" if by == "group" else "")
+        raise UserError(f"{count} folds need at least {count} {by}s, there are {len(set(units))}; {remedy}")
     splits = (
         GroupKFold(count, shuffle=True, random_state=seed).split(np.zeros(n), groups=units)
         if by == "group" and any(groups)

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Picture = tuple[NDArray[np.generic], NDArray[np.uint8]]
 
+NAMES = ("nuclei", "membranes", "lesions", "polyps", "tumours")
 SQUARE, WIDE, VOLUME = (96, 96), (72, 96), (32, 32, 16)
 FRAMES = 3  # near-duplicate frames in one endoscopy sequence
 LABELS = (0, 1, 2, 4)  # of a tumour: healthy, necrosis, oedema, enhancing, as in BraTS
@@ -47,9 +48,8 @@ def draw(name: str, samples: int, seed: int) -> Iterator[Phantom]:
     Raises:
         UserError: if there is no phantom of this name.
     """
-    if name != "polyps" and name not in _PAINTERS:
-        names = ", ".join(sorted([*_PAINTERS, "polyps"]))
-        raise UserError(f"there is no phantom {name!r}; choose one of {names}")
+    if name not in NAMES:
+        raise UserError(f"there is no phantom {name!r}; choose one of {', '.join(NAMES)}")
     return (_phantom(name, seed, index) for index in range(samples))
 
 
@@ -154,26 +154,24 @@ def _membranes(rng: Generator) -> Picture:
 
     The cells hold mitochondria and vesicles that are as dark as membrane and are not membrane.
     """
-    seeds = 32 * np.indices((4, 4)).reshape(2, -1).T + rng.normal(0, 8, (16, 2))
+    seeds = 34 * np.indices((4, 4)).reshape(2, -1).T + rng.normal(0, 8, (16, 2))
     warp = np.stack([3 * _field(rng, SQUARE, 8) + 8 * _field(rng, SQUARE, 20) for _ in range(2)])
     places = np.moveaxis(np.indices(SQUARE) + warp, 0, -1)
     labels = 1 + np.square(places[:, :, None] - seeds).sum(axis=-1).argmin(axis=-1)
     depth = ndimage.distance_transform_edt(~_borders(labels))
-    stain = np.clip(0.9 + 0.25 * _field(rng, SQUARE, 8), 0.5, 1.2)
+    stain = np.clip(0.95 + 0.25 * _field(rng, SQUARE, 8), 0.5, 1.2)
     dark = 0.5 * stain * np.exp(-((depth / 1.7) ** 4))
     for _ in range(rng.integers(3, 7)):
         level = _blob(rng, SQUARE, _deep(rng, depth), rng.uniform(6, 12, 2), 0.08, 4)
         level = np.minimum(level, depth - 4)
         cristae = 0.3 + 0.07 * np.sin(_field(rng, SQUARE, 5) * 8)
         dark = np.maximum(dark, _soft(level, 2) * (cristae + 0.15 * np.exp(-np.square(level - 0.5))))
-    vesicles = (
-        _soft(_field(rng, SQUARE, 1.3) - 0.9, 1) * (depth > 3.5) * _soft(_field(rng, SQUARE, 12) + 0.5, 2)
-    )
-    dark = np.maximum(dark, 0.4 * vesicles)
-    cytoplasm = 0.64 + 0.07 * rng.normal(size=labels.max() + 1)[labels] + 0.09 * _field(rng, SQUARE, 24)
+    crowd = 0.4 * _soft(_field(rng, SQUARE, 12) + 0.5, 2) * (depth > 3.5)
+    dark = np.maximum(dark, crowd * _soft(_field(rng, SQUARE, 1.3) - 0.9, 1))
+    cytoplasm = 0.64 + 0.07 * rng.normal(size=labels.max() + 1)[labels] + 0.11 * _field(rng, SQUARE, 24)
     light = cytoplasm + 0.06 * _field(rng, SQUARE, 1) - dark
     light = ndimage.gaussian_filter(light, rng.uniform(0.3, 0.7)) * rng.uniform(0.85, 1.15)
-    return _exposed(rng, light, rng.uniform(100, 250))[None], _binary(depth > 1)
+    return _exposed(rng, light, rng.uniform(150, 350))[None], _binary(depth > 1)
 
 
 def _lesions(rng: Generator) -> Picture:
@@ -222,7 +220,7 @@ def _polyps(scene: Generator, frame: Generator) -> Picture:
     facing = 1 - np.tensordot(frame.uniform(-0.2, 0.2, 2), slope, axes=1)
     facing /= np.sqrt(1 + np.square(slope).sum(axis=0))
     shade = facing * (1 - 0.85 * _soft(lumen, 16) * (1 - inside)) * frame.uniform(0.8, 1)
-    tint = inside[..., None] * np.array([0.14, -0.08, -0.05])
+    tint = inside[..., None] * np.array([0.11, -0.08, -0.05])
     tint -= (vessels * (1 - 0.8 * inside))[..., None] * np.array([0.01, 0.03, 0.02])
     wet = _soft(ndimage.gaussian_filter(_field(frame, WIDE, 1.8) + 1.5 * facing, 0.5) - 3.5, 0.6)
     light = np.maximum(((mucosa + tint) * shade[..., None]).transpose(2, 0, 1), wet)

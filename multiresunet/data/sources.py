@@ -7,6 +7,7 @@ from pathlib import Path
 
 from multiresunet.data import folder, formats, http, manifest, phantom
 from multiresunet.data.manifest import Sample
+from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256
 from multiresunet.params import Dataset, FolderSource, HttpSource, PhantomSource
 
@@ -41,11 +42,19 @@ def checked(source: FolderSource, state: Path) -> list[Sample]:
     place = folder.locate(source.path)
     samples = folder.survey(place)
     record = state / "folders" / source.digest
-    folder.check(place, samples, source.digest, manifest.read(record) if record.is_dir() else None)
+    if folder.digest(samples) != source.digest:
+        folder.check(place, samples, source.digest, _recorded(record))
     if not record.is_dir():
         with replacing(record) as draft:
             manifest.write(draft, samples)
     return samples
+
+
+def _recorded(record: Path) -> list[Sample] | None:
+    try:
+        return manifest.read(record)
+    except UserError:  # none, or a damaged one: the message says less, that is all
+        return None
 
 
 def _draw(source: PhantomSource, target: Path) -> list[Sample]:
@@ -53,7 +62,10 @@ def _draw(source: PhantomSource, target: Path) -> list[Sample]:
     for drawn in phantom.draw(source.draw, source.samples, source.seed):
         extension = "png" if drawn.mask.ndim == 2 else "nii"
         sample = Sample(
-            drawn.sample, f"images/{drawn.sample}.{extension}", f"masks/{drawn.sample}.{extension}", drawn.group
+            drawn.sample,
+            f"images/{drawn.sample}.{extension}",
+            f"masks/{drawn.sample}.{extension}",
+            drawn.group,
         )
         for path, array in ((sample.image, drawn.image), (sample.mask, drawn.mask)):
             (target / path).parent.mkdir(exist_ok=True)

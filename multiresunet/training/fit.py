@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
 from multiresunet.evaluation.overlap import overlaps
 from multiresunet.nets import NetworkSpec, UShape, build, set_normalisation_momentum
 from multiresunet.params import Recipe
@@ -93,8 +94,8 @@ def fit(
         order = torch.randperm(len(train), generator=generator_for(seed, *names, "order", epoch)).numpy()
         network.train()
         losses = torch.zeros((), dtype=torch.float64, device=device)
-        for start in range(0, len(train), recipe.batch):
-            images, masks = _on(device, data, train[order[start : start + recipe.batch]])
+        for batch in batches(train[order], recipe.batch):
+            images, masks = _on(device, data, batch)
             loss = F.binary_cross_entropy_with_logits(network(images), masks)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -108,6 +109,22 @@ def fit(
         on_epoch(line)
     result.last = _copied(network)
     return result
+
+
+def batches(indices: Indices, size: int) -> list[Indices]:
+    """Cut into batches of `size`; the last may be smaller, but a lone image joins the batch before it.
+
+    Statistics of one image whose deepest level is a single pixel aren't defined.
+
+    Raises:
+        UserError: if there is only one image in all.
+    """
+    if len(indices) < 2:
+        raise UserError(f"training needs at least two images, there is {len(indices)}; add data, or lower folds.count")
+    starts = list(range(0, len(indices), size))
+    if len(indices) - starts[-1] == 1 and len(starts) > 1:
+        starts.pop()
+    return np.split(indices, starts[1:])
 
 
 def score(

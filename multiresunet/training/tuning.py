@@ -11,7 +11,9 @@ import torch
 from sklearn.model_selection import GroupShuffleSplit
 
 from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec
+from multiresunet.nets.blocks import multires_widths
 from multiresunet.params import Recipe, Tune
 from multiresunet.seeds import seed_for
 from multiresunet.training.fit import Indices, fit
@@ -45,12 +47,16 @@ def search(
 
     Returns:
         One row a trial: fold, trial, alpha, filters, score.
+
+    Raises:
+        UserError: before the first trial, if the space holds networks that can't be built.
     """
     assert spec.alpha is not None
     train, _ = data.split(fold)
     inner_train, inner_test = inner_split(data, train, space.validation_share, seed_for(seed, *names, "inner"))
     epochs = max(1, round(recipe.epochs * space.epochs_share))
     choices = sorted({max(2, round(spec.filters * factor)) for factor in space.filters_factor} | {spec.filters})
+    _refuse_vanishing_filters(choices[0], space.alpha.low)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
@@ -81,6 +87,13 @@ def search(
         rows.append(row)
         on_trial(row)
     return pd.DataFrame(rows)
+
+
+def _refuse_vanishing_filters(filters: int, alpha: float) -> None:
+    try:
+        multires_widths(filters, alpha)
+    except ValueError as error:
+        raise UserError(f"tune: {error}; raise tune.alpha.low (now {alpha}) or tune.filters_factor") from None
 
 
 def best(trials: pd.DataFrame) -> dict[str, dict[str, float]]:

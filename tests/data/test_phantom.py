@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from multiresunet.data.phantom import FRAMES, LABELS, Phantom, draw
+from multiresunet.data.phantom import FRAMES, LABELS, NAMES, Phantom, draw
 from multiresunet.errors import UserError
 
 SHAPES = {
@@ -23,7 +23,6 @@ SHAPES = {
     "polyps": (3, 72, 96),
     "tumours": (4, 32, 32, 16),
 }
-NAMES = sorted(SHAPES)
 names = pytest.mark.parametrize("name", NAMES)
 
 
@@ -109,7 +108,7 @@ def test_an_unknown_name_is_refused_at_once_and_the_known_ones_named(samples: in
 
 SHARES = {  # of foreground: lowest, highest sample, as in the real data
     "nuclei": (0.08, 0.45),
-    "membranes": (0.68, 0.82),
+    "membranes": (0.70, 0.84),
     "lesions": (0.03, 0.30),
     "polyps": (0.05, 0.25),
     "tumours": (0.02, 0.18),
@@ -123,9 +122,9 @@ def test_foreground_share(name: str) -> None:
 
 
 BASELINES = {  # mean Jaccard index that no trivial method may exceed; small networks reach 0.15 more
-    "nuclei": 0.60,
+    "nuclei": 0.45,
     "membranes": 0.76,
-    "lesions": 0.62,
+    "lesions": 0.60,
     "polyps": 0.25,
     "tumours": 0.25,
 }

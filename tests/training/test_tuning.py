@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
 from multiresunet.params import AlphaRange, Tune
 from multiresunet.training.settings import tuned
 from multiresunet.training.tuning import best, inner_split, search
@@ -58,6 +60,25 @@ def test_the_inner_split_keeps_groups_whole(disc_images: Prepared) -> None:
     groups = table["group"].to_numpy()
     assert not set(groups[inner_train]) & set(groups[inner_test])
     assert not set(inner_test) & set(test)
+
+
+def test_a_space_with_vanishing_filters_is_refused_before_the_first_trial(disc_images: Prepared) -> None:
+    space = SPACE.model_copy(update={"alpha": AlphaRange(low=0.5, high=3.0)})
+    trials: list[object] = []
+    with pytest.raises(UserError, match=r"4 filters and alpha 0\.5 .* raise tune\.alpha\.low"):
+        search(
+            SPEC,
+            disc_images,
+            0,
+            RECIPE,
+            space,
+            threshold=0.5,
+            seed=1,
+            names=("d",),
+            device=torch.device("cpu"),
+            on_trial=trials.append,
+        )
+    assert not trials
 
 
 def test_the_best_trial_of_each_fold_is_taken() -> None:

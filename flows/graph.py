@@ -1,0 +1,59 @@
+"""DVC's graph: which stage needs which, and what is stale. Nothing but DVC decides what is up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from graphlib import TopologicalSorter
+
+from dvc.repo import Repo
+
+
+class Graph:
+    """The stages of the DVC project in the current folder, by name."""
+
+    def __init__(self) -> None:
+        """Read dvc.yaml.
+
+        Raises:
+            DvcException: there is no DVC project here, or its dvc.yaml is wrong
+        """
+        # In this process a status of one stage costs 0.1 s, as a command 1.3 s. Somebody else's `dvc status`
+        # may hold the lock for a moment.
+        self._repo = Repo(_wait_for_lock=True)
+        graph = self._repo.index.graph
+        self.needs: dict[str, set[str]] = {
+            stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
+        }
+
+    def stale(self, names: Collection[str] | None = None) -> set[str]:
+        """Those of `names`, or of all stages, that `dvc status` lists now."""
+        return set(self._repo.status(names and list(names)))
+
+
+class Walk:
+    """What to run next: stale stages, each as soon as all that it needs is done.
+
+    A stage is stale because it was so from the start or because one that it needs has run. DVC is asked again
+    about these alone, when their turn has come: what ran may have written what was there before.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._suspects = graph.stale()
+        self._order = TopologicalSorter(graph.needs)
+        self._order.prepare()
+
+    def ready(self) -> list[str]:
+        """Stages to run now, each named once. None: wait for one that runs, or stop if none does."""
+        ready: list[str] = []
+        while names := self._order.get_ready():
+            suspects = self._suspects.intersection(names)
+            stale = self._graph.stale(suspects) if suspects else set()
+            ready += [name for name in names if name in stale]
+            self._order.done(*(name for name in names if name not in stale))
+        return ready
+
+    def done(self, name: str) -> None:
+        """Take note that a stage has run."""
+        self._order.done(name)
+        self._suspects.update(stage for stage, needs in self._graph.needs.items() if name in needs)

@@ -1,0 +1,152 @@
+"""The pipeline as a Prefect flow: `python -m flows.pipeline` brings up to date what `dvc repro` would.
+
+Prefect gives the stages their log, their retries and their place in its UI; DVC says which must run.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+# Prefect reads its settings while it's imported. The user's own come last and win.
+os.environ.update(
+    {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 aren't enough on a busy machine
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # else its end looks like an accident
+        "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300",
+    }
+    | os.environ
+)
+
+from dvc.exceptions import DvcException
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
+
+from flows.graph import Graph, Walk
+from multiresunet.errors import UserError
+
+MENDABLE = (UserError, DvcException)
+RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
+GRACE = 10.0  # seconds for a stage to end by itself
+SUMMARY = Path("metrics/summary.csv")
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Log filter: take Prefect's traceback from an error that a user can mend; every record passes."""
+    if record.exc_info and isinstance(record.exc_info[1], MENDABLE):
+        record.exc_info = None
+    return True
+
+
+def follow(name: str, *words: str) -> None:
+    """Run `python -m WORDS` with its lines live in the log; however this call ends, no process of it is left.
+
+    Raises:
+        UserError: it failed; the message has its own `error: …` line, or else its last line
+    """
+    logger = get_run_logger()
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    error = last = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", *words],
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        try:
+            for line in filter(None, map(str.rstrip, process.stdout)):
+                logger.info("%s", line)
+                error, last = line if line.startswith("error: ") else error, line
+        except BaseException:
+            stop(process)
+            raise
+    if process.returncode:
+        raise UserError(f"{name} failed with {error or last or f'exit status {process.returncode}'}")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a process and its group as Ctrl-C would, so that DVC and the stage tidy up; then by force."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS calls it permission when all are dead
+        try:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@task(name="fetch --check", task_run_name="fetch --check", cache_policy=NO_CACHE, persist_result=False)
+def check_folders() -> None:
+    """See whether any folder in use has changed, which DVC itself can't."""
+    follow("fetch --check", "stages.fetch", "--check")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def run_stage(name: str) -> None:
+    """Bring one DVC stage up to date, given that all that it needs is."""
+    follow(name, "dvc", "--wait-for-lock", "repro", "--single-item", name)
+
+
+def stage_task(name: str) -> None:
+    """Run a stage as a task of its own name, with the retries of its kind."""
+    retries = RETRIES.get(name.partition("@")[0], 0)
+    run_stage.with_options(name=name, task_run_name=name, retries=retries)(name)
+
+
+@flow(name="pipeline", persist_result=False)
+def pipeline() -> None:
+    """Run every stale stage, upstream first, and show the summary.
+
+    Raises:
+        UserError: a stage failed, or DVC still calls something stale after all have run
+    """
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(without_traceback)
+    check_folders()
+    graph = Graph()
+    walk = Walk(graph)
+    while ready := walk.ready():
+        for name in ready:
+            stage_task(name)
+            walk.done(name)
+    if stale := graph.stale():
+        raise UserError(
+            f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
+        )
+    with SUMMARY.open(newline="") as file:
+        create_table_artifact(key="summary", table=list(csv.DictReader(file)))
+
+
+def main() -> None:
+    """Run the flow as a command: one line for an error, and exit status 1."""
+    # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        pipeline()
+    except MENDABLE as error:
+        sys.exit("error: " + " ".join(str(error).split()))
+    except (KeyboardInterrupt, TerminationSignal):
+        sys.exit("error: interrupted; run again to go on from here")
+    finally:
+        logging.getLogger("prefect").setLevel(logging.ERROR)  # the server's farewell isn't the last word
+    print("Report: reports/index.html")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""The real pipeline on two small phantoms: what it makes, and what makes it stale."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CODE = ("flows", "stages", "multiresunet", "expectations", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore")
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+
+
+def run(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a Python module in a checkout."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """Change params.yaml; a key's dots are written as two underscores."""
+    path = folder / "params.yaml"
+    tree = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place = tree
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def checkout(folder: Path, origin: Path = ROOT) -> Path:
+    """A checkout of the code in `origin`, with two small phantoms in params.yaml."""
+    folder.mkdir()
+    for name in CODE:
+        source = origin / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, folder / name)
+    edit(
+        folder,
+        run={"datasets": ["nuclei", "tumours"], "models": ["unet", "multiresunet_tuned"], "recipe": "quick"},
+        datasets__nuclei__source__samples=6,
+        datasets__nuclei__size=[32, 32],
+        datasets__tumours__source__samples=6,
+        datasets__tumours__size=[16, 16, 16],
+        recipes__quick__folds__count=2,
+        recipes__quick__epochs=2,
+        recipes__quick__filters=6,
+        tune__alpha__low=1.5,
+        tune__trials=2,
+    )
+    for words in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "-A"]):
+        subprocess.run(words, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *author, "commit", "-qm", "start"], cwd=folder, env=ENVIRONMENT, check=True)
+    return folder
+
+
+def stale(folder: Path) -> set[str]:
+    """The stages that DVC calls stale."""
+    return set(json.loads(run(folder, "dvc", "status", "--json").stdout))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which the pipeline has run."""
+    folder = checkout(tmp_path_factory.mktemp("pipeline") / "one")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+@pytest.fixture
+def copy(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return Path(shutil.copytree(made, tmp_path / "copy", symlinks=True))
+
+
+def test_the_tables_hold_every_data_set_and_model(made: Path) -> None:
+    summary = pd.read_csv(made / "metrics/summary.csv")
+    models = ["unet", "multiresunet_tuned", "everything foreground", "Otsu threshold"]
+    assert list(summary["dataset"]) == ["nuclei"] * 4 + ["tumours"] * 4
+    assert list(summary["model"]) == models * 2
+    assert summary["jaccard_honest"].between(0, 1).all()
+    assert (summary["jaccard_paper"] >= summary["jaccard_honest"] - 1e-9).all()
+    folds = pd.read_csv(made / "metrics/folds.csv")
+    again = folds.groupby(["dataset", "model"], sort=False)["jaccard_honest"].mean().to_numpy()
+    assert abs(again - summary["jaccard_honest"].to_numpy()).max() < 2e-4
+    tree = json.loads((made / "metrics/summary.json").read_text())
+    assert tree["tumours"]["Otsu_threshold"]["dice_honest"] == summary["dice_honest"].iloc[-1]
+
+
+def test_the_honest_score_is_that_of_the_last_epoch_in_the_history(made: Path) -> None:
+    folds = pd.read_csv(made / "metrics/folds.csv").set_index(["dataset", "model", "fold"])
+    for dataset in ("nuclei", "tumours"):
+        history = pd.read_csv(made / f"data/scores/{dataset}/history.csv")
+        for (model, fold), lines in history.groupby(["model", "fold"]):
+            row = folds.loc[(dataset, model, fold)]
+            assert row["jaccard_honest"] == pytest.approx(lines["test_jaccard"].iloc[-1], abs=1e-4)
+            assert row["jaccard_paper"] == pytest.approx(lines["test_jaccard"].max(), abs=1e-4)
+
+
+def test_the_page_is_whole_and_asks_for_nothing_else(made: Path) -> None:
+    page = (made / "reports/index.html").read_text()
+    for needed in ("nuclei", "tumours", "multiresunet_tuned", "torch", "params.yaml"):
+        assert needed in page
+    assert "src=\"http" not in page
+    assert "href=\"http" not in page
+    assert page.count("data:image/png;base64,") == 1 + 2 * 2
+
+
+def test_a_second_run_does_nothing(made: Path) -> None:
+    assert stale(made) == set()
+    assert "up to date" in run(made, "dvc", "repro").stdout
+
+
+def test_another_checkout_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
+    other = checkout(tmp_path / "two", made)
+    run(other, "dvc", "repro")
+    for name in ("dvc.lock", "metrics/summary.csv", "metrics/summary.json", "metrics/folds.csv"):
+        assert (made / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path) -> None:
+    edit(copy, datasets__nuclei__source__seed=2)
+    assert stale(copy) == {"fetch@nuclei"}
+    edit(copy, datasets__nuclei__source__seed=1, datasets__nuclei__size=[48, 48])
+    assert stale(copy) == {"validate@nuclei", "preprocess@nuclei"}
+
+
+def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
+    edit(copy, models__unet__filters=16)
+    assert stale(copy) == {f"{stage}@{data}-unet" for stage in ("tune", "train") for data in ("nuclei", "tumours")}
+
+
+def test_report_code_retrains_nothing(copy: Path) -> None:
+    for name in ("stages/report.py", "multiresunet/report/figures.py"):
+        with (copy / name).open("a") as file:
+            file.write("# touched\n")
+    assert stale(copy) == {"report"}
+
+
+def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, tmp_path: Path) -> None:
+    edit(copy, run__models=["unet"], run__datasets=["nuclei"])
+    run(copy, "dvc", "repro")
+    summary = pd.read_csv(copy / "metrics/summary.csv")
+    assert list(summary["model"]) == ["unet", "everything foreground", "Otsu threshold"]
+    assert sorted(path.name for path in (copy / "data/trained/nuclei").iterdir()) == ["unet"]
+    assert sorted(path.name for path in (copy / "data/scores").iterdir()) == ["nuclei"]
+    assert stale(copy) == set()
+
+
+def test_bad_params_stop_before_anything_is_touched(copy: Path) -> None:
+    before = (copy / "metrics/summary.csv").read_bytes()
+    edit(copy, models__multiresunet_tuned__alpha=-1.0)
+    done = run(copy, "dvc", "repro", check=False)
+    assert done.returncode != 0
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert errors
+    assert "models.multiresunet_tuned.alpha = -1.0" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert (copy / "metrics/summary.csv").read_bytes() == before
