@@ -31,6 +31,7 @@ from dvc.exceptions import DvcException
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.exceptions import TerminationSignal
 
 from flows.graph import Graph, Walk
@@ -133,11 +134,28 @@ def pipeline() -> None:
         create_table_artifact(key="summary", table=list(csv.DictReader(file)))
 
 
+def reach_server() -> None:
+    """Start a server for this run, unless PREFECT_API_URL names one.
+
+    Raises:
+        UserError: the server named doesn't answer
+    """
+    # Signal masks are inherited: Ctrl-C shall end the flow, which then tells the server how it ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        client = get_client(sync_client=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if client.api_healthcheck():
+        raise UserError(f"no Prefect server answers at {client.api_url}; start it or unset PREFECT_API_URL")
+
+
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        reach_server()
         pipeline()
     except MENDABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))

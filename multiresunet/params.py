@@ -113,9 +113,7 @@ class MaskRule(Strict):
     @model_validator(mode="after")
     def _foreground_is_a_proper_part(self) -> Self:
         if not set(self.foreground) < set(self.values):
-            raise ValueError(
-                f"foreground {self.foreground} must be some, and not all, of values {self.values}"
-            )
+            raise ValueError(f"foreground {self.foreground} must be some, and not all, of values {self.values}")
         return self
 
 
@@ -260,9 +258,7 @@ def _in_one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     # A discriminated union puts its tag into the location, and a bad key "[key]"; params.yaml has neither.
     path = [
-        part
-        for i, part in enumerate(first["loc"])
-        if part != "[key]" and not (i == 3 and first["loc"][2] == "source")
+        part for i, part in enumerate(first["loc"]) if part != "[key]" and not (i == 3 and first["loc"][2] == "source")
     ]
     where = ".".join(map(str, path))
     message = first["msg"].removeprefix("Value error, ")

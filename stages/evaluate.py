@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import pandas as pd
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation import baselines, examples, scores
 from multiresunet.files import replacing, write_csv
+from multiresunet.nets import UShape
 from multiresunet.training import checkpoint
 from multiresunet.training.fit import cross_validated, use_threads
 from stages.running import PREPARED, SCORES, TRAINED, keep_only, run
+
+
+def network_from(folder: Path, which: str, fold: int) -> UShape:
+    """The network that was trained without `fold`, after its `best` or `last` epoch."""
+    return checkpoint.load(folder / f"fold{fold}-{which}.safetensors")
 
 
 def evaluate(name: str) -> None:
@@ -24,12 +33,7 @@ def evaluate(name: str) -> None:
     for model in loaded.run.models:
         folder = TRAINED / name / model
         paper, honest = (
-            cross_validated(
-                lambda fold, which=which: checkpoint.load(folder / f"fold{fold}-{which}.safetensors"),
-                data,
-                loaded.recipe.batch,
-                device,
-            )
+            cross_validated(partial(network_from, folder, which), data, loaded.recipe.batch, device)
             >= loaded.evaluate.threshold
             for which in ("best", "last")
         )

@@ -16,9 +16,7 @@ def preprocess(name: str) -> None:
     dataset, recipe = loaded.dataset(name), loaded.recipe
     samples = manifest.read(RAW / name)
     by = recipe.folds.by if dataset.groups else "image"
-    assigned = folds.assign(
-        [s.group for s in samples], recipe.folds.count, by, seed_for(loaded.seed, name, "folds")
-    )
+    assigned = folds.assign([s.group for s in samples], recipe.folds.count, by, seed_for(loaded.seed, name, "folds"))
     size = dataset.input_size(recipe)
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)

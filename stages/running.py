@@ -28,17 +28,12 @@ def run(stage: Callable[..., None]) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except PermissionError as error:
-        sys.exit(
-            f"error: {error.filename}: no permission to read or write this; change its owner or its mode"
-        )
+        sys.exit(f"error: {error.filename}: no permission to read or write this; change its owner or its mode")
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         where = f" while writing {error.filename}" if error.filename else ""
-        sys.exit(
-            f"error: the disk is full{where}; "
-            "make room (`dvc gc --workspace` drops old results) and run again"
-        )
+        sys.exit(f"error: the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again")
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:

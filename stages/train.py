@@ -19,27 +19,20 @@ from stages.running import PREPARED, STATE, TRAINED, TUNED, run
 
 
 def train(name: str, model: str) -> None:
-    """Write data/trained/<name>/<model>: history.csv, and for each fold the weights of the best and the last epoch."""
+    """Write data/trained/<name>/<model>: history.csv, and for each fold the weights of its best and last epoch."""
     loaded = params.load()
     recipe = loaded.recipe
-    device = use_threads(loaded.recipe.threads)
+    device = use_threads(recipe.threads)
     data = Prepared.open(PREPARED / name)
     spec = network_of(loaded.models[model], recipe, data)
     best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
-    history, seconds = [], []
+    history: list[dict[str, object]] = []
+    seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with replacing(TRAINED / name / model) as draft, Progress(*columns, TimeRemainingColumn()) as progress:
         for fold in range(recipe.folds.count):
             title = f"{name} {model} fold {fold + 1}/{recipe.folds.count}"
-            task = progress.add_task(title, total=recipe.epochs)
-
-            def report(line: Epoch, fold: int = fold, task: object = task, title: str = title) -> None:
-                history.append({"fold": fold, **asdict(line)})
-                seconds.append({"fold": fold, "epoch": line.epoch, "seconds": time.perf_counter() - start, "device": device.type})
-                text = f"{title}  loss {line.train_loss:.3f}  Jaccard {line.test_jaccard:.3f}"
-                progress.update(task, advance=1, description=text)  # type: ignore[arg-type]
-
-            start = time.perf_counter()
+            report = Reporter(fold, title, progress, recipe.epochs, device.type)
             network = tuned(spec, best, fold)
             fitted = fit(
                 network,
@@ -53,10 +46,32 @@ def train(name: str, model: str) -> None:
                 device=device,
                 on_epoch=report,
             )
+            history += [{"fold": fold, **asdict(line)} for line in fitted.history]
+            seconds += report.seconds
             checkpoint.save(draft / f"fold{fold}-best.safetensors", network, fitted.best)
             checkpoint.save(draft / f"fold{fold}-last.safetensors", network, fitted.last)
         write_csv(draft / "history.csv", pd.DataFrame(history))
+    # Apart from the history, since no two runs agree on it.
     write_csv(STATE / "seconds" / f"{name}-{model}.csv", pd.DataFrame(seconds))
+
+
+class Reporter:
+    """Shows loss and Jaccard index in a progress bar, and takes the time of each epoch."""
+
+    def __init__(self, fold: int, title: str, progress: Progress, epochs: int, device: str) -> None:
+        self.seconds: list[dict[str, object]] = []
+        self._fold, self._title, self._progress, self._device = fold, title, progress, device
+        self._task = progress.add_task(title, total=epochs)
+        self._since = time.perf_counter()
+
+    def __call__(self, line: Epoch) -> None:
+        """Take note of an epoch that has ended."""
+        now = time.perf_counter()
+        taken = {"fold": self._fold, "epoch": line.epoch, "seconds": now - self._since, "device": self._device}
+        self.seconds.append(taken)
+        self._since = now
+        text = f"{self._title}  loss {line.train_loss:.3f}  Jaccard {line.test_jaccard:.3f}"
+        self._progress.update(self._task, advance=1, description=text)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.transform import resize
-from torch import Tensor
 
 from multiresunet.data import formats
 from multiresunet.data.manifest import Sample
@@ -63,12 +61,12 @@ class Prepared:
         """Indices of the fold's training samples and of its test samples."""
         return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Images as float32 N×C×(D×)H×W, masks as float32 N×1×(D×)H×W."""
-        images = torch.from_numpy(self.images[indices])
-        if images.dtype == torch.uint8:
-            images = images.float() / 255
-        return images, torch.from_numpy(self.masks[indices]).float().unsqueeze(1)
+        images = self.images[indices].astype(np.float32)
+        if self.images.dtype == np.uint8:
+            images /= 255
+        return images, self.masks[indices, None].astype(np.float32)
 
 
 def prepare(
@@ -91,9 +89,7 @@ def prepare(
         if images is None or masks is None:
             shape = (len(samples), *image.shape)
             images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype=image.dtype, shape=shape)
-            masks = np.lib.format.open_memmap(
-                target / "masks.npy", "w+", dtype=mask.dtype, shape=(len(samples), *size)
-            )
+            masks = np.lib.format.open_memmap(target / "masks.npy", "w+", dtype=mask.dtype, shape=(len(samples), *size))
         if image.dtype != images.dtype:
             raise UserError(
                 f"{source / sample.image}: {image.dtype} where earlier files of the data set are "
@@ -142,8 +138,7 @@ def _check_unit(image: formats.Array, name: str) -> None:
     low, high = image.min(), image.max()
     if low < 0 or (image.dtype.kind == "f" and high > 1):
         raise UserError(
-            f"{name}: values from {low:g} to {high:g} would be cut off at 0 and 1; "
-            "use normalisation: standard"
+            f"{name}: values from {low:g} to {high:g} would be cut off at 0 and 1; use normalisation: standard"
         )
 
 

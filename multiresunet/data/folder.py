@@ -53,9 +53,7 @@ def survey(folder: Path) -> list[Sample]:
         raise UserError(
             f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line"
         )
-    hashed = [
-        replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed
-    ]
+    hashed = [replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -96,9 +94,7 @@ def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] 
     if found == pinned:
         return
     what = (
-        f"changed since its digest was pinned ({_difference(known, samples)})"
-        if known
-        else "not what its digest pins"
+        f"changed since its digest was pinned ({_difference(known, samples)})" if known else "not what its digest pins"
     )
     raise UserError(
         f"{folder}: {what}; restore it, or set the data set's source.digest to {found} if the change is meant"
@@ -125,16 +121,12 @@ def _pair_by_name(folder: Path) -> list[Sample]:
     found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
     for role, names in found.items():
         if not (folder / role).is_dir():
-            raise UserError(
-                f"{folder / role}: this folder is missing; images belong into images/, masks into masks/"
-            )
+            raise UserError(f"{folder / role}: this folder is missing; images belong into images/, masks into masks/")
         for path in sorted((folder / role).iterdir()):
             if path.name.startswith("."):
                 continue
             if path.is_dir():
-                raise UserError(
-                    f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}"
-                )
+                raise UserError(f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}")
             name = sample_name(path.name)
             if name in names:
                 other = Path(names[name]).name
@@ -148,8 +140,7 @@ def _pair_by_name(folder: Path) -> list[Sample]:
         if lone:
             files = some_of([found[f"{role}s"][name] for name in lone])
             raise UserError(
-                f"{folder}: {files} has no partner of the same name in {partners}/; "
-                f"add it or take the {role} out"
+                f"{folder}: {files} has no partner of the same name in {partners}/; add it or take the {role} out"
             )
     manifest.check_names(folder, images)
     return [Sample(name, images[name], masks[name]) for name in sorted(images)]
@@ -163,10 +154,7 @@ def _difference(old: list[Sample], new: list[Sample]) -> str:
         "gone": sorted(before.keys() - after.keys()),
         "new": sorted(after.keys() - before.keys()),
     }
-    return (
-        "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths)
-        or "groups or pairs differ"
-    )
+    return "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths) or "groups or pairs differ"
 
 
 def _extension(path: str) -> str:

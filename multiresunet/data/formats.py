@@ -52,9 +52,7 @@ def read_mask(path: Path) -> Array:
         raise UserError(f"{path}: a mask has one channel, this file has shape {array.shape}; save it as grey")
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and np.array_equal(array, np.round(array))):
-            raise UserError(
-                f"{path}: a mask holds whole numbers, this one has fractions or NaN; save its labels"
-            )
+            raise UserError(f"{path}: a mask holds whole numbers, this one has fractions or NaN; save its labels")
         array = array.astype(np.int64)
     return array
 
@@ -88,16 +86,12 @@ def _read_picture(path: Path) -> Array:
         with Image.open(path) as picture:
             if picture.mode not in MODES:
                 raise UserError(
-                    f"{path}: pixels of kind {picture.mode} aren't known; "
-                    "save it as 8- or 16-bit grey or as RGB"
+                    f"{path}: pixels of kind {picture.mode} aren't known; save it as 8- or 16-bit grey or as RGB"
                 )
-            pages = (
-                1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
-            )  # MPO: a JPEG with a preview
+            # An MPO is a JPEG with a preview behind it.
+            pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
             if pages > 1:
-                raise UserError(
-                    f"{path}: holds {pages} images; save each as a file of its own, or the stack as NIfTI"
-                )
+                raise UserError(f"{path}: holds {pages} images; save each as a file of its own, or the stack as NIfTI")
             return np.asarray(picture.convert(MODES[picture.mode]))
 
 
@@ -107,7 +101,5 @@ def _read_volume(path: Path) -> Array:
         raise UserError(f"{path}: a volume has three axes, or four with channels, this one is {volume.shape}")
     array = np.asarray(volume.dataobj)
     if array.dtype.kind not in "biuf":
-        raise UserError(
-            f"{path}: voxels of kind {array.dtype} aren't known; save channels along a fourth axis"
-        )
+        raise UserError(f"{path}: voxels of kind {array.dtype} aren't known; save channels along a fourth axis")
     return array

@@ -47,9 +47,7 @@ def complaint(name: str, facts: pd.DataFrame, findings: list[dict[str, Any]]) ->
             continue
         problems = [p for p in facts.set_index("sample")["problem"].reindex(finding["samples"]) if p]
         if finding["column"] == "problem":
-            parts.append(
-                "; ".join(problems[:5]) + (f" and {len(problems) - 5} more" if len(problems) > 5 else "")
-            )
+            parts.append("; ".join(problems[:5]) + (f" and {len(problems) - 5} more" if len(problems) > 5 else ""))
         else:
             parts.append(f"{finding['remedy']} ({some_of(finding['samples']) or 'the whole data set'})")
     return f"{name}: {'; '.join(parts)}" if parts else None

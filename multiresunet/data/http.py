@@ -31,9 +31,7 @@ def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
         raise UserError(f"{path}: this catalog is missing; restore it from git")
     found = sha256(path)
     if found != pinned:
-        raise UserError(
-            f"{path}: its SHA-256 is {found}, params.yaml pins {pinned}; restore it, or pin the new one"
-        )
+        raise UserError(f"{path}: its SHA-256 is {found}, params.yaml pins {pinned}; restore it, or pin the new one")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:
@@ -53,9 +51,7 @@ def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
         raise UserError(f"{path}: sample {odd[0]!r} has {roles[odd[0]]}, expected one image and one mask")
     groups = table.groupby("sample")["group"].nunique()
     if (groups > 1).any():
-        raise UserError(
-            f"{path}: sample {groups.idxmax()!r} is in two groups; give its image and its mask the same"
-        )
+        raise UserError(f"{path}: sample {groups.idxmax()!r} is in two groups; give its image and its mask the same")
     return table
 
 

@@ -56,24 +56,18 @@ def read(folder: Path) -> list[Sample]:
             raise UserError(f"{path}: line {empty[0] + 2} has no {column}; fill it in or remove the line")
         outside = [file for file in table[column] if not _is_inside(file)]
         if outside:
-            raise UserError(
-                f"{path}: {column} {outside[0]!r} isn't in {folder}; name files relative to that folder"
-            )
+            raise UserError(f"{path}: {column} {outside[0]!r} isn't in {folder}; name files relative to that folder")
     if "sample" not in table:
         table["sample"] = [sample_name(image) for image in table["image"]]
     check_names(path, table["sample"])
     for what, names in (("sample", table["sample"]), ("file", pd.concat([table["image"], table["mask"]]))):
         repeated = sorted(set(names[names.duplicated()]))
         if repeated:
-            raise UserError(
-                f"{path}: {what} {repeated[0]!r} occurs more than once; give each {what} one place"
-            )
+            raise UserError(f"{path}: {what} {repeated[0]!r} occurs more than once; give each {what} one place")
     for column in {"image_sha256", "mask_sha256"} & set(table.columns):
         table[column] = table[column].str.lower()
     known = [field.name for field in fields(Sample) if field.name in table]
-    return sorted(
-        Sample(**{str(key): cell for key, cell in row.items()}) for row in table[known].to_dict("records")
-    )
+    return sorted(Sample(**{str(key): cell for key, cell in row.items()}) for row in table[known].to_dict("records"))
 
 
 def check_names(where: Path, names: Iterable[str]) -> None:
@@ -85,8 +79,7 @@ def check_names(where: Path, names: Iterable[str]) -> None:
     for name in names:
         if not name or name.startswith(".") or {"/", "\\"} & set(name) or not _is_text(name):
             raise UserError(
-                f"{where}: sample {name!r} can't name a file; "
-                "use letters, digits, spaces, dots, dashes or underscores"
+                f"{where}: sample {name!r} can't name a file; use letters, digits, spaces, dots, dashes or underscores"
             )
 
 

@@ -77,9 +77,7 @@ def _field(rng: Generator, shape: tuple[int, ...], grain: float) -> Floats:
     return np.asarray((noise - noise.mean()) / noise.std())
 
 
-def _blob(
-    rng: Generator, shape: tuple[int, ...], centre: Floats, radii: Floats, ragged: float, grain: float
-) -> Floats:
+def _blob(rng: Generator, shape: tuple[int, ...], centre: Floats, radii: Floats, ragged: float, grain: float) -> Floats:
     """Level map of a turned, wavy ellipse or ellipsoid: about the depth in pixels, negative outside."""
     turn = np.linalg.qr(rng.normal(size=(len(shape), len(shape))))[0]
     offsets = np.moveaxis(np.indices(shape), 0, -1) - centre

@@ -44,6 +44,4 @@ def multiresunet(
         decoders.append(MultiResBlock(dims, width + across, width, alpha))
     # The authors normalise the output too, before the sigmoid.
     head = ConvNorm(dims, encoders[0].outputs, out_channels, 1, relu=False)
-    return UShape(
-        dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head
-    )
+    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)

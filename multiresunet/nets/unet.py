@@ -9,9 +9,7 @@ from multiresunet.nets.layers import ConvBias, up
 from multiresunet.nets.ushape import UShape
 
 
-def unet(
-    dims: int, in_channels: int, out_channels: int, filters: int, *, normalised: bool, respath: bool
-) -> UShape:
+def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normalised: bool, respath: bool) -> UShape:
     """U-Net of the paper's comparison.
 
     2-D: five levels of `filters`, 2·`filters`, … with two convolutions each; no normalisation in the paper.
@@ -50,6 +48,4 @@ def unet(
         ups.append(up(dims, below, raised))
         decoders.append(DoubleConv(dims, raised + outputs, outputs, outputs, normalised))
     head = ConvBias(dims, levels[0][1], out_channels, 1, relu=False)
-    return UShape(
-        dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head
-    )
+    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)

@@ -57,7 +57,9 @@ class UShape(nn.Module):
             x = torch.cat([self._at("up", level, x), across[level - 1]], dim=1)
             x = self._at("decoder", level, x)
         x = self.head(x)
-        return x[(..., *(slice(side) for side in size))]
+        for axis, side in enumerate(size, start=2):
+            x = x.narrow(axis, 0, side)
+        return x
 
     def _at(self, name: str, level: int, x: Tensor) -> Tensor:
         return cast(Tensor, getattr(self, f"{name}{level}")(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +24,7 @@ COLOURS = {
 }
 OTHER = "#555555"
 TRUTH = "#00C000"
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -105,7 +106,7 @@ def _shown(image: np.ndarray) -> np.ndarray:
     grey = image[0]
     # Dim fluorescence images are black otherwise.
     low, high = np.percentile(grey, (0.5, 99.5))
-    return (np.clip((grey - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip((grey - low) / max(high - low, 1e-9), 0, 1) * 255, dtype=np.uint8)
 
 
 def _picture(axes: Axes, image: np.ndarray, side: str, title: str | bool) -> None:

@@ -25,7 +25,17 @@ FACTS = Path("data/facts")
 SUMMARY = Path("metrics/summary.csv")
 FOLDS = Path("metrics/folds.csv")
 SECONDS = Path(".state/seconds")
-PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "scikit-image", "optuna", "great-expectations", "dvc", "prefect")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scikit-image",
+    "optuna",
+    "great-expectations",
+    "dvc",
+    "prefect",
+)
 
 
 def render() -> Path:
@@ -38,7 +48,9 @@ def render() -> Path:
     for needed in (SUMMARY, FOLDS, FIGURES):
         if not needed.exists():
             raise UserError(f"{needed} is missing; run `dvc repro`")
-    environment = Environment(loader=PackageLoader("multiresunet.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("multiresunet.report", "."), autoescape=True, undefined=StrictUndefined
+    )
     summary, folds = pd.read_csv(SUMMARY), pd.read_csv(FOLDS)
     text = environment.get_template("page.html.j2").render(
         sections=[_section(name, loaded, summary, folds) for name in loaded.run.datasets],
@@ -90,7 +102,9 @@ def _section(name: str, loaded: params.Params, summary: pd.DataFrame, folds: pd.
         "images": rows[0]["images"],
         "rows": rows,
         "trivial": baselines.NAMES,
-        "best": {score: max(row[score] for row in learnt) for score in ("jaccard_paper", "jaccard_honest", "dice_honest")},
+        "best": {
+            score: max(row[score] for row in learnt) for score in ("jaccard_paper", "jaccard_honest", "dice_honest")
+        },
         "folds": folds[folds["dataset"] == name].pivot_table(
             index="model", columns="fold", values="jaccard_honest", sort=False
         ),
@@ -109,7 +123,7 @@ def _seconds(loaded: params.Params) -> list[dict[str, Any]]:
             path = SECONDS / f"{name}-{model}.csv"
             if path.exists():
                 table = pd.read_csv(path)
-                total = table.groupby("fold")["seconds"].max().sum()
+                total = table["seconds"].sum()
                 rows.append({"dataset": name, "model": model, "seconds": total, "device": table["device"].iloc[0]})
     return rows
 

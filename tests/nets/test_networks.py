@@ -55,9 +55,7 @@ def test_every_parameter_gets_a_gradient(name: str, dims: int) -> None:
 
 @every_network
 def test_the_seed_decides_the_weights(name: str) -> None:
-    one, same, other = (
-        build(small(name, 2), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
-    )
+    one, same, other = (build(small(name, 2), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], same[key]) for key in one)
     kernels = [key for key in one if key.endswith("conv.weight")]
     assert kernels
@@ -97,12 +95,15 @@ def test_widths_are_the_papers() -> None:
     assert [sum(multires_widths(32 * 2**k, 1.67)) for k in range(5)] == [51, 105, 212, 426, 853]
 
 
+def momenta(network: torch.nn.Module) -> set[object]:
+    return {module.momentum for module in network.modules() if hasattr(module, "momentum")}
+
+
 def test_momentum_reaches_every_normalisation() -> None:
     network = build(small("multiresunet", 2))
-    momenta = lambda: {m.momentum for m in network.modules() if hasattr(m, "momentum")}  # noqa: E731
-    assert momenta() == {0.01}
+    assert momenta(network) == {0.01}
     set_normalisation_momentum(network, 0.1)
-    assert momenta() == {0.1}
+    assert momenta(network) == {0.1}
 
 
 @pytest.mark.parametrize(
@@ -112,11 +113,14 @@ def test_momentum_reaches_every_normalisation() -> None:
         (NetworkSpec("unet", 4, 1), "dims = 4: must be 2 or 3"),
         (NetworkSpec("unet", 2, 0), "must be positive"),
         (NetworkSpec("multiresunet", 2, 1, alpha=0.0), "alpha = 0.0: must be a positive number"),
-        (NetworkSpec("multiresunet", 2, 1, filters=4, alpha=1.0), "a convolution without filters; raise filters"),
+        (
+            NetworkSpec("multiresunet", 2, 1, filters=4, alpha=1.0),
+            "a convolution without filters; raise filters",
+        ),
     ],
 )
 def test_impossible_networks_are_refused(spec: NetworkSpec, says: str) -> None:
-    with pytest.raises(UserError, match="^network ") as raised:
+    with pytest.raises(UserError, match=r"^network ") as raised:
         build(spec)
     assert says in str(raised.value)
 

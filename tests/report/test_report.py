@@ -15,7 +15,13 @@ from multiresunet.report import figures, page, tables
 
 def folds() -> pd.DataFrame:
     rows = [
-        {"dataset": dataset, "model": model, "fold": fold, "images": 5, **dict.fromkeys(SCORES, 0.1 * (fold + 1) + bonus)}
+        {
+            "dataset": dataset,
+            "model": model,
+            "fold": fold,
+            "images": 5,
+            **dict.fromkeys(SCORES, 0.1 * (fold + 1) + bonus),
+        }
         for dataset in ("zebra", "ant")
         for model, bonus in (("unet", 0.0), ("multiresunet", 0.2), ("Otsu threshold", 0.05))
         for fold in range(3)

@@ -15,7 +15,16 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CODE = ("flows", "stages", "multiresunet", "expectations", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore")
+CODE = (
+    "flows",
+    "stages",
+    "multiresunet",
+    "expectations",
+    "dvc.yaml",
+    "params.yaml",
+    ".gitignore",
+    ".dvcignore",
+)
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "DVC_NO_ANALYTICS": "1",
@@ -26,7 +35,12 @@ ENVIRONMENT = os.environ | {
 def run(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a Python module in a checkout."""
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
@@ -121,8 +135,8 @@ def test_the_page_is_whole_and_asks_for_nothing_else(made: Path) -> None:
     page = (made / "reports/index.html").read_text()
     for needed in ("nuclei", "tumours", "multiresunet_tuned", "torch", "params.yaml"):
         assert needed in page
-    assert "src=\"http" not in page
-    assert "href=\"http" not in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
     assert page.count("data:image/png;base64,") == 1 + 2 * 2
 
 

@@ -14,8 +14,8 @@ from multiresunet.data.arrays import Prepared
 from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec
 from multiresunet.params import Folds, Optimiser, Recipe
-from multiresunet.training.fit import Epoch, Fit, batches, cross_validated, fit, predict, score, use_threads
 from multiresunet.training import checkpoint
+from multiresunet.training.fit import Epoch, Fit, batches, cross_validated, fit, predict, score, use_threads
 
 RECIPE = Recipe(
     folds=Folds(count=3, by="image"),
@@ -36,7 +36,15 @@ def trained(data: Prepared, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int
     device = use_threads(1)
     arguments = {"train": train, "test": test, **changes}
     return fit(
-        spec, data, recipe=RECIPE, epochs=epochs, threshold=0.5, seed=seed, names=("t",), device=device, **arguments
+        spec,
+        data,
+        recipe=RECIPE,
+        epochs=epochs,
+        threshold=0.5,
+        seed=seed,
+        names=("t",),
+        device=device,
+        **arguments,
     )  # type: ignore[arg-type]
 
 
@@ -68,7 +76,7 @@ def test_what_runs_before_changes_nothing(disc_images: Prepared) -> None:
 
 
 def test_test_images_choose_nothing_but_the_best_epoch(disc_images: Prepared) -> None:
-    train, test = disc_images.split(0)
+    _, test = disc_images.split(0)
     one, other = trained(disc_images), trained(disc_images, test=test[:2])
     assert [line.train_loss for line in one.history] == [line.train_loss for line in other.history]
     assert all(torch.equal(one.last[key], other.last[key]) for key in one.last)
@@ -78,7 +86,10 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
     fitted = trained(disc_images, epochs=5)
     _, test = disc_images.split(0)
     device = torch.device("cpu")
-    for weights, expected in ((fitted.last, fitted.history[-1].test_jaccard), (fitted.best, fitted.best_jaccard)):
+    for weights, expected in (
+        (fitted.last, fitted.history[-1].test_jaccard),
+        (fitted.best, fitted.best_jaccard),
+    ):
         network = checkpoint.build(SPEC)
         network.load_state_dict(weights)
         _, jaccard, _ = score(network, disc_images, test, 3, 0.5, device)

@@ -17,14 +17,16 @@ from multiresunet.training.tuning import best, inner_split, search
 from tests.training.test_fit import RECIPE, SPEC
 
 SPACE = Tune(
-    trials=3, epochs_share=0.25, validation_share=0.25, alpha=AlphaRange(low=1.5, high=3.0), filters_factor=[1.0, 1.5]
+    trials=3,
+    epochs_share=0.25,
+    validation_share=0.25,
+    alpha=AlphaRange(low=1.5, high=3.0),
+    filters_factor=[1.0, 1.5],
 )
 
 
 def study(data: Prepared) -> pd.DataFrame:
-    return search(
-        SPEC, data, 0, RECIPE, SPACE, threshold=0.5, seed=1, names=("d", "m", 0), device=torch.device("cpu")
-    )
+    return search(SPEC, data, 0, RECIPE, SPACE, threshold=0.5, seed=1, names=("d", "m", 0), device=torch.device("cpu"))
 
 
 def test_trials_repeat_themselves_and_begin_with_the_papers_values(disc_images: Prepared) -> None:
