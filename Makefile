@@ -9,9 +9,7 @@ export DO_NOT_TRACK := 1
 .PHONY: run test check lock
 
 run: .venv/installed
-	@python -m stages.fetch --check
-	@dvc repro --quiet
-	@python -m multiresunet.report.page
+	@python -m flows.pipeline
 
 test: .venv/installed
 	@python -m pytest

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from graphlib import TopologicalSorter
 
 from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
+from dvc.utils.serialize import load_yaml, modify_yaml
 
 
 class Graph:
@@ -21,6 +23,7 @@ class Graph:
         # may hold the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
         graph = self._repo.index.graph
+        self._locked = locked_stages()
         self.needs: dict[str, set[str]] = {
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
@@ -28,6 +31,24 @@ class Graph:
     def stale(self, names: Collection[str] | None = None) -> set[str]:
         """Those of `names`, or of all stages, that `dvc status` lists now."""
         return set(self._repo.status(names and list(names)))
+
+    def sort_lock(self) -> None:
+        """Bring dvc.lock into the order of a serial `dvc repro`; side by side, stages have ended in any order.
+
+        DVC leaves a stage that the file already has where it is, and appends a new one when it has run.
+        """
+        plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
+        order = list(dict.fromkeys([*self._locked, *plan]))
+        with modify_yaml("dvc.lock") as lock:
+            lock["stages"] = {name: lock["stages"][name] for name in order if name in lock["stages"]}
+
+
+def locked_stages() -> list[str]:
+    """The stages that dvc.lock has, in its order."""
+    try:
+        return list(load_yaml("dvc.lock").get("stages", {}))
+    except FileNotFoundError:
+        return []
 
 
 class Walk:

@@ -5,14 +5,18 @@ Prefect gives the stages their log, their retries and their place in its UI; DVC
 
 from __future__ import annotations
 
+import argparse
 import csv
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 # Prefect reads its settings while it's imported. The user's own come last and win.
 os.environ.update(
@@ -32,15 +36,21 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import State
 from prefect.exceptions import TerminationSignal
+from prefect.futures import PrefectConcurrentFuture
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.graph import Graph, Walk
 from multiresunet.errors import UserError
 
 MENDABLE = (UserError, DvcException)
+CHECK = ("stages.fetch", "--check")
+NETWORK = "can't be downloaded"
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 GRACE = 10.0  # seconds for a stage to end by itself
 SUMMARY = Path("metrics/summary.csv")
+RUNNING: set[subprocess.Popen[str]] = set()  # what to stop when the flow is
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
@@ -69,6 +79,7 @@ def follow(name: str, *words: str) -> None:
         start_new_session=True,
     ) as process:
         assert process.stdout
+        RUNNING.add(process)
         try:
             for line in filter(None, map(str.rstrip, process.stdout)):
                 logger.info("%s", line)
@@ -76,6 +87,8 @@ def follow(name: str, *words: str) -> None:
         except BaseException:
             stop(process)
             raise
+        finally:
+            RUNNING.discard(process)
     if process.returncode:
         raise UserError(f"{name} failed with {error or last or f'exit status {process.returncode}'}")
 
@@ -95,7 +108,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 @task(name="fetch --check", task_run_name="fetch --check", cache_policy=NO_CACHE, persist_result=False)
 def check_folders() -> None:
     """See whether any folder in use has changed, which DVC itself can't."""
-    follow("fetch --check", "stages.fetch", "--check")
+    follow("fetch --check", *CHECK)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -104,15 +117,30 @@ def run_stage(name: str) -> None:
     follow(name, "dvc", "--wait-for-lock", "repro", "--single-item", name)
 
 
-def stage_task(name: str) -> None:
-    """Run a stage as a task of its own name, with the retries of its kind."""
+def submitted(name: str) -> PrefectConcurrentFuture[None]:
+    """Run a stage as a task of its own name, with the retries of its kind, as soon as there is a slot."""
     retries = RETRIES.get(name.partition("@")[0], 0)
-    run_stage.with_options(name=name, task_run_name=name, retries=retries)(name)
+    named = run_stage.with_options(name=name, task_run_name=name, retries=retries, retry_condition_fn=is_worth_retrying)
+    return cast(PrefectConcurrentFuture[None], named.submit(name))
+
+
+def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether a stage failed for want of an answer from the network; a changed file fails again."""
+    try:
+        state.result()
+    except UserError as error:
+        return NETWORK in str(error)
+    return False
+
+
+def slots() -> int:
+    """How many stages to run side by side: one on a GPU, which they would share, else one a core."""
+    return 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
 
 
 @flow(name="pipeline", persist_result=False)
 def pipeline() -> None:
-    """Run every stale stage, upstream first, and show the summary.
+    """Run every stale stage, upstream first and side by side where they don't need each other; show the summary.
 
     Raises:
         UserError: a stage failed, or DVC still calls something stale after all have run
@@ -122,10 +150,29 @@ def pipeline() -> None:
     check_folders()
     graph = Graph()
     walk = Walk(graph)
-    while ready := walk.ready():
-        for name in ready:
-            stage_task(name)
-            walk.done(name)
+    running: dict[Future[Any], tuple[str, PrefectConcurrentFuture[None]]] = {}
+    failure: Exception | None = None
+    try:
+        while True:
+            for name in walk.ready() if failure is None else []:
+                future = submitted(name)
+                running[future.wrapped_future] = name, future
+            if not running:
+                break
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                name, future = running.pop(ended)
+                try:
+                    future.result()
+                    walk.done(name)
+                except MENDABLE as error:
+                    failure = failure or error  # what runs beside it may finish, so that its work isn't lost
+    except BaseException:  # Ctrl-C, or cancelled in the UI
+        for process in list(RUNNING):
+            stop(process)
+        raise
+    if failure:
+        raise failure
+    graph.sort_lock()
     if stale := graph.stale():
         raise UserError(
             f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
@@ -152,13 +199,22 @@ def reach_server() -> None:
 
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
+    parser.add_argument("--slots", type=int, default=slots(), help="stages side by side (default: %(default)s)")
+    words = parser.parse_args()
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         reach_server()
-        pipeline()
+        if Graph().stale():
+            runner: Any = ThreadPoolTaskRunner(max_workers=max(1, words.slots))
+            pipeline.with_options(task_runner=runner)()
+        else:  # without Prefect's server, which takes seconds to start
+            subprocess.run([sys.executable, "-m", *CHECK], check=True)
     except MENDABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why
     except (KeyboardInterrupt, TerminationSignal):
         sys.exit("error: interrupted; run again to go on from here")
     finally:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_for(seed: int, *names: str | int) -> int:
@@ -15,4 +18,6 @@ def seed_for(seed: int, *names: str | int) -> int:
 
 def generator_for(seed: int, *names: str | int) -> torch.Generator:
     """A CPU generator for what `names` name."""
+    import torch  # here, since the stages before training don't need the seconds that it takes
+
     return torch.Generator().manual_seed(seed_for(seed, *names))

@@ -115,8 +115,11 @@ def fit_sample(
     if dataset.normalisation == "unit":
         _check_unit(image, name)
     else:
+        # Each channel is a scan of its own, with a scale of its own.
         values = image.astype(np.float64)
-        image = ((values - values.mean()) / max(values.std(), 1e-12)).astype(np.float32)
+        space = tuple(range(1, values.ndim))
+        deviation = np.maximum(values.std(axis=space, keepdims=True), 1e-12)
+        image = ((values - values.mean(axis=space, keepdims=True)) / deviation).astype(np.float32)
     if dataset.fit == "pad":
         if any(have > want for have, want in zip(foreground.shape, size, strict=True)):
             raise UserError(
@@ -155,9 +158,7 @@ def _resized(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
         picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         new = np.asarray(picture)
     else:
-        new = resize(  # type: ignore[no-untyped-call]
-            array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True
-        )
+        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         new = np.clip(np.round(new), limits.min, limits.max)

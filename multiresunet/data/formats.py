@@ -82,6 +82,7 @@ def _read(path: Path) -> Array:
 
 def _read_picture(path: Path) -> Array:
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on damaged files; the error that follows says it
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
             if picture.mode not in MODES:

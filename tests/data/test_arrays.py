@@ -8,7 +8,6 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -28,9 +27,8 @@ def centre(mask: Array) -> Array:
     return (np.array(ndimage.center_of_mass(mask)) + 0.5) / mask.shape
 
 
-def fitted(image: Array, mask: Array, size: tuple[int, ...], **changes: Any) -> tuple[Array, Array]:
-    labels = {"mask": {"values": [0, 255], "foreground": [255]}}
-    return fit_sample(image, mask, declared(**(labels | changes)), size, "the sample")
+def fitted(image: Array, drawn: Array, size: tuple[int, ...], **changes: Any) -> tuple[Array, Array]:
+    return fit_sample(image, drawn, declared(**changes), size, "the sample")
 
 
 # Resizing
@@ -55,7 +53,7 @@ def test_a_disc_keeps_its_area_and_its_place(old: tuple[int, ...], new: tuple[in
     assert foreground.shape == new
     assert foreground.dtype == np.uint8
     assert set(np.unique(foreground)) == {0, 1}
-    assert foreground.mean() == pytest.approx(mask.mean(), rel=0.05)
+    assert foreground.mean() == pytest.approx(mask.mean(), rel=0.03 if len(old) == 2 else 0.07)
     # A tenth of a new pixel: a shift of half a pixel, as from aligned corners, would show.
     np.testing.assert_array_less(np.abs(centre(foreground) - centre(mask)) * new, 0.15)
 
@@ -201,11 +199,11 @@ def test_images_go_from_files_to_batches(tmp_path: Path) -> None:
     assert (train.tolist(), test.tolist()) == ([1], [0, 2])
 
     images, masks = data.batch(test)
-    assert (images.shape, images.dtype) == ((2, 3, 32, 48), torch.float32)
-    assert (masks.shape, masks.dtype) == ((2, 1, 32, 48), torch.float32)
+    assert (images.shape, images.dtype) == ((2, 3, 32, 48), np.float32)
+    assert (masks.shape, masks.dtype) == ((2, 1, 32, 48), np.float32)
     image, mask = pair(2, (32, 48), channels=3)
-    np.testing.assert_array_equal(images[1].numpy(), image.astype(np.float32) / 255)
-    np.testing.assert_array_equal(masks[1, 0].numpy(), mask / 255)
+    np.testing.assert_array_equal(images[1], image.astype(np.float32) / 255)
+    np.testing.assert_array_equal(masks[1, 0], mask / 255)
 
 
 def test_volumes_go_from_files_to_batches(tmp_path: Path) -> None:
@@ -225,8 +223,8 @@ def test_volumes_go_from_files_to_batches(tmp_path: Path) -> None:
     )
     assert (data.dims, data.channels) == (3, 2)
     images, masks = data.batch(np.array([0, 2]))
-    assert (images.shape, images.dtype) == ((2, 2, 16, 16, 16), torch.float32)
-    assert (masks.shape, masks.dtype) == ((2, 1, 16, 16, 16), torch.float32)
+    assert (images.shape, images.dtype) == ((2, 2, 16, 16, 16), np.float32)
+    assert (masks.shape, masks.dtype) == ((2, 1, 16, 16, 16), np.float32)
     assert data.images.dtype == np.float32
     inside = data.images[:, :, 2:14, :, 3:13]
     np.testing.assert_allclose(inside.mean(axis=(1, 2, 3, 4)), 0, atol=1e-4)

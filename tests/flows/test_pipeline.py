@@ -1,0 +1,339 @@
+"""The flow runs what `dvc repro` would, beside a small DVC project with stages of a few milliseconds."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from flows.graph import Walk
+
+ROOT = Path(__file__).parents[2]
+CHECK = "fetch --check"
+STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
+
+PROJECT = {
+    "params.yaml": "run: {datasets: [a, b]}\n",
+    "dvc.yaml": """
+        stages:
+          fetch:
+            matrix: {dataset: "${run.datasets}"}
+            cmd: python -m stages.fetch ${item.dataset}
+            deps: [stages/fetch.py]
+            outs: ["data/raw/${item.dataset}"]
+          train:
+            matrix: {dataset: "${run.datasets}"}
+            cmd: python -m stages.train ${item.dataset}
+            deps: [stages/train.py, "data/raw/${item.dataset}"]
+            outs: ["data/trained/${item.dataset}"]
+          report:
+            cmd: python -m stages.report
+            deps: [stages/report.py, data/trained]
+            outs: [metrics/summary.csv: {cache: false}]
+        """.replace("\n        ", "\n"),
+    "stages/__init__.py": "",
+    "stages/fetch.py": """
+import sys
+from pathlib import Path
+if sys.argv[1] != "--check":
+    Path("data/raw").mkdir(parents=True, exist_ok=True)
+    Path("data/raw", sys.argv[1]).write_text(sys.argv[1])
+""",
+    "stages/train.py": """
+import sys
+from pathlib import Path
+name = sys.argv[1]
+print(f"training on {name}")
+Path("data/trained").mkdir(parents=True, exist_ok=True)
+Path("data/trained", name).write_text(Path("data/raw", name).read_text() * 3)
+""",
+    "stages/report.py": """
+from pathlib import Path
+Path("metrics").mkdir(exist_ok=True)
+rows = [f"{path.name},{path.read_text()}" for path in sorted(Path("data/trained").glob("[ab]"))]
+Path("metrics/summary.csv").write_text("\\n".join(["dataset,score", *rows, ""]))
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every command here; without a server's address."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
+    return own | {
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(tmp_path_factory.mktemp("dvc")),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), own["PATH"]]),
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "0.1",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture(scope="session")
+def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment with one server for all tests: each flow would start its own in ten seconds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["prefect", "server", "start", "--port", str(port), "--no-ui"]
+    url = f"http://127.0.0.1:{port}/api"
+    server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not answers(url):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield settings | {"PREFECT_API_URL": url}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=folder, env=settings, check=True)
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    """A DVC project in which nothing has run."""
+    return Path(shutil.copytree(template, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def reproduced(template: Path, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
+    """The same after a plain `dvc repro`; not to be changed."""
+    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("reproduced") / "project"))
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
+    return folder
+
+
+@pytest.fixture
+def finished(reproduced: Path, tmp_path: Path) -> Path:
+    """A DVC project in which everything is up to date."""
+    return Path(shutil.copytree(reproduced, tmp_path / "project"))
+
+
+def run(project: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.pipeline"]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def tasks(log: str) -> list[tuple[str, str]]:
+    """(task, state) in the order in which they ended; tasks that ran side by side end in any."""
+    return re.findall(r"Task run '(.+?)' - Finished in state (\w+)", log)
+
+
+def prepend(script: Path, code: str) -> None:
+    script.write_text(code + script.read_text())
+
+
+def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environment: dict[str, str]) -> None:
+    ran = run(project, environment)
+
+    assert (ran.returncode, ran.stdout) == (0, "Report: reports/index.html\n"), ran.stderr
+    ended = tasks(ran.stderr)
+    assert sorted(ended) == sorted((name, "Completed") for name in [CHECK, *STAGES])
+    place = {name: index for index, (name, _) in enumerate(ended)}
+    for first, then in ((CHECK, "fetch@a"), ("fetch@a", "train@a"), ("fetch@b", "train@b"), ("train@b", "report")):
+        assert place[first] < place[then]
+    assert "Task run 'train@b' - training on b" in ran.stderr
+    for name in ("dvc.lock", "metrics/summary.csv"):
+        assert (project / name).read_bytes() == (reproduced / name).read_bytes()
+    filters = {"artifacts": {"key": {"any_": ["summary"]}}}
+    [artifact] = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json=filters).json()
+    with (project / "metrics/summary.csv").open(newline="") as file:
+        assert artifact["data"] == str(list(csv.DictReader(file))).replace("'", '"')
+
+
+def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, str]) -> None:
+    ran = run(finished, environment)
+    assert (ran.returncode, ran.stdout) == (0, "Report: reports/index.html\n"), ran.stderr
+    assert tasks(ran.stderr) == []
+    prepend(finished / "stages/fetch.py", "import sys\nif '--check' in sys.argv: sys.exit('error: a changed')\n")
+    with (finished / "dvc.yaml").open("r+") as file:  # so that the edit itself makes nothing stale
+        text = file.read().replace("deps: [stages/fetch.py]", "deps: [stages/__init__.py]")
+        file.seek(0)
+        file.write(text)
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], cwd=finished, env=environment, check=True)
+    ran = run(finished, environment)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: a changed")
+
+
+def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, environment: dict[str, str]) -> None:
+    prepend(finished / "stages/fetch.py", "# edited\n")
+    (finished / "data/raw/b").unlink()  # so train@b is stale too until fetch@b has run
+    ran = run(finished, environment)
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(tasks(ran.stderr)) == [(name, "Completed") for name in [CHECK, "fetch@a", "fetch@b"]]
+
+
+# Late, so that train@a has begun, which may end.
+FAILS_LATE = "import sys, time\nif sys.argv[1] == 'b':\n    time.sleep(8)\n    sys.exit('error: b is empty')\n"
+
+
+def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/train.py", FAILS_LATE)
+    ran = run(project, environment)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.splitlines()[-1] == "error: train@b failed with error: b is empty"
+    assert re.search(r"Flow run .* Finished in state Failed\(.*train@b failed with error: b is empty", ran.stderr)
+    assert "Traceback" not in ran.stderr
+    ended = tasks(ran.stderr)
+    assert {("train@a", "Completed"), ("train@b", "Failed")} <= set(ended)
+    assert "report" not in dict(ended)
+    assert ran.stderr.count("> python -m stages.train b") == 1  # no second try
+    assert (project / "data/trained/a").read_text() == "aaa"
+    assert "train@a:" in (project / "dvc.lock").read_text()
+
+
+def test_fetch_is_tried_four_times(project: Path, environment: dict[str, str]) -> None:
+    fail_thrice = """
+import sys
+if sys.argv[1] == "a":
+    with open("tries", "a+") as tries:
+        tries.write("x")
+        tries.seek(0)
+        if len(tries.read()) < 4:
+            sys.exit("error: http://a can't be downloaded")
+"""
+    prepend(project / "stages/fetch.py", fail_thrice)
+    ran = run(project, environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("a can't be downloaded\") - Retry") == 3
+    assert (project / "tries").read_text() == "xxxx"
+
+
+def test_changed_folders_end_the_run_before_any_stage(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys\nif '--check' in sys.argv: sys.exit('error: a changed')\n")
+    ran = run(project, environment)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == "error: fetch --check failed with error: a changed"
+    assert tasks(ran.stderr) == [(CHECK, "Failed")]
+
+
+def test_what_changes_during_the_run_is_not_passed_over(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/report.py", "open('stages/train.py', 'a').write('# edited meanwhile')\n")
+    ran = run(project, environment)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("error: DVC calls train@a, train@b stale after the run")
+
+
+@pytest.fixture
+def sleeper(project: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A flow with a server of its own and a stage that never ends, in a session like a terminal's."""
+    prepend(project / "stages/fetch.py", "import sys, time\nprint('zzz')\ntime.sleep(600 * (sys.argv[1] == 'a'))\n")
+    flow = subprocess.Popen(
+        [sys.executable, "-m", "flows.pipeline"],
+        cwd=project,
+        env=settings,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & ignores it
+    )
+    yield flow
+    flow.kill()
+    flow.communicate()
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str) -> None:
+    assert sleeper.stderr
+    assert any("Task run 'fetch@a' - zzz" in line for line in sleeper.stderr)
+    children = psutil.Process(sleeper.pid).children(recursive=True)
+    try:
+        assert {"stages.fetch", "dvc", "uvicorn"} <= {word for child in children for word in child.cmdline()}
+        if how == "SIGTERM":
+            sleeper.terminate()
+        else:
+            os.killpg(sleeper.pid, signal.SIGINT)  # a terminal sends it to the server as well
+        log = sleeper.communicate(timeout=30)[1]
+
+        assert sleeper.returncode == 1
+        assert log.splitlines()[-1] == "error: interrupted; run again to go on from here"
+        assert ("fetch@a", "Completed") not in tasks(log)
+        assert "fetch@a" in dict(tasks(log))
+        _, left = psutil.wait_procs(children, timeout=5)
+        assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
+    finally:
+        for child in psutil.wait_procs(children, timeout=0)[1]:
+            child.kill()
+
+
+def test_it_says_what_is_missing(tmp_path: Path, settings: dict[str, str]) -> None:
+    nowhere = run(tmp_path, settings | {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith("error: no Prefect server answers at http://127.0.0.1:9/api")
+
+
+class FakeGraph:
+    """Stages of which each makes stale what needs it, but for `same`, whose outputs stay as they were."""
+
+    needs = {"a": set[str](), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "z": set[str]()}  # noqa: RUF012
+
+    def __init__(self, stale: set[str], same: set[str]) -> None:
+        self.now = stale
+        self.same = same
+
+    def stale(self, names: set[str] | None = None) -> set[str]:
+        return self.now & (self.needs.keys() if names is None else names)
+
+    def ran(self, name: str) -> None:
+        self.now.remove(name)
+        if name not in self.same:
+            self.now.update(stage for stage, needs in self.needs.items() if name in needs)
+
+
+@pytest.mark.parametrize(
+    ("stale", "same", "rounds"),
+    [
+        (set(), set(), []),
+        ({"a"}, set(), [["a"], ["b", "c"], ["d"]]),
+        ({"a", "z"}, {"a"}, [["a", "z"]]),
+        ({"a"}, {"b", "c"}, [["a"], ["b", "c"]]),
+        ({"c", "d"}, {"c"}, [["c"], ["d"]]),
+    ],
+)
+def test_walk_names_stale_stages_when_their_turn_comes(
+    stale: set[str], same: set[str], rounds: list[list[str]]
+) -> None:
+    graph = FakeGraph(stale, same)
+    walk = Walk(graph)  # type: ignore[arg-type]
+    seen = []
+    while ready := walk.ready():
+        seen.append(ready)
+        assert walk.ready() == []  # each once
+        for name in ready:
+            graph.ran(name)
+            walk.done(name)
+    assert seen == rounds

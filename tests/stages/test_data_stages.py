@@ -1,0 +1,316 @@
+"""fetch, validate and preprocess on a user's folder: the way through, and one line where there is none."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from multiresunet.data import folder
+from multiresunet.data.arrays import Prepared
+from stages import fetch, preprocess, running, validate
+from tests.data.making import declared, folder_of, pair, save, truncate
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "datasets"
+REAL = ["murphy", "isbi2012", "isic2017", "cvc_clinicdb", "msd_hippocampus"]
+NAMES = [f"s{index:02d}" for index in range(9)]
+
+
+class Workspace:
+    """A checkout's params.yaml and expectations/, and one data set, `mine`, brought as a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.mine = folder_of(root / "data" / "incoming" / "mine", NAMES)
+        shutil.copytree(ROOT / "expectations", root / "expectations")
+        self.tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        self.tree["datasets"]["mine"] = declared().model_dump() | {"size": [32, 48]}
+        self.tree["run"]["datasets"] = ["mine"]
+        self.pin()
+
+    def pin(self) -> None:
+        """Write params.yaml with the folder's digest as it is now."""
+        digest = folder.digest(folder.survey(self.mine))
+        self.tree["datasets"]["mine"]["source"] = {"kind": "folder", "path": "mine", "digest": digest}
+        (self.root / "params.yaml").write_text(yaml.safe_dump(self.tree, sort_keys=False), encoding="utf-8")
+
+    def outputs(self) -> dict[str, bytes]:
+        """Everything that the stages have written."""
+        places = [self.root / "data" / name for name in ("raw", "facts", "prepared")]
+        files = (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MULTIRESUNET_DATA", raising=False)
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a stage as its command line does, and return the one line it ends with."""
+
+    def act(stage: Callable[..., None], *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["stage", *words])
+        with pytest.raises(SystemExit) as caught:
+            running.run(stage)
+        assert isinstance(caught.value.code, str)  # what Python prints, with exit status 1
+        assert caught.value.code.startswith("error: ")
+        assert len(caught.value.code.splitlines()) == 1
+        return caught.value.code
+
+    return act
+
+
+def through(name: str) -> None:
+    fetch.fetch(name)
+    validate.validate(name)
+    preprocess.preprocess(name)
+
+
+def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    through("mine")
+    said = capsys.readouterr().out
+    assert "mine: 9 samples from folder" in said
+    assert "mine: 9 samples pass" in said
+    assert "mine: 9 samples at 32×48, 3 folds by image" in said
+    assert set(workspace.outputs()) == {
+        *(f"data/raw/mine/{role}/{name}.png" for role in ("images", "masks") for name in NAMES),
+        *(f"data/raw/mine/{name}" for name in ("manifest.csv", "source.json")),
+        *(f"data/facts/mine/{name}" for name in ("facts.csv", "validation.json")),
+        *(f"data/prepared/mine/{name}" for name in ("images.npy", "masks.npy", "samples.csv")),
+    }
+    data = Prepared.open(Path("data/prepared/mine"))
+    assert data.images.shape == (9, 1, 32, 48)
+    assert data.masks.shape == (9, 32, 48)
+    assert data.table["sample"].tolist() == NAMES
+    assert np.bincount(data.folds).tolist() == [3, 3, 3]
+    shares = pd.read_csv("data/facts/mine/facts.csv")["foreground_share"]
+    np.testing.assert_allclose(data.masks.mean(axis=(1, 2)), shares, rtol=0.05)
+
+
+def test_the_same_bytes_again_without_any_state(workspace: Workspace) -> None:
+    through("mine")
+    before = workspace.outputs()
+    for place in ("data/raw", "data/facts", "data/prepared", ".state"):
+        shutil.rmtree(workspace.root / place)
+    for path in workspace.mine.rglob("*.png"):
+        path.touch()
+    through("mine")
+    assert workspace.outputs() == before
+
+
+def test_groups_stay_whole_where_the_data_set_says_so(workspace: Workspace) -> None:
+    lines = [f"images/{name}.png,masks/{name}.png,video{index // 2}" for index, name in enumerate(NAMES)]
+    (workspace.mine / "manifest.csv").write_text("\n".join(["image,mask,group", *lines]) + "\n")
+    workspace.tree["datasets"]["mine"]["groups"] = True
+    workspace.pin()
+    through("mine")
+    table = Prepared.open(Path("data/prepared/mine")).table
+    assert table["group"].nunique() == 5
+    assert table.groupby("group")["fold"].nunique().max() == 1
+
+
+def test_volumes_go_through(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.mine)
+    for index in range(4):
+        volume = np.random.default_rng(index).normal(0, 10.0**index, (2, 12, 14, 10)).astype(np.float32)
+        save(workspace.mine / "images" / f"v{index}.nii.gz", volume)
+        save(workspace.mine / "masks" / f"v{index}.nii.gz", (volume[0] > 0).astype(np.uint8) * 4)
+    workspace.tree["datasets"]["mine"] |= {
+        "size": [16, 16, 16],
+        "channels": 2,
+        "fit": "pad",
+        "normalisation": "standard",
+        "mask": {"values": [0, 1, 4], "foreground": [1, 4]},
+    }
+    workspace.pin()
+    through("mine")
+    assert Prepared.open(Path("data/prepared/mine")).images.shape == (4, 2, 16, 16, 16)
+
+
+SPOILS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "deleted mask": (lambda d: (d / "masks" / "s03.png").unlink(), "images/s03.png has no partner"),
+    "truncated image": (lambda d: truncate(d / "images" / "s03.png"), "changed: images/s03.png"),
+    "mask of another size": (lambda d: save(d / "masks" / "s03.png", pair(3, (40, 40))[1]), "changed: masks/s03.png"),
+    "folder gone": (shutil.rmtree, "data/incoming/mine: this folder is missing"),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_fetch_names_what_was_spoilt_and_leaves_earlier_outputs(
+    workspace: Workspace, fails: Callable[..., str], spoil: str
+) -> None:
+    through("mine")
+    before = workspace.outputs()
+    act, words = SPOILS[spoil]
+    act(workspace.mine)
+    line = fails(fetch.main, "mine")
+    assert "data/incoming/mine" in line
+    assert words in line
+    assert workspace.outputs() == before
+    if spoil != "folder gone":
+        assert fails(fetch.main, "--check") == line
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [("truncated image", "images/s03.png: damaged"), ("mask of another size", "image and mask differ in size")],
+)
+def test_validate_names_what_was_pinned_although_it_is_spoilt(
+    workspace: Workspace, fails: Callable[..., str], spoil: str, words: str
+) -> None:
+    through("mine")
+    before = workspace.outputs()
+    SPOILS[spoil][0](workspace.mine)
+    workspace.pin()
+    fetch.fetch("mine")
+    line = fails(validate.validate, "mine")
+    assert line.startswith("error: mine: ")
+    assert words in line
+    assert "s03" in line
+    after = workspace.outputs()
+    assert {k: v for k, v in after.items() if "prepared" in k} == {k: v for k, v in before.items() if "prepared" in k}
+    facts = pd.read_csv("data/facts/mine/facts.csv", keep_default_na=False)  # written all the same, to look into
+    assert "s03" in facts["sample"].tolist()
+
+
+def test_a_mask_that_vanishes_from_the_raw_data_is_named_by_validate(
+    workspace: Workspace, fails: Callable[..., str]
+) -> None:
+    fetch.fetch("mine")
+    Path("data/raw/mine/masks/s03.png").unlink()
+    assert "data/raw/mine/masks/s03.png: this file is missing" in fails(validate.validate, "mine")
+
+
+def test_too_few_samples_for_the_folds(workspace: Workspace, fails: Callable[..., str]) -> None:
+    workspace.tree["recipes"]["quick"]["folds"]["count"] = 10
+    workspace.pin()
+    fetch.fetch("mine")
+    assert "10 folds need at least 10 images, there are 9" in fails(preprocess.preprocess, "mine")
+    assert not Path("data/prepared/mine").exists()
+
+
+@pytest.mark.parametrize("stage", [fetch.main, validate.validate, preprocess.preprocess])
+def test_an_unknown_data_set_is_one_line(
+    workspace: Workspace, fails: Callable[..., str], stage: Callable[..., None]
+) -> None:
+    assert "'murfy' is unknown; params.yaml has nuclei, " in fails(stage, "murfy")
+
+
+@pytest.mark.parametrize("stage", [validate.validate, preprocess.preprocess])
+def test_a_stage_before_its_input_is_one_line(
+    workspace: Workspace, fails: Callable[..., str], stage: Callable[..., None]
+) -> None:
+    assert "data/raw/mine/manifest.csv: this file is missing; `dvc repro`" in fails(stage, "mine")
+
+
+def test_a_command_line_ends_with_status_1_and_one_line(workspace: Workspace) -> None:
+    (workspace.mine / "masks" / "s03.png").unlink()
+    command = [sys.executable, "-m", "stages.fetch", "mine"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: data/incoming/mine: images/s03.png has no partner of the same name in masks/; "
+        "add it or take the image out"
+    ]
+    assert not Path("data/raw/mine").exists()
+
+
+# fetch --check and --digest
+
+
+def test_check_is_silent_where_nothing_changed_or_nothing_is_at_hand(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch.main("--check")
+    shutil.rmtree(workspace.mine)
+    fetch.main("--check")
+    assert capsys.readouterr().out == ""
+
+
+def test_check_looks_at_this_run_s_data_sets_only(workspace: Workspace) -> None:
+    workspace.tree["datasets"]["other"] = copy.deepcopy(workspace.tree["datasets"]["mine"])
+    workspace.pin()
+    folder_of(workspace.root / "data" / "incoming" / "other", ["a"])
+    fetch.main("--check")
+
+
+def test_digest_prints_what_is_to_be_pinned(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    fetch.main("--digest", "mine")
+    assert capsys.readouterr().out.strip() == workspace.tree["datasets"]["mine"]["source"]["digest"]
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("--digest",), ("a", "b")])
+def test_other_command_lines_are_told_what_there_is(fails: Callable[..., str], words: tuple[str, ...]) -> None:
+    assert "usage: python -m stages.fetch DATASET | --check | --digest FOLDER" in fails(fetch.main, *words)
+
+
+# What all stages share
+
+
+def test_a_full_disk_and_a_forbidden_file_are_one_line(fails: Callable[..., str]) -> None:
+    def raising(error: Exception) -> Callable[[], None]:
+        def stage() -> None:
+            raise error
+
+        return stage
+
+    full = OSError(errno.ENOSPC, "No space left on device", "data/raw/x")
+    assert "disk is full while writing data/raw/x; make room" in fails(raising(full))
+    assert "a.csv: no permission" in fails(raising(PermissionError(errno.EACCES, "Permission denied", "a.csv")))
+    for error in (OSError(errno.EIO, "broken"), ValueError("a mistake in the code")):
+        with pytest.raises(type(error)):
+            fails(raising(error))
+
+
+def test_keep_only_removes_what_earlier_runs_left(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+    (tmp_path / "stray.txt").write_text("x")
+    running.keep_only(tmp_path, ["a", "c", "not there"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
+
+
+# The real data
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_goes_through(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("MULTIRESUNET_DATA", str(SHARED))
+    shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
+    through(name)
+    data = Prepared.open(Path("data/prepared") / name)
+    facts = pd.read_csv(f"data/facts/{name}/facts.csv", keep_default_na=False)
+    assert len(facts) == len(data.table) == len(data.images) == len(data.masks)
+    entry = workspace.tree["datasets"][name]
+    assert data.channels == entry["channels"]
+    assert data.masks.any(axis=tuple(range(1, data.masks.ndim))).all()  # no foreground was lost in resizing
+    shares = facts["foreground_share"].to_numpy(dtype=float)
+    if entry["fit"] == "resize":
+        assert data.masks.mean() == pytest.approx(shares.mean(), rel=0.03)
+    if entry["groups"]:
+        assert data.table.groupby("group")["fold"].nunique().max() == 1
+    folds = np.bincount(data.folds)
+    assert len(folds) == workspace.tree["recipes"][workspace.tree["run"]["recipe"]]["folds"]["count"]
+    if entry["normalisation"] == "unit":
+        assert data.images.dtype == np.uint8
+    else:
+        assert np.isfinite(data.images).all()
