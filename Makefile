@@ -10,6 +10,7 @@ export DO_NOT_TRACK := 1
 
 run: .venv/installed
 	@python -m flows.pipeline
+	@python -m multiresunet.report.page
 
 test: .venv/installed
 	@python -m pytest

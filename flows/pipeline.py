@@ -219,7 +219,6 @@ def main() -> None:
         sys.exit("error: interrupted; run again to go on from here")
     finally:
         logging.getLogger("prefect").setLevel(logging.ERROR)  # the server's farewell isn't the last word
-    print("Report: reports/index.html")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def report() -> None:
             figures.learning_curves(name, history[history["dataset"] == name], draft / f"{name}-curves.png")
             figures.gallery(SCORES / name / "examples.npz", draft / f"{name}-examples.png")
         figures.overview(summary, draft / "overview.png")
-    page.render()
+    print(f"Report: {page.render()}")
 
 
 if __name__ == "__main__":
