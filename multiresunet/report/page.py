@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from multiresunet import params
 from multiresunet.errors import UserError
 from multiresunet.evaluation import baselines
-from multiresunet.files import write_text
+from multiresunet.files import some_of, write_text
 
 PAGE = Path("reports/index.html")
 FIGURES = Path("reports/figures")
@@ -83,8 +83,8 @@ def _commit() -> str:
 
     try:
         # The tables and dvc.lock are what a run writes; anything else that differs makes it another commit's result.
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!metrics", ":!dvc.lock")
-        return git("rev-parse", "HEAD") + (" with uncommitted changes" if changed else "")
+        changed = git("diff", "--name-only", "HEAD", "--", ":!metrics", ":!dvc.lock").splitlines()
+        return git("rev-parse", "HEAD") + (f" with changes in {some_of(changed)}" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown (not in a git repository)"
 
