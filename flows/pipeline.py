@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectConcurrentFuture
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.graph import Graph, Walk
 from multiresunet.errors import UserError
@@ -50,7 +50,10 @@ NETWORK = "can't be downloaded"
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 GRACE = 10.0  # seconds for a stage to end by itself
 SUMMARY = Path("metrics/summary.csv")
+# One stage at a time on a GPU, which they would share, else one for each core.
+SLOTS = 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
 RUNNING: set[subprocess.Popen[str]] = set()  # what to stop when the flow is
+STOPPED = threading.Event()
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
@@ -69,6 +72,8 @@ def follow(name: str, *words: str) -> None:
     logger = get_run_logger()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     error = last = ""
+    if STOPPED.is_set():
+        raise UserError(f"{name} doesn't begin, since the run was stopped")
     with subprocess.Popen(
         [sys.executable, "-m", *words],
         env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
@@ -118,7 +123,7 @@ def run_stage(name: str) -> None:
 
 
 def submitted(name: str) -> PrefectConcurrentFuture[None]:
-    """Run a stage as a task of its own name, with the retries of its kind, as soon as there is a slot."""
+    """Run a stage as a task of its own name, with the retries of its kind."""
     retries = RETRIES.get(name.partition("@")[0], 0)
     named = run_stage.with_options(name=name, task_run_name=name, retries=retries, retry_condition_fn=is_worth_retrying)
     return cast(PrefectConcurrentFuture[None], named.submit(name))
@@ -133,14 +138,39 @@ def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
     return False
 
 
-def slots() -> int:
-    """How many stages to run side by side: one on a GPU, which they would share, else one a core."""
-    return 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
+def run_stale(walk: Walk, slots: int) -> None:
+    """Run what the walk names, at most `slots` at a time.
+
+    Raises:
+        UserError: the first stage that failed; what ran beside it has ended, so that its work isn't lost
+    """
+    waiting: list[str] = []
+    running: dict[Future[Any], tuple[str, PrefectConcurrentFuture[None]]] = {}
+    failure: Exception | None = None
+    while True:
+        waiting += walk.ready()
+        while waiting and len(running) < slots and not failure:
+            future = submitted(waiting[0])
+            running[future.wrapped_future] = waiting.pop(0), future
+        if not running:
+            break
+        for ended in wait(running, return_when=FIRST_COMPLETED).done:
+            name, future = running.pop(ended)
+            try:
+                future.result()
+                walk.done(name)
+            except MENDABLE as error:
+                failure = failure or error
+    if failure:
+        raise failure
 
 
 @flow(name="pipeline", persist_result=False)
-def pipeline() -> None:
-    """Run every stale stage, upstream first and side by side where they don't need each other; show the summary.
+def pipeline(slots: int = SLOTS) -> None:
+    """Run every stale stage, upstream first, and show the summary.
+
+    Args:
+        slots: how many stages that don't need each other run side by side
 
     Raises:
         UserError: a stage failed, or DVC still calls something stale after all have run
@@ -149,29 +179,13 @@ def pipeline() -> None:
         logging.getLogger(name).addFilter(without_traceback)
     check_folders()
     graph = Graph()
-    walk = Walk(graph)
-    running: dict[Future[Any], tuple[str, PrefectConcurrentFuture[None]]] = {}
-    failure: Exception | None = None
     try:
-        while True:
-            for name in walk.ready() if failure is None else []:
-                future = submitted(name)
-                running[future.wrapped_future] = name, future
-            if not running:
-                break
-            for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                name, future = running.pop(ended)
-                try:
-                    future.result()
-                    walk.done(name)
-                except MENDABLE as error:
-                    failure = failure or error  # what runs beside it may finish, so that its work isn't lost
-    except BaseException:  # Ctrl-C, or cancelled in the UI
+        run_stale(Walk(graph), max(1, slots))
+    except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
+        STOPPED.set()
         for process in list(RUNNING):
             stop(process)
         raise
-    if failure:
-        raise failure
     graph.sort_lock()
     if stale := graph.stale():
         raise UserError(
@@ -200,15 +214,14 @@ def reach_server() -> None:
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument("--slots", type=int, default=slots(), help="stages side by side (default: %(default)s)")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="stages side by side (default: %(default)s)")
     words = parser.parse_args()
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        reach_server()
         if Graph().stale():
-            runner: Any = ThreadPoolTaskRunner(max_workers=max(1, words.slots))
-            pipeline.with_options(task_runner=runner)()
+            reach_server()
+            pipeline(words.slots)
         else:  # without Prefect's server, which takes seconds to start
             subprocess.run([sys.executable, "-m", *CHECK], check=True)
     except MENDABLE as error:

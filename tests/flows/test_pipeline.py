@@ -25,6 +25,8 @@ CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
 
 PROJECT = {
+    # Otherwise DVC writes .gitignore files into data/, in the order in which stages end.
+    ".gitignore": "/data/\n",
     "params.yaml": "run: {datasets: [a, b]}\n",
     "dvc.yaml": """
         stages:
@@ -290,8 +292,8 @@ def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str
             child.kill()
 
 
-def test_it_says_what_is_missing(tmp_path: Path, settings: dict[str, str]) -> None:
-    nowhere = run(tmp_path, settings | {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
+def test_it_says_what_is_missing(project: Path, settings: dict[str, str]) -> None:
+    nowhere = run(project, settings | {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert nowhere.returncode == 1
     assert nowhere.stderr.startswith("error: no Prefect server answers at http://127.0.0.1:9/api")
 
