@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
 from multiresunet.data.arrays import Prepared
+from multiresunet.evaluation import TRIVIAL
 from multiresunet.evaluation.overlap import overlaps
-
-NAMES = ("everything foreground", "Otsu threshold")
 
 
 def everything(data: Prepared) -> NDArray[np.bool_]:
@@ -40,4 +39,4 @@ def _jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[
 
 def predict_all(data: Prepared) -> dict[str, NDArray[np.bool_]]:
     """All baselines' predictions by name."""
-    return dict(zip(NAMES, (everything(data), otsu(data)), strict=True))
+    return dict(zip(TRIVIAL, (everything(data), otsu(data)), strict=True))

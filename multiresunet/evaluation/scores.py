@@ -43,10 +43,11 @@ def per_image(
 
 def per_fold(images: pd.DataFrame) -> pd.DataFrame:
     """Mean over the images of each fold: model, fold, images, and the four scores."""
-    grouped = images.groupby(["model", "fold"], sort=False)
+    models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order
+    grouped = images.assign(model=models).groupby(["model", "fold"], observed=True)
     means = grouped[list(SCORES)].mean()
     means.insert(0, "images", grouped.size())
-    return means.reset_index()
+    return means.reset_index().astype({"model": str})
 
 
 def summary(folds: pd.DataFrame) -> pd.DataFrame:

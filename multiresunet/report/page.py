@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from multiresunet import params
 from multiresunet.errors import UserError
-from multiresunet.evaluation import baselines
+from multiresunet.evaluation import TRIVIAL
 from multiresunet.files import some_of, write_text
 
 PAGE = Path("reports/index.html")
@@ -92,7 +92,7 @@ def _commit() -> str:
 def _section(name: str, loaded: params.Params, summary: pd.DataFrame, folds: pd.DataFrame) -> dict[str, Any]:
     dataset = loaded.datasets[name]
     rows = summary[summary["dataset"] == name].to_dict("records")
-    learnt = [row for row in rows if row["model"] not in baselines.NAMES]
+    learnt = [row for row in rows if row["model"] not in TRIVIAL]
     findings = json.loads((FACTS / name / "validation.json").read_text(encoding="utf-8"))
     return {
         "name": name,
@@ -101,7 +101,7 @@ def _section(name: str, loaded: params.Params, summary: pd.DataFrame, folds: pd.
         "source": dataset.source.kind,
         "images": rows[0]["images"],
         "rows": rows,
-        "trivial": baselines.NAMES,
+        "trivial": TRIVIAL,
         "best": {
             score: max(row[score] for row in learnt) for score in ("jaccard_paper", "jaccard_honest", "dice_honest")
         },

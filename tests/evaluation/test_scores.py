@@ -23,16 +23,23 @@ def test_perfect_and_empty_predictions(disc_images: Prepared) -> None:
 
 def test_means_are_over_images_then_folds() -> None:
     images = pd.DataFrame(
-        {"model": "m", "fold": [0, 0, 0, 1], "sample": list("abcd")}
-        | {score: [0.2, 0.4, 0.6, 0.8] for score in scores.SCORES}
+        {"model": "m", "fold": [1, 0, 0, 0], "sample": list("dabc")}
+        | {score: [0.8, 0.2, 0.4, 0.6] for score in scores.SCORES}
     )
     folds = scores.per_fold(images)
+    assert list(folds["fold"]) == [0, 1]
     assert list(folds["jaccard_honest"]) == pytest.approx([0.4, 0.8])
     assert list(folds["images"]) == [3, 1]
     row = scores.summary(folds).iloc[0]
     assert row["jaccard_honest"] == pytest.approx(0.6)
     assert row["jaccard_honest_sd"] == pytest.approx(0.4 / 2**0.5)
     assert (row["folds"], row["images"]) == (2, 4)
+
+
+def test_models_keep_their_order_and_folds_are_sorted() -> None:
+    images = pd.DataFrame({"model": ["z", "a", "z", "a"], "fold": [1, 1, 0, 0]} | dict.fromkeys(scores.SCORES, 0.5))
+    folds = scores.per_fold(images)
+    assert list(zip(folds["model"], folds["fold"], strict=True)) == [("z", 0), ("z", 1), ("a", 0), ("a", 1)]
 
 
 def test_everything_foreground_scores_the_foreground_share(disc_images: Prepared) -> None:

@@ -1,0 +1,31 @@
+"""Real images of the other modalities, through fetch, validate, preprocess and one epoch of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.stages.test_pipeline import ENVIRONMENT, ROOT, checkout, edit, run
+
+DATA = ROOT.parent / "shared" / "datasets"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets aren't here")
+def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "MULTIRESUNET_DATA", str(DATA))
+    folder = checkout(tmp_path / "real")
+    datasets = ["isic2017", "cvc_clinicdb", "msd_hippocampus"]
+    edit(
+        folder,
+        run={"datasets": datasets, "models": ["multiresunet"], "recipe": "quick"},
+        recipes__quick__epochs=1,
+    )
+    run(folder, "dvc", "repro")
+    summary = pd.read_csv(folder / "metrics/summary.csv").set_index(["dataset", "model"])
+    for dataset, images in zip(datasets, (93, 612, 64), strict=True):
+        assert summary.loc[(dataset, "multiresunet"), "images"] == images
+    samples = pd.read_csv(folder / "data/prepared/cvc_clinicdb/samples.csv")
+    assert len(samples[["group", "fold"]].drop_duplicates()) == 29  # each video is in one fold
