@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from multiresunet.data.arrays import Prepared
+
+
+# Two threads that wait for each other on a busy machine are a hundred times slower than one.
+torch.set_num_threads(1)
 
 
 @pytest.fixture
