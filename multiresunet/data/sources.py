@@ -15,18 +15,19 @@ from multiresunet.params import ArchiveSource, Dataset, Fetch, FolderSource, Htt
 DOWNLOADS = "downloads"
 
 
-def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch) -> list[Sample]:
+def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
     """Write a data set's images/ and masks/ into the existing folder `target`.
 
     Args:
         dataset: its entry of params.yaml.
         target: an empty folder.
         state: folder that is kept between runs, for downloads and known folders.
-        settings: how to download.
+        settings: how to download; not needed for other sources.
 
     Raises:
         UserError: in one line, what is wrong with the source.
     """
+    settings = settings or Fetch()
     match dataset.source:
         case PhantomSource() as source:
             return _draw(source, target)
