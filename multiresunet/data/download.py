@@ -87,7 +87,8 @@ def redirected(url: str, settings: Fetch) -> str:
     prefix = settings.mirror.origin.rstrip("/")
     if url != prefix and not url.startswith(f"{prefix}/"):
         return url
-    return settings.mirror.to.rstrip("/") + url.removeprefix(prefix)
+    to = settings.mirror.to.rstrip("/").replace("file:///", "file://localhost/", 1)  # httpx wants a host
+    return to + url.removeprefix(prefix)
 
 
 def _is_kept(path: Path, file: Remote) -> bool:
@@ -215,7 +216,7 @@ def _attempt(
         if size and not response.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
             draft.truncate(0)
             hasher, size = hashlib.sha256(), 0
-        for block in response.iter_raw(BLOCK):
+        for block in response.iter_raw():  # as it comes: blocks of one size would be lost in part if the line breaks
             if stop.is_set():
                 raise CancelledError
             if _is_page(response, block if size == 0 else b""):
