@@ -117,7 +117,10 @@ def _bring_all(files: list[Remote], store: Path, settings: Fetch) -> None:
         timeout=TIMEOUT,
     )
     with client, _progress() as progress, ThreadPoolExecutor(settings.connections) as pool:
-        task = progress.add_task(f"{len(files)} files", total=sum(file.bytes or 0 for file in files) or None)
+        total = sum(file.bytes or 0 for file in files)
+        task = progress.add_task(f"{len(files)} files", total=total or None)
+        if progress.disable:
+            print(f"downloading {len(files)} files, {decimal(total) if total else 'of unknown size'}", flush=True)
 
         def bring(file: Remote) -> None:
             shown = 0
@@ -140,13 +143,15 @@ def _bring_all(files: list[Remote], store: Path, settings: Fetch) -> None:
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("downloading {task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,  # a log file wants no bar
         transient=True,
     )
 
