@@ -52,9 +52,21 @@ def _sha256(digest: str) -> str:
     return digest
 
 
+def _url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return url
+
+
+def _url_or_file(url: str) -> str:
+    return _url(url, ("http", "https", "file"))
+
+
 Side = Annotated[int, AfterValidator(_halvable)]
 Name = Annotated[str, AfterValidator(_plain_name)]
 Sha256 = Annotated[str, AfterValidator(_sha256)]
+Url = Annotated[str, AfterValidator(_url)]
+UrlOrFile = Annotated[str, AfterValidator(_url_or_file)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -89,11 +101,16 @@ class PhantomSource(Strict):
 
 
 class FolderSource(Strict):
-    """A folder with images/, masks/ and perhaps manifest.csv, under MULTIRESUNET_DATA or data/incoming/."""
+    """A folder under MULTIRESUNET_DATA or data/incoming/: images/, masks/ and perhaps manifest.csv, or another layout.
+
+    While `digest` is null, fetch stops and says what it is. `card` is a file with citation and terms.
+    """
 
     kind: Literal["folder"]
     path: str
-    digest: Sha256
+    digest: Sha256 | None
+    layout: Literal["brats17"] | None = None
+    card: str | None = None
 
 
 class HttpSource(Strict):
@@ -102,6 +119,25 @@ class HttpSource(Strict):
     kind: Literal["http"]
     catalog: str
     sha256: Sha256
+
+
+class ArchiveFile(Strict):
+    """A zip, tar or tar.gz file on the web."""
+
+    url: Url
+    sha256: Sha256
+
+
+class ArchiveSource(Strict):
+    """Archives as their publisher packs them; `layout` says what lies where in them. `card`: citation and terms."""
+
+    kind: Literal["archive"]
+    files: Annotated[list[ArchiveFile], Field(min_length=1)]
+    layout: Literal["isic2018", "msd"]
+    card: str | None = None
+
+
+Source = PhantomSource | FolderSource | HttpSource | ArchiveSource
 
 
 class MaskRule(Strict):
@@ -121,7 +157,7 @@ class Dataset(Strict):
     """One data set: where it comes from and what the network sees of it."""
 
     modality: str
-    source: Annotated[PhantomSource | FolderSource | HttpSource, Field(discriminator="kind")]
+    source: Annotated[Source, Field(discriminator="kind")]
     size: Annotated[list[Side], Field(min_length=2, max_length=3)]
     channels: PositiveInt
     fit: Literal["resize", "pad"]
@@ -215,6 +251,20 @@ class Evaluate(Strict):
     threshold: Share
 
 
+class Mirror(Strict):
+    """Where files lie whose URL starts with `from`: at the same path under `to`, a URL or a folder (file://…)."""
+
+    origin: Annotated[Url, Field(alias="from")]
+    to: UrlOrFile
+
+
+class Fetch(Strict):
+    """How data sets are downloaded. No result depends on it, so it may be left out and makes no stage stale."""
+
+    mirror: Mirror | None = None
+    connections: Annotated[int, Field(ge=1, le=64)] = 8
+
+
 class Params(Strict):
     """All of params.yaml."""
 
@@ -225,6 +275,7 @@ class Params(Strict):
     recipes: dict[Name, Recipe]
     tune: Tune
     evaluate: Evaluate
+    fetch: Fetch = Fetch()
 
     @model_validator(mode="after")
     def _run_names_what_exists(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multiresunet import params
-from multiresunet.data import folder, manifest, sources
+from multiresunet.data import card, folder, layouts, manifest, sources
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_json
 from multiresunet.params import FolderSource
@@ -12,11 +12,18 @@ from stages.running import RAW, STATE, run
 
 def fetch(name: str) -> None:
     """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
-    dataset = params.load().dataset(name)
+    loaded = params.load()
+    dataset = loaded.dataset(name)
+    about = card.of(dataset.source)
+    if about:
+        print(about, flush=True)  # before what may take hours, or fail
     with replacing(RAW / name) as draft:
-        samples = sources.bring(dataset, draft, STATE)
+        samples = sources.bring(dataset, draft, STATE, loaded.fetch)
         manifest.write(draft, samples)
-        write_json(draft / "source.json", {"modality": dataset.modality, **dataset.source.model_dump()})
+        record = {"modality": dataset.modality, **dataset.source.model_dump(exclude_none=True)}
+        if about:
+            record["card"] = about.model_dump(exclude_none=True)
+        write_json(draft / "source.json", record)
     print(f"{name}: {len(samples)} samples from {dataset.source.kind}")
 
 
@@ -30,9 +37,11 @@ def check() -> None:
             sources.checked(source, STATE)
 
 
-def print_digest(path: str) -> None:
+def print_digest(path: str, layout: str | None = None) -> None:
     """Print the digest of a folder, to be pinned in params.yaml."""
-    print(folder.digest(folder.survey(folder.locate(path))))
+    if layout not in (None, *layouts.FOLDERS):
+        raise UserError(f"layout {layout!r} isn't known; there is {', '.join(layouts.FOLDERS)}")
+    print(folder.digest(folder.survey(folder.locate(path), layout)))
 
 
 def main(*words: str) -> None:
@@ -40,13 +49,13 @@ def main(*words: str) -> None:
     match words:
         case ["--check"]:
             check()
-        case ["--digest", path]:
-            print_digest(path)
+        case ["--digest", path, *layout] if len(layout) <= 1:
+            print_digest(path, *layout)
         case [name] if not name.startswith("-"):
             fetch(name)
         case _:
             raise UserError(
-                f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER (got {' '.join(words)!r})"
+                f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER [LAYOUT] (got {' '.join(words)!r})"
             )
 
 

@@ -123,6 +123,18 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("datasets.murphy.source.kind", "ftp", ["datasets.murphy.source", "'ftp'", "'folder'"]),
         ("datasets.nuclei.source.draw", "cats", ["datasets.nuclei.source.draw", "'cats'", "'membranes'"]),
         ("datasets.nuclei.source.samples", 0, ["datasets.nuclei.source.samples", "0", "greater than 0"]),
+        ("datasets.murphy.source.layout", "brats18", ["datasets.murphy.source.layout", "'brats18'", "'brats17'"]),
+        (
+            "datasets.murphy.source",
+            {"kind": "archive", "layout": "msd", "files": [{"url": "ftp://x/y", "sha256": "0" * 64}]},
+            ["datasets.murphy.source.files.0.url", "'ftp://x/y'", "https://"],
+        ),
+        ("datasets.murphy.source", {"kind": "archive", "layout": "msd", "files": []}, ["files", "at least 1"]),
+        # downloads
+        ("fetch.mirror", {"from": "x.org", "to": "https://m.org"}, ["fetch.mirror.from", "'x.org'", "https://"]),
+        ("fetch.mirror", {"from": "https://x.org", "to": "/disk"}, ["fetch.mirror.to", "'/disk'", "file://"]),
+        ("fetch.mirror", {"from": "https://x.org"}, ["fetch.mirror.to", "is missing"]),
+        ("fetch.connections", 0, ["fetch.connections", "0", "greater than or equal to 1"]),
         # recipes
         ("recipes.quick.folds.count", 0, ["recipes.quick.folds.count", "0", "greater than or equal to 2"]),
         ("recipes.quick.folds.count", 1, ["recipes.quick.folds.count", "1", "greater than or equal to 2"]),

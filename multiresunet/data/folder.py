@@ -1,4 +1,4 @@
-"""A folder as a data set: images/, masks/, and perhaps manifest.csv."""
+"""A folder as a data set: images/, masks/, and perhaps manifest.csv; or a layout that others have laid down."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from multiresunet.data import manifest
-from multiresunet.data.manifest import Sample, sample_name
+from multiresunet.data import layouts, manifest
+from multiresunet.data.manifest import JOIN, Sample, extension, parts, sample_name
 from multiresunet.errors import UserError
 from multiresunet.files import sha256, some_of
 
@@ -36,24 +36,29 @@ def is_at_hand(path: str) -> bool:
     return _place(path).is_dir()
 
 
-def survey(folder: Path) -> list[Sample]:
+def survey(folder: Path, layout: str | None = None) -> list[Sample]:
     """Pair images with masks, and hash every file.
 
-    Pairs come from manifest.csv, or else from names that are the same but for the extension. Checksums in the
-    manifest are checked.
+    Pairs come from the layout, if one is named, or from manifest.csv, or else from names that are the same but for the
+    extension. Checksums in the manifest are checked.
 
     Raises:
-        UserError: naming the files that are missing, have no partner, or aren't what the manifest says.
+        UserError: naming the files that are missing, have no partner, lie elsewhere, or aren't what the manifest says.
     """
-    listed = manifest.read(folder) if (folder / manifest.NAME).exists() else _pair_by_name(folder)
+    listed = _listed(folder, layout)
     if not listed:
         raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
-    missing = [path for s in listed for path in (s.image, s.mask) if not (folder / path).is_file()]
+    paths = [path for s in listed for path in (*parts(s.image), s.mask)]
+    missing = [path for path in paths if not (folder / path).is_file()]
     if missing:
         raise UserError(
             f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line"
         )
-    hashed = [replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed]
+    root = folder.resolve()
+    outside = [path for path in paths if not (folder / path).resolve().is_relative_to(root)]
+    if outside:
+        raise UserError(f"{folder}: {some_of(outside)} is a link out of this folder; put the file itself there")
+    hashed = [replace(s, image_sha256=_hash_of(folder, s.image), mask_sha256=_hash_of(folder, s.mask)) for s in listed]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -102,19 +107,37 @@ def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] 
 
 
 def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
-    """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>."""
+    """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
+
+    The files of an image with several become images/<sample>/channel0.<ext>, channel1.<ext>, …
+    """
     copied = []
     for s in samples:
-        places = {role: f"{role}s/{s.sample}{_extension(getattr(s, role))}" for role in ("image", "mask")}
-        for role, place in places.items():
-            (target / place).parent.mkdir(exist_ok=True)
-            shutil.copyfile(folder / getattr(s, role), target / place)
+        places = {}
+        for role in ("image", "mask"):
+            files = parts(getattr(s, role))
+            names = [s.sample] if len(files) == 1 else [f"{s.sample}/channel{i}" for i in range(len(files))]
+            to = [f"{role}s/{name}{extension(file)}" for name, file in zip(names, files, strict=True)]
+            for file, place in zip(files, to, strict=True):
+                (target / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / file, target / place)
+            places[role] = JOIN.join(to)
         copied.append(replace(s, **places))
     return copied
 
 
 def _place(path: str) -> Path:
     return Path(os.environ.get(ENVIRONMENT) or INCOMING) / path
+
+
+def _hash_of(folder: Path, cell: str) -> str:
+    return JOIN.join(sha256(folder / path) for path in parts(cell))
+
+
+def _listed(folder: Path, layout: str | None) -> list[Sample]:
+    if layout is not None:
+        return layouts.FOLDERS[layout](folder)
+    return manifest.read(folder) if (folder / manifest.NAME).exists() else _pair_by_name(folder)
 
 
 def _pair_by_name(folder: Path) -> list[Sample]:
@@ -155,7 +178,3 @@ def _difference(old: list[Sample], new: list[Sample]) -> str:
         "new": sorted(after.keys() - before.keys()),
     }
     return "; ".join(f"{word}: {some_of(paths)}" for word, paths in parts.items() if paths) or "groups or pairs differ"
-
-
-def _extension(path: str) -> str:
-    return Path(path).name.removeprefix(sample_name(path))

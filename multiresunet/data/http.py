@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import urllib.parse
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+import httpx
 import pandas as pd
-import pooch
-import requests
-from rich.progress import Progress
 
 from multiresunet.data import manifest
-from multiresunet.data.manifest import Sample
+from multiresunet.data.download import Remote, download
+from multiresunet.data.manifest import Sample, extension
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
+from multiresunet.params import Fetch
 
 COLUMNS = ("sample", "role", "group", "url", "bytes", "sha256")
-RETRIES = 3
+FORMS = {  # what a column may hold, and how to say it
+    "bytes": ("[0-9]+", "a whole number"),
+    "sha256": ("[0-9a-f]{64}", "64 hexadecimal digits in lower case"),
+    "url": ("https?://[^\\s]+", "a URL that starts with https://"),
+}
 
 
 def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
@@ -41,10 +43,11 @@ def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
     if table.empty:
         raise UserError(f"{path}: this catalog lists no file; give each sample an image and a mask")
     manifest.check_names(path, table["sample"])
-    odd_size = table.loc[~table["bytes"].str.fullmatch("[0-9]+"), ["url", "bytes"]]
-    if len(odd_size):
-        url, size = odd_size.iloc[0]
-        raise UserError(f"{path}: {url} has {size!r} bytes; write a whole number")
+    for column, (form, words) in FORMS.items():
+        odd_cells = table.loc[~table[column].str.fullmatch(form), ["sample", column]]
+        if len(odd_cells):
+            sample, cell = odd_cells.iloc[0]
+            raise UserError(f"{path}: {column} of sample {sample!r} is {cell!r}; write {words}")
     roles = table.groupby("sample")["role"].agg(lambda r: ",".join(sorted(r)))
     odd = sorted(roles.index[roles != "image,mask"])
     if odd:
@@ -55,58 +58,25 @@ def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
     return table
 
 
-def download(catalog: pd.DataFrame, store: Path, target: Path) -> list[Sample]:
+def bring(catalog: pd.DataFrame, store: Path, target: Path, settings: Fetch) -> list[Sample]:
     """Bring every file of a catalog to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
-
-    Files that `store` has are not downloaded again, so that a broken run goes on where it was.
 
     Args:
         catalog: from `read_catalog`.
         store: folder that keeps downloads between runs.
         target: folder of the data set.
+        settings: connections and mirror.
 
     Raises:
         UserError: naming the URL that can't be had, or whose content isn't the catalog's.
     """
-    pooch.get_logger().setLevel(logging.ERROR)  # the progress bar says it all
     rows = catalog.to_dict("records")
-    files = {row["url"]: f"{row['sha256']}{_extension(row['url'])}" for row in rows}
-    keeper = pooch.create(
-        store,
-        base_url="",
-        registry={files[row["url"]]: f"sha256:{row['sha256']}" for row in rows},
-        urls={name: url for url, name in files.items()},
-        retry_if_failed=RETRIES,
-    )
+    kept = download((Remote(row["url"], row["sha256"], int(row["bytes"])) for row in rows), store, settings)
     found: dict[str, dict[str, str]] = {}
-    with Progress(transient=True) as progress:
-        task = progress.add_task("downloading", total=int(catalog["bytes"].astype(int).sum()))
-        for row in rows:
-            role, url = row["role"], row["url"]
-            kept = _fetch(keeper, files[url], url)
-            place = f"{role}s/{row['sample']}{_extension(url)}"
-            (target / place).parent.mkdir(exist_ok=True)
-            shutil.copyfile(kept, target / place)
-            found.setdefault(row["sample"], {"group": row["group"]}).update(
-                {role: place, f"{role}_sha256": row["sha256"]}
-            )
-            progress.advance(task, int(row["bytes"]))
-    return [Sample(sample=name, **parts) for name, parts in sorted(found.items())]
-
-
-def _fetch(keeper: pooch.Pooch, name: str, url: str) -> Path:
-    try:
-        return Path(keeper.fetch(name, downloader=pooch.HTTPDownloader(timeout=60)))
-    except requests.exceptions.RequestException as error:
-        reason = f"HTTP {error.response.status_code}" if error.response is not None else type(error).__name__
-        raise UserError(f"{url}: can't be downloaded ({reason}); check the network and run again") from None
-    except ValueError:  # what pooch raises for another checksum
-        raise UserError(
-            f"{url}: what came has another SHA-256 than the catalog says; "
-            "see whether the file has changed there, or a proxy sends something else"
-        ) from None
-
-
-def _extension(url: str) -> str:
-    name = PurePosixPath(urllib.parse.unquote(urllib.parse.urlparse(url).path)).name
-    return ".nii.gz" if name.endswith(".nii.gz") else PurePosixPath(name).suffix
+    for row in rows:
+        role = row["role"]
+        place = f"{role}s/{row['sample']}{extension(httpx.URL(row['url']).path)}"
+        (target / place).parent.mkdir(exist_ok=True)
+        shutil.copyfile(kept[row["sha256"]], target / place)
+        found.setdefault(row["sample"], {"group": row["group"]}).update({role: place, f"{role}_sha256": row["sha256"]})
+    return [Sample(sample=name, **cells) for name, cells in sorted(found.items())]

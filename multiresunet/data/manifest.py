@@ -13,11 +13,16 @@ from multiresunet.errors import UserError
 from multiresunet.files import write_csv
 
 NAME = "manifest.csv"
+JOIN = ";"  # between the files of an image that has each channel in a file of its own
 
 
 @dataclass(frozen=True, order=True)
 class Sample:
-    """One image with its mask; paths are relative to the data set's folder."""
+    """One image with its mask; paths are relative to the data set's folder.
+
+    An image with a file for each channel has all their paths in `image`, and their hashes in `image_sha256`, in the
+    order of the channels, with ";" between them.
+    """
 
     sample: str
     image: str
@@ -54,13 +59,16 @@ def read(folder: Path) -> list[Sample]:
         empty = table.index[table[column] == ""]
         if len(empty):
             raise UserError(f"{path}: line {empty[0] + 2} has no {column}; fill it in or remove the line")
-        outside = [file for file in table[column] if not _is_inside(file)]
+        outside = [file for cell in table[column] for file in parts(cell) if not is_inside(file)]
         if outside:
             raise UserError(f"{path}: {column} {outside[0]!r} isn't in {folder}; name files relative to that folder")
     if "sample" not in table:
         table["sample"] = [sample_name(image) for image in table["image"]]
     check_names(path, table["sample"])
-    for what, names in (("sample", table["sample"]), ("file", pd.concat([table["image"], table["mask"]]))):
+    for what, names in (
+        ("sample", table["sample"]),
+        ("file", pd.concat([table["image"].str.split(JOIN).explode(), table["mask"]])),
+    ):
         repeated = sorted(set(names[names.duplicated()]))
         if repeated:
             raise UserError(f"{path}: {what} {repeated[0]!r} occurs more than once; give each {what} one place")
@@ -74,13 +82,23 @@ def check_names(where: Path, names: Iterable[str]) -> None:
     """Refuse names of samples that can't name files in any folder.
 
     Raises:
-        UserError: naming the first that is empty, starts with a dot, or holds a slash or a control character.
+        UserError: naming the first that is empty, starts with a dot, holds a slash, a semicolon or a control
+            character, or is another's but for upper and lower case, which many disks take for the same.
     """
+    seen: dict[str, str] = {}
     for name in names:
-        if not name or name.startswith(".") or {"/", "\\"} & set(name) or not _is_text(name):
+        if not name or name.startswith(".") or {"/", "\\", JOIN} & set(name) or not _is_text(name):
             raise UserError(
                 f"{where}: sample {name!r} can't name a file; use letters, digits, spaces, dots, dashes or underscores"
             )
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise UserError(f"{where}: samples {other!r} and {name!r} differ by upper and lower case alone; rename one")
+
+
+def parts(cell: str) -> list[str]:
+    """The paths, or hashes, that a cell joins: one, or one for each channel."""
+    return cell.split(JOIN)
 
 
 def sample_name(image: str) -> str:
@@ -89,9 +107,15 @@ def sample_name(image: str) -> str:
     return name.removesuffix(".nii.gz") if name.endswith(".nii.gz") else Path(name).stem
 
 
-def _is_inside(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return not (pure.is_absolute() or PureWindowsPath(path).drive or ".." in pure.parts) and _is_text(path)
+def extension(path: str) -> str:
+    """What `sample_name` leaves away: `.png`, `.nii.gz`."""
+    return Path(path).name.removeprefix(sample_name(path))
+
+
+def is_inside(path: str) -> bool:
+    """Whether a relative path stays within its folder, on any system, and is printable."""
+    windows = PureWindowsPath(path)  # knows both slashes
+    return not (PurePosixPath(path).is_absolute() or windows.anchor or ".." in windows.parts) and _is_text(path)
 
 
 def _is_text(name: str) -> bool:

@@ -5,24 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from multiresunet.data import folder, formats, http, manifest, phantom
+from multiresunet.data import archive, folder, formats, http, manifest, phantom
+from multiresunet.data.download import Remote, download
 from multiresunet.data.manifest import Sample
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256
-from multiresunet.params import Dataset, FolderSource, HttpSource, PhantomSource
+from multiresunet.params import ArchiveSource, Dataset, Fetch, FolderSource, HttpSource, PhantomSource
+
+DOWNLOADS = "downloads"
 
 
-def bring(dataset: Dataset, target: Path, state: Path) -> list[Sample]:
+def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
     """Write a data set's images/ and masks/ into the existing folder `target`.
 
     Args:
         dataset: its entry of params.yaml.
         target: an empty folder.
-        state: folder that is kept between runs, for broken downloads and known folders.
+        state: folder that is kept between runs, for downloads and known folders.
+        settings: how to download; not needed for other sources.
 
     Raises:
         UserError: in one line, what is wrong with the source.
     """
+    settings = settings or Fetch()
     match dataset.source:
         case PhantomSource() as source:
             return _draw(source, target)
@@ -30,7 +35,11 @@ def bring(dataset: Dataset, target: Path, state: Path) -> list[Sample]:
             return folder.copy(folder.locate(source.path), checked(source, state), target)
         case HttpSource() as source:
             catalog = http.read_catalog(Path(source.catalog), source.sha256)
-            return http.download(catalog, state / "downloads", target)
+            return http.bring(catalog, state / DOWNLOADS, target, settings)
+        case ArchiveSource() as source:
+            files = [Remote(file.url, file.sha256) for file in source.files]
+            kept = download(files, state / DOWNLOADS, settings)
+            return archive.unpack({file.url: kept[file.sha256] for file in files}, source.layout, target)
 
 
 def checked(source: FolderSource, state: Path) -> list[Sample]:
@@ -40,7 +49,11 @@ def checked(source: FolderSource, state: Path) -> list[Sample]:
         UserError: naming the files that are missing or changed.
     """
     place = folder.locate(source.path)
-    samples = folder.survey(place)
+    samples = folder.survey(place, source.layout)
+    if source.digest is None:
+        raise UserError(
+            f"{place}: no digest is pinned yet; set the data set's source.digest to {folder.digest(samples)}"
+        )
     record = state / "folders" / source.digest
     if folder.digest(samples) != source.digest:
         folder.check(place, samples, source.digest, _recorded(record))

@@ -19,6 +19,7 @@ CODE = (
     "flows",
     "stages",
     "multiresunet",
+    "catalog",
     "expectations",
     "dvc.yaml",
     "params.yaml",
