@@ -8,7 +8,7 @@ import hashlib
 import random
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BufferedRandom
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from rich.console import Console
@@ -34,6 +35,12 @@ BLOCK = 1 << 16
 LIMIT = 64 << 30  # bytes of a file whose size nobody declares
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that may be better a little later
 PAGE = (b"<!doctype html", b"<html", b"<head", b"<!--")
+
+
+class Show(Protocol):
+    """Takes note of how many bytes of a file there are, and of how many the whole has."""
+
+    def __call__(self, size: int, whole: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -122,11 +129,18 @@ def _bring_all(files: list[Remote], store: Path, settings: Fetch) -> None:
         if progress.disable:
             print(f"downloading {len(files)} files, {decimal(total) if total else 'of unknown size'}", flush=True)
 
-        def bring(file: Remote) -> None:
-            shown = 0
+        counting = threading.Lock()
 
-            def show(size: int) -> None:
-                nonlocal shown
+        def bring(file: Remote) -> None:
+            shown, known = 0, file.bytes or 0
+
+            def show(size: int, whole: int = 0) -> None:
+                nonlocal shown, known, total
+                if whole > known:  # a size that the server is the first to tell
+                    with counting:
+                        total += whole - known
+                        progress.update(task, total=total)
+                    known = whole
                 progress.advance(task, size - shown)
                 shown = size
 
@@ -156,9 +170,7 @@ def _progress() -> Progress:
     )
 
 
-def _bring(
-    client: httpx.Client, file: Remote, url: str, place: Path, show: Callable[[int], None], stop: threading.Event
-) -> None:
+def _bring(client: httpx.Client, file: Remote, url: str, place: Path, show: Show, stop: threading.Event) -> None:
     part = place.with_name(f"{place.name}.part")
     with _locked(part) as draft:
         if place.exists():  # another process has brought it while this one waited for the lock
@@ -201,7 +213,7 @@ def _attempt(
     file: Remote,
     url: str,
     draft: BufferedRandom,
-    show: Callable[[int], None],
+    show: Show,
     stop: threading.Event,
 ) -> None:
     """Bring what the draft lacks, or all of it if the server can't send a range."""
@@ -221,6 +233,7 @@ def _attempt(
         if size and not response.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
             draft.truncate(0)
             hasher, size = hashlib.sha256(), 0
+        show(size, file.bytes or size + int(response.headers.get("Content-Length", 0)))
         for block in response.iter_raw():  # as it comes: blocks of one size would be lost in part if the line breaks
             if stop.is_set():
                 raise CancelledError
@@ -261,7 +274,7 @@ def _retry_after(value: str) -> float:
     """Seconds that a server asks for, as a number or as a date."""
     try:
         return float(value) if value.isdigit() else (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):  # no such header, a date without zone, or nonsense
+    except (OverflowError, TypeError, ValueError):  # no such header, a date without zone, or nonsense
         return 0
 
 
@@ -281,7 +294,9 @@ class _Disk(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = Path(request.url.path)
-        return httpx.Response(200, content=_blocks(path)) if path.is_file() else httpx.Response(404)
+        if not path.is_file():
+            return httpx.Response(404)
+        return httpx.Response(200, headers={"Content-Length": str(path.stat().st_size)}, content=_blocks(path))
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -141,6 +141,21 @@ def test_the_first_error_ends_the_run_soon(web: Web, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 10  # all of it would take 25 s
 
 
+@pytest.mark.parametrize("size", [True, False])
+def test_the_bar_knows_all_bytes_and_counts_each_once(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: bool
+) -> None:
+    bars: list[Any] = []
+    begin = module._progress
+    monkeypatch.setattr(module, "_progress", lambda: bars.append(begin()) or bars[-1])
+    web.files["/b.png"] = BODY[::-1]
+    part(tmp_path / "store").write_bytes(BODY[:100_000])
+    web.faults["/b.png"] = ["truncate", "spoil"]
+    bring(web, tmp_path / "store", *(remote(web, path, size) for path in web.files))
+    (task,) = bars[0].tasks
+    assert (task.completed, task.total) == (600_000, 600_000)
+
+
 # What servers do
 
 
@@ -184,7 +199,7 @@ def test_pauses_grow(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(stop, "wait", pauses.append)
     web.faults[PATH] = [500] * 9
     with httpx.Client() as client, pytest.raises(UserError):
-        module._bring(client, remote(web), web.url + PATH, tmp_path / digest(BODY), lambda size: None, stop)
+        module._bring(client, remote(web), web.url + PATH, tmp_path / digest(BODY), lambda size, whole=0: None, stop)
     assert [0.5 <= pause / 2**index <= 1 for index, pause in enumerate(pauses)] == [True] * module.RETRIES
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,17 +32,9 @@ class Web:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                with lock:
-                    web.asked.append(self.path)
-                    web.at_once += 1
-                    web.most_at_once = max(web.most_at_once, web.at_once)
-                try:
+                web.asked.append(self.path)
+                with suppress(OSError):  # the client was killed, or has heard enough
                     self.answer(self.path.partition("?")[0])
-                except OSError:  # the client was killed, or has heard enough
-                    pass
-                finally:
-                    with lock:
-                        web.at_once -= 1
 
             def answer(self, path: str) -> None:
                 content = web.files.get(path)
@@ -87,10 +80,15 @@ class Web:
 
             def send(self, body: bytes) -> None:
                 step = 4096 if web.delay else len(body) or 1
+                with lock:
+                    web.at_once += 1
+                    web.most_at_once = max(web.most_at_once, web.at_once)
                 for at in range(0, len(body), step):
                     time.sleep(web.delay)
+                    with lock:  # before the bytes: with the last ones the client may begin the next file, or end
+                        web.sent += len(body[at : at + step])
+                        web.at_once -= at + step >= len(body)
                     self.wfile.write(body[at : at + step])
-                    web.sent += len(body[at : at + step])
 
             def log_message(self, *_: Any) -> None:
                 pass
