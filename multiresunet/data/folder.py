@@ -11,7 +11,7 @@ from pathlib import Path
 from multiresunet.data import manifest
 from multiresunet.data.manifest import Sample, sample_name
 from multiresunet.errors import UserError
-from multiresunet.files import sha256, some_of
+from multiresunet.files import some_of
 
 ENVIRONMENT = "MULTIRESUNET_DATA"
 INCOMING = Path("data/incoming")
@@ -48,12 +48,16 @@ def survey(folder: Path) -> list[Sample]:
     listed = manifest.read(folder) if (folder / manifest.NAME).exists() else _pair_by_name(folder)
     if not listed:
         raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
-    missing = [path for s in listed for path in (s.image, s.mask) if not (folder / path).is_file()]
+    named = [path for s in listed for cell in (s.image, s.mask) for path in manifest.parts(folder, cell)]
+    missing = [path for path in named if not (folder / path).is_file()]
     if missing:
         raise UserError(
             f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line"
         )
-    hashed = [replace(s, image_sha256=sha256(folder / s.image), mask_sha256=sha256(folder / s.mask)) for s in listed]
+    hashed = [
+        replace(s, image_sha256=manifest.sha256_of(folder, s.image), mask_sha256=manifest.sha256_of(folder, s.mask))
+        for s in listed
+    ]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -102,15 +106,30 @@ def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] 
 
 
 def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
-    """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>."""
+    """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
+
+    Where a sample has several files for one, they become images/<number>/<n>.<ext>; the number is the sample's,
+    since its name could hold the sign that joins paths.
+    """
     copied = []
-    for s in samples:
-        places = {role: f"{role}s/{s.sample}{_extension(getattr(s, role))}" for role in ("image", "mask")}
-        for role, place in places.items():
-            (target / place).parent.mkdir(exist_ok=True)
-            shutil.copyfile(folder / getattr(s, role), target / place)
+    for number, s in enumerate(samples):
+        places = {}
+        for role in ("image", "mask"):
+            files = manifest.parts(folder, getattr(s, role))
+            stems = [s.sample] if len(files) == 1 else [f"{number:06d}/{n:04d}" for n in range(len(files))]
+            new = [f"{role}s/{stem}{_extension(file)}" for stem, file in zip(stems, files, strict=True)]
+            for file, place in zip(files, new, strict=True):
+                (target / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / file, target / place)
+            places[role] = manifest.SEVERAL.join(new)
         copied.append(replace(s, **places))
     return copied
+
+
+def _instances(path: Path) -> list[Path]:
+    """The files of masks/<sample>/, one an instance; none if it holds anything else."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    return entries if all(entry.is_file() for entry in entries) else []
 
 
 def _place(path: str) -> Path:
@@ -125,13 +144,15 @@ def _pair_by_name(folder: Path) -> list[Sample]:
         for path in sorted((folder / role).iterdir()):
             if path.name.startswith("."):
                 continue
-            if path.is_dir():
+            several = _instances(path) if path.is_dir() and role == "masks" else []
+            if path.is_dir() and not several:
                 raise UserError(f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}")
-            name = sample_name(path.name)
+            name = path.name if several else sample_name(path.name)
             if name in names:
                 other = Path(names[name]).name
                 raise UserError(f"{path}: {other} has the same name but for the extension; rename one")
-            names[name] = f"{role}/{path.name}"
+            parts = [f"{role}/{path.name}/{file.name}" for file in several] or [f"{role}/{path.name}"]
+            names[name] = manifest.SEVERAL.join(parts)
     images, masks = found["images"], found["masks"]
     for role, partners, lone in (
         ("image", "masks", sorted(images.keys() - masks.keys())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -10,14 +11,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pandas as pd
 
 from multiresunet.errors import UserError
-from multiresunet.files import write_csv
+from multiresunet.files import sha256, write_csv
 
 NAME = "manifest.csv"
+SEVERAL = ";"
 
 
 @dataclass(frozen=True, order=True)
 class Sample:
-    """One image with its mask; paths are relative to the data set's folder."""
+    """One image with its mask; paths are relative to the data set's folder.
+
+    A path may name several files, joined by `;`: an image's channels, in that order, or a mask's instances.
+    """
 
     sample: str
     image: str
@@ -54,13 +59,14 @@ def read(folder: Path) -> list[Sample]:
         empty = table.index[table[column] == ""]
         if len(empty):
             raise UserError(f"{path}: line {empty[0] + 2} has no {column}; fill it in or remove the line")
-        outside = [file for file in table[column] if not _is_inside(file)]
+        outside = [file for path in table[column] for file in {path, *path.split(SEVERAL)} if not _is_inside(file)]
         if outside:
             raise UserError(f"{path}: {column} {outside[0]!r} isn't in {folder}; name files relative to that folder")
     if "sample" not in table:
         table["sample"] = [sample_name(image) for image in table["image"]]
     check_names(path, table["sample"])
-    for what, names in (("sample", table["sample"]), ("file", pd.concat([table["image"], table["mask"]]))):
+    files = pd.Series([file for row in (table["image"], table["mask"]) for cell in row for file in parts(folder, cell)])
+    for what, names in (("sample", table["sample"]), ("file", files)):
         repeated = sorted(set(names[names.duplicated()]))
         if repeated:
             raise UserError(f"{path}: {what} {repeated[0]!r} occurs more than once; give each {what} one place")
@@ -87,6 +93,18 @@ def sample_name(image: str) -> str:
     """The sample's name: the file's, without folder and extension (`.nii.gz` is one)."""
     name = Path(image).name
     return name.removesuffix(".nii.gz") if name.endswith(".nii.gz") else Path(name).stem
+
+
+def parts(folder: Path, path: str) -> list[str]:
+    """The files that a path names: itself, or several joined by `;`, which a file's own name may hold too."""
+    several = path.split(SEVERAL)
+    return several if len(several) > 1 and not (folder / path).is_file() and (folder / several[0]).is_file() else [path]
+
+
+def sha256_of(folder: Path, path: str) -> str:
+    """SHA-256 of a file; of the SHA-256 of each, one a line, where a path names several."""
+    hashes = [sha256(folder / file) for file in parts(folder, path)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def _is_inside(path: str) -> bool:

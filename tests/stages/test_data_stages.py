@@ -90,8 +90,8 @@ def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str
     assert set(workspace.outputs()) == {
         *(f"data/raw/mine/{role}/{name}.png" for role in ("images", "masks") for name in NAMES),
         *(f"data/raw/mine/{name}" for name in ("manifest.csv", "source.json")),
-        *(f"data/facts/mine/{name}" for name in ("facts.csv", "validation.json")),
-        *(f"data/prepared/mine/{name}" for name in ("images.npy", "masks.npy", "samples.csv")),
+        *(f"data/facts/mine/{name}" for name in ("facts.csv", "notes.json", "validation.json")),
+        *(f"data/prepared/mine/{name}" for name in ("folds.csv", "images.npy", "masks.npy", "samples.csv")),
     }
     data = Prepared.open(Path("data/prepared/mine"))
     assert data.images.shape == (9, 1, 32, 48)
@@ -200,6 +200,7 @@ def test_too_few_samples_for_the_folds(workspace: Workspace, fails: Callable[...
     workspace.tree["recipes"]["quick"]["folds"]["count"] = 10
     workspace.pin()
     fetch.fetch("mine")
+    validate.validate("mine")
     assert "10 folds need at least 10 images, there are 9" in fails(preprocess.preprocess, "mine")
     assert not Path("data/prepared/mine").exists()
 
