@@ -46,9 +46,14 @@ def judge(facts: pd.DataFrame, suite_file: Path, rule: MaskRule | None = None) -
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     try:
-        suite = context.suites.add(gx.ExpectationSuite(**json.loads(suite_file.read_text(encoding="utf-8"))))
+        written = json.loads(suite_file.read_text(encoding="utf-8"))
+        suite = context.suites.add(gx.ExpectationSuite(**written))
     except Exception as error:  # what Great Expectations and pydantic raise for a bad suite is of many kinds
         raise UserError(f"{suite_file}: not a suite of expectations ({error}); mend it") from None
+    if len(suite.expectations) != len(written.get("expectations", [])):  # it drops what it doesn't know
+        known = {each.expectation_type for each in suite.expectations}
+        odd = [each["type"] for each in written["expectations"] if each["type"] not in known]
+        raise UserError(f"{suite_file}: {some_of(odd) or 'an expectation'} isn't known, or twice there; mend it")
     batch = (
         context.data_sources.add_pandas("facts")
         .add_dataframe_asset("facts")

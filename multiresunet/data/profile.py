@@ -123,7 +123,8 @@ def _turn(read: Decoded) -> str:
 
 
 def _undeclared(mask: Array, rule: MaskRule) -> str:
-    return "" if rule.values is None else " ".join(map(str, np.setdiff1d(mask, rule.values)[:10]))
+    allowed = rule.values  # noqa: PD011 - not a frame's
+    return "" if allowed is None else " ".join(map(str, np.setdiff1d(mask, allowed)[:10]))
 
 
 def _doubtful_share(mask: Array, rule: MaskRule) -> float:

@@ -241,9 +241,11 @@ def test_a_data_set_can_add_expectations_of_its_own(discs: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"name": "x", "expectations": [{"type": "expect_wonders", "kwargs": {}}]}']
-    + [
-        '{"name": "x", "expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "colour"}}]}'
+    [
+        "{",
+        "[]",
+        '{"name": "x", "expectations": [{"type": "expect_wonders", "kwargs": {}}]}',
+        '{"name": "x", "expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "hue"}}]}',
     ],
 )
 def test_a_suite_that_cannot_be_judged_is_one_line(discs: Path, tmp_path: Path, text: str) -> None:

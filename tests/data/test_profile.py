@@ -116,7 +116,7 @@ def test_the_same_bytes_on_every_call(tmp_path: Path) -> None:
 
 
 def test_what_was_converted_is_noted(tmp_path: Path) -> None:
-    image, mask = pair(0, channels=3)
+    image = pair(0, channels=3)[0]
     folder_of(tmp_path, ["a"])
     (tmp_path / "images" / "a.png").unlink()
     exif = Image.Exif()
@@ -160,7 +160,7 @@ def test_images_that_look_alike_are_found_unless_they_are_of_one_group(tmp_path:
 
 def test_an_outlier_strays_and_what_agrees_does_not(tmp_path: Path) -> None:
     folder_of(tmp_path, [f"s{index}" for index in range(8)])
-    image, mask = pair(3)
+    image = pair(3)[0]
     save(tmp_path / "images" / "s3.png", image // 10)
     strays = profile(tmp_path, survey(tmp_path), declared())["mean_strays"]
     assert strays.idxmax() == 3
