@@ -55,7 +55,8 @@ def test_16_bit_tiffs_with_a_file_per_instance(here: Path, monkeypatch: pytest.M
     validate.validate("cells")
     preprocess.preprocess("cells")
     masks = np.load(here / "data/prepared/cells/masks.npy")
-    assert masks.mean() == pytest.approx(3 * disc((40, 48), radius=5).mean(), rel=0.1)
+    drawn = sum(disc((40, 48), (8.0 + 12 * each, 10.0 + 12 * each), 5).mean() for each in range(3))
+    assert masks.mean() == pytest.approx(drawn, rel=0.05)
 
 
 def test_brats_layout(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
         "channels": image.shape[0],
         "image_shape": "×".join(map(str, image.shape[1:])),
         "mask_shape": "×".join(map(str, mask.shape)),
-        "pixels": mask.size,
+        "pixels": image[0].size,
         "minimum": known.min(),
         "maximum": known.max(),
         "mean": known.mean(),

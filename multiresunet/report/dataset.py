@@ -38,7 +38,7 @@ def render(name: str, dataset: Dataset) -> Path:
     if not (FACTS / name / "validation.json").is_file():
         raise UserError(f"{FACTS / name}: no facts yet; run `dvc repro` or `multiresunet dataset check {name}`")
     findings = json.loads((FACTS / name / "validation.json").read_text(encoding="utf-8"))
-    facts = pd.read_csv(FACTS / name / "facts.csv", dtype={"sample": str}, keep_default_na=False).set_index("sample")
+    facts = pd.read_csv(FACTS / name / "facts.csv", dtype=str, keep_default_na=False).set_index("sample")
     samples = {sample.sample: sample for sample in manifest.read(RAW / name)}
     failed = [one for one in findings if not one["success"]]
     folds = PREPARED / name / "folds.csv"
@@ -93,19 +93,27 @@ def _shown(
     shown = []
     for sample in finding["samples"][:MOST]:
         thumbnail = picture(RAW / name, samples[sample], dataset) if sample in samples else None
-        measured = [str(facts.loc[sample, column]) for column in finding["column"].split("/") if column in facts]
-        text = " / ".join(f"{float(value):.3g}" if _is_number(value) else value for value in measured)
-        if finding["column"] == "pixels_sha256":
-            text = ""
+        text = _words(finding["column"], facts.loc[sample]) if sample in facts.index else ""
         shown.append({"sample": sample, "picture": thumbnail and embedded(thumbnail), "measured": text})
     return {**finding, "shown": shown, "more": len(finding["samples"]) - len(shown)}
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
+def _words(columns: str, row: pd.Series[str]) -> str:
+    """What was measured on one sample, as one says it."""
+    told = []
+    for column in columns.split("/"):
+        value = str(row.get(column, ""))
+        if column.endswith("_strays"):
+            told.append(f"{float(value):.0f} times the usual spread from the middle")
+        elif column.endswith("_share"):
+            told.append(f"{100 * float(value):.2g} % of the pixels")
+        elif column == "near_duplicates":
+            told.append(f"looks like {value}")
+        elif column.endswith("_turn"):
+            told.append(f"{column.removesuffix('_turn')}: {f'orientation {value}' if value else 'as it is'}")
+        elif not column.endswith("sha256"):
+            told.append(value)
+    return " / ".join(told)
 
 
 def _plane(array: Array) -> Array:
