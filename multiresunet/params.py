@@ -141,20 +141,43 @@ Source = PhantomSource | FolderSource | HttpSource | ArchiveSource
 
 
 class MaskRule(Strict):
-    """Which values a mask may hold, and which of them are foreground."""
+    """Which values of a mask are foreground: those listed, of those that may occur, or all above a number.
 
-    values: Annotated[list[int], Field(min_length=2)]
-    foreground: Annotated[list[int], Field(min_length=1)]
+    empty, full: the share of samples whose mask may be empty, or full; none if absent.
+    """
+
+    values: Annotated[list[int], Field(min_length=2)] | None = None
+    foreground: Annotated[list[int], Field(min_length=1)] | None = None
+    above: int | None = None
+    empty: Annotated[float, Field(ge=0, le=1)] | None = None
+    full: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_rule(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("above") is not None:
+            listed = [key for key in ("values", "foreground") if tree.get(key) is not None]
+            if listed:
+                raise ValueError(f"above and {listed[0]} are two rules; keep one")
+        return tree
 
     @model_validator(mode="after")
     def _foreground_is_a_proper_part(self) -> Self:
+        if self.above is not None:
+            return self
+        if self.values is None or self.foreground is None:
+            key = "values" if self.values is None else "foreground"
+            raise ValueError(f"{key} is missing; add it, or say `above: 127`")
         if not set(self.foreground) < set(self.values):
             raise ValueError(f"foreground {self.foreground} must be some, and not all, of values {self.values}")
         return self
 
 
 class Dataset(Strict):
-    """One data set: where it comes from and what the network sees of it."""
+    """One data set: where it comes from and what the network sees of it.
+
+    channel: take this one channel of the file, counted from 0; all of them if absent.
+    """
 
     modality: str
     source: Annotated[Source, Field(discriminator="kind")]
@@ -164,6 +187,13 @@ class Dataset(Strict):
     normalisation: Literal["unit", "standard"]
     mask: MaskRule
     groups: bool
+    channel: NonNegativeInt | None = None
+
+    @model_validator(mode="after")
+    def _one_channel_of_the_file(self) -> Self:
+        if self.channel is not None and self.channels != 1:
+            raise ValueError(f"channel {self.channel} takes one channel of the file; set channels to 1")
+        return self
 
     def input_size(self, recipe: Recipe) -> tuple[int, ...]:
         """The size that the network sees: `size`, shrunk to the recipe's longest side in multiples of 16."""
@@ -194,10 +224,14 @@ class Model(Strict):
 
 
 class Folds(Strict):
-    """K-fold cross-validation over images or over groups."""
+    """K-fold cross-validation over images or over groups.
+
+    stratify: spread the samples over the folds by their foreground share, in this many quantiles; not if absent.
+    """
 
     count: Annotated[int, Field(ge=2)]
     by: Literal["image", "group"]
+    stratify: Annotated[int, Field(ge=2)] | None = None
 
 
 class Optimiser(Strict):

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from multiresunet import params
 from multiresunet.data import folds, manifest
 from multiresunet.data.arrays import prepare
-from multiresunet.files import replacing
+from multiresunet.errors import UserError
+from multiresunet.files import replacing, write_csv
+from multiresunet.report import dataset as page
 from multiresunet.seeds import seed_for
-from stages.running import PREPARED, RAW, run
+from stages.running import FACTS, PREPARED, RAW, run
 
 
 def preprocess(name: str) -> None:
-    """Write data/prepared/<name>: images.npy, masks.npy, samples.csv."""
+    """Write data/prepared/<name>: images.npy, masks.npy, samples.csv and folds.csv; complete the data set's page."""
     loaded = params.load()
     dataset, recipe = loaded.dataset(name), loaded.recipe
     samples = manifest.read(RAW / name)
+    groups = [sample.group for sample in samples]
+    facts = measured(name, [sample.sample for sample in samples])
     by = recipe.folds.by if dataset.groups else "image"
-    assigned = folds.assign([s.group for s in samples], recipe.folds.count, by, seed_for(loaded.seed, name, "folds"))
+    count, seed = recipe.folds.count, seed_for(loaded.seed, name, "folds")
+    shares = facts["foreground_share"].to_numpy()
+    assigned = folds.assign(groups, count, by, seed, shares=shares, stratify=recipe.folds.stratify)
+    if by == "group":
+        folds.check_groups(groups, assigned)
     size = dataset.input_size(recipe)
+    table = folds.summary(facts, assigned, folds.assign(groups, count, "image", seed))
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)
-    print(f"{name}: {len(samples)} samples at {'×'.join(map(str, size))}, {recipe.folds.count} folds by {by}")
+        write_csv(draft / "folds.csv", table)
+    page.render(name, dataset)
+    print(f"{name}: {len(samples)} samples at {'×'.join(map(str, size))}, {count} folds by {by}")
+    leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
+    print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")
+
+
+def measured(name: str, samples: list[str]) -> pd.DataFrame:
+    """The facts that validate wrote, of these samples."""
+    path = FACTS / name / "facts.csv"
+    if not path.is_file():
+        raise UserError(f"{path}: this file is missing; run `python -m stages.validate {name}` first")
+    facts = pd.read_csv(path, dtype={"sample": str, "group": str, "hash": str}, keep_default_na=False)
+    if facts["sample"].tolist() != samples or (facts["hash"] == "").any():
+        raise UserError(f"{path}: not of the data in {RAW / name}; run `python -m stages.validate {name}` first")
+    return facts.assign(foreground_share=facts["foreground_share"].astype(float))
 
 
 if __name__ == "__main__":

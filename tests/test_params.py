@@ -73,7 +73,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.quick.optimiser.momentum", 0.9, ["recipes.quick.optimiser.momentum", "0.9", "isn't known"]),
         # absent keys
         ("seed", GONE, ["seed", "is missing", "add"]),
-        ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask.values", "is missing"]),
+        ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask", "values is missing", "above"]),
         # wrong types
         ("seed", "2020", ["seed", "'2020'", "integer"]),
         ("seed", True, ["seed", "True", "integer"]),
@@ -113,6 +113,14 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("datasets.nuclei.mask.foreground", [0, 255], ["datasets.nuclei.mask", "[0, 255]", "not all"]),
         ("datasets.nuclei.mask.foreground", [], ["datasets.nuclei.mask.foreground", "[]", "at least 1"]),
         ("datasets.nuclei.mask.values", [255], ["datasets.nuclei.mask.values", "[255]", "at least 2"]),
+        ("datasets.nuclei.mask", {"above": 127, "values": [0, 255]}, ["datasets.nuclei.mask", "two rules", "values"]),
+        ("datasets.nuclei.mask", {"above": 127.5}, ["datasets.nuclei.mask.above", "127.5", "integer"]),
+        ("datasets.nuclei.mask", {}, ["datasets.nuclei.mask", "values is missing"]),
+        ("datasets.nuclei.mask.empty", 1.5, ["datasets.nuclei.mask.empty", "1.5", "less than or equal to 1"]),
+        # channels and folds
+        ("datasets.polyps.channel", 0, ["datasets.polyps", "channel 0", "set channels to 1"]),
+        ("datasets.nuclei.channel", -1, ["datasets.nuclei.channel", "-1"]),
+        ("recipes.quick.folds.stratify", 1, ["recipes.quick.folds.stratify", "1", "greater than or equal to 2"]),
         # sources
         (
             "datasets.murphy.source.digest",

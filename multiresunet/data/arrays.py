@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,10 @@ from PIL import Image
 from skimage.transform import resize
 
 from multiresunet.data import formats
+from multiresunet.data.loading import foreground as told_foreground
+from multiresunet.data.loading import load_image, load_mask
 from multiresunet.data.manifest import Sample
+from multiresunet.data.parallel import blocks
 from multiresunet.errors import UserError
 from multiresunet.files import write_csv
 from multiresunet.params import Dataset
@@ -79,25 +83,55 @@ def prepare(
 ) -> None:
     """Bring every sample to one size and scale; write images.npy, masks.npy and samples.csv to `target`.
 
+    Files are decoded in parallel and arrays written in blocks, so that memory stays flat however many there are.
+
     Raises:
         UserError: as `fit_sample`, or if some images have 8 bits and some more.
     """
-    images = masks = None
-    for index, sample in enumerate(samples):
-        read = formats.read_image(source / sample.image), formats.read_mask(source / sample.mask)
-        image, mask = fit_sample(*read, dataset, size, sample.sample)
-        if images is None or masks is None:
-            shape = (len(samples), *image.shape)
-            images = np.lib.format.open_memmap(target / "images.npy", "w+", dtype=image.dtype, shape=shape)
-            masks = np.lib.format.open_memmap(target / "masks.npy", "w+", dtype=mask.dtype, shape=(len(samples), *size))
-        if image.dtype != images.dtype:
+
+    def fit(sample: Sample) -> tuple[formats.Array, NDArray[np.uint8]]:
+        image, mask = load_image(source, sample.image, dataset).array, load_mask(source, sample.mask).array
+        if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
             raise UserError(
-                f"{source / sample.image}: {image.dtype} where earlier files of the data set are "
-                f"{images.dtype}; save all images with the same number of bits"
+                f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "
+                f"declares {dataset.channels} channels and {len(size)} axes; the gate (validate) says what to mend"
             )
-        images[index], masks[index] = image, mask
+        return fit_sample(image, mask, dataset, size, sample.sample)
+
+    first = fit(samples[0])[0]
+    images = _Writer(target / "images.npy", (len(samples), *first.shape), first.dtype)
+    masks = _Writer(target / "masks.npy", (len(samples), *size), np.dtype(np.uint8))
+    with images, masks:
+        for block in blocks(fit, samples):
+            for index, (image, mask) in block:
+                if image.dtype != first.dtype:
+                    raise UserError(
+                        f"{source / samples[index].image}: {image.dtype} where earlier files of the data set are "
+                        f"{first.dtype}; save all images with the same number of bits"
+                    )
+                images.append(image)
+                masks.append(mask)
     table = pd.DataFrame([{"sample": s.sample, "group": s.group} for s in samples])
     write_csv(target / "samples.csv", table.assign(fold=list(folds)))
+
+
+class _Writer:
+    """Writes an .npy file front to back: pages of a memory map would count as the process's own memory."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._file, self._shape = path.open("wb"), shape[1:]
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, array: formats.Array) -> None:
+        if array.shape != self._shape:
+            raise ValueError(f"shape {array.shape} where {self._shape} is expected")
+        self._file.write(np.ascontiguousarray(array).data)
 
 
 def fit_sample(
@@ -111,7 +145,7 @@ def fit_sample(
         UserError: if a sample that is to be padded is larger than `size`, or one that is only to be scaled
             has values that no [0, 1] holds.
     """
-    foreground = np.isin(mask, dataset.mask.foreground)
+    foreground = told_foreground(mask, dataset.mask)
     if dataset.normalisation == "unit":
         _check_unit(image, name)
     else:

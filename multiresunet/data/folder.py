@@ -11,7 +11,7 @@ from pathlib import Path
 from multiresunet.data import layouts, manifest
 from multiresunet.data.manifest import JOIN, Sample, extension, parts, sample_name
 from multiresunet.errors import UserError
-from multiresunet.files import sha256, some_of
+from multiresunet.files import some_of
 
 ENVIRONMENT = "MULTIRESUNET_DATA"
 INCOMING = Path("data/incoming")
@@ -48,7 +48,7 @@ def survey(folder: Path, layout: str | None = None) -> list[Sample]:
     listed = _listed(folder, layout)
     if not listed:
         raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
-    paths = [path for s in listed for path in (*parts(s.image), s.mask)]
+    paths = [path for s in listed for cell in (s.image, s.mask) for path in parts(cell)]
     missing = [path for path in paths if not (folder / path).is_file()]
     if missing:
         raise UserError(
@@ -58,7 +58,10 @@ def survey(folder: Path, layout: str | None = None) -> list[Sample]:
     outside = [path for path in paths if not (folder / path).resolve().is_relative_to(root)]
     if outside:
         raise UserError(f"{folder}: {some_of(outside)} is a link out of this folder; put the file itself there")
-    hashed = [replace(s, image_sha256=_hash_of(folder, s.image), mask_sha256=_hash_of(folder, s.mask)) for s in listed]
+    hashed = [
+        replace(s, image_sha256=manifest.hash_of(folder, s.image), mask_sha256=manifest.hash_of(folder, s.mask))
+        for s in listed
+    ]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -109,14 +112,14 @@ def check(folder: Path, samples: list[Sample], pinned: str, known: list[Sample] 
 def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
     """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
 
-    The files of an image with several become images/<sample>/channel0.<ext>, channel1.<ext>, …
+    Several files of one become images/<sample>/channel<n>.<ext>, or masks/<sample>/instance<n>.<ext>, counted from 0.
     """
     copied = []
     for s in samples:
         places = {}
-        for role in ("image", "mask"):
+        for role, part in (("image", "channel"), ("mask", "instance")):
             files = parts(getattr(s, role))
-            names = [s.sample] if len(files) == 1 else [f"{s.sample}/channel{i}" for i in range(len(files))]
+            names = [s.sample] if len(files) == 1 else [f"{s.sample}/{part}{n}" for n in range(len(files))]
             to = [f"{role}s/{name}{extension(file)}" for name, file in zip(names, files, strict=True)]
             for file, place in zip(files, to, strict=True):
                 (target / place).parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +129,14 @@ def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
     return copied
 
 
+def _instances(path: Path) -> list[Path]:
+    """The files of masks/<sample>/, one an instance; none if it holds anything else."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    return entries if all(entry.is_file() for entry in entries) else []
+
+
 def _place(path: str) -> Path:
     return Path(os.environ.get(ENVIRONMENT) or INCOMING) / path
-
-
-def _hash_of(folder: Path, cell: str) -> str:
-    return JOIN.join(sha256(folder / path) for path in parts(cell))
 
 
 def _listed(folder: Path, layout: str | None) -> list[Sample]:
@@ -148,13 +153,17 @@ def _pair_by_name(folder: Path) -> list[Sample]:
         for path in sorted((folder / role).iterdir()):
             if path.name.startswith("."):
                 continue
-            if path.is_dir():
+            several = _instances(path) if path.is_dir() and role == "masks" else []
+            if path.is_dir() and not several:
                 raise UserError(f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}")
-            name = sample_name(path.name)
+            name = path.name if several else sample_name(path.name)
             if name in names:
                 other = Path(names[name]).name
                 raise UserError(f"{path}: {other} has the same name but for the extension; rename one")
-            names[name] = f"{role}/{path.name}"
+            places = [f"{role}/{path.name}/{file.name}" for file in several] or [f"{role}/{path.name}"]
+            if any(JOIN in place for place in places):
+                raise UserError(f"{path}: {JOIN!r} in a name would part one file into two; rename the file")
+            names[name] = JOIN.join(places)
     images, masks = found["images"], found["masks"]
     for role, partners, lone in (
         ("image", "masks", sorted(images.keys() - masks.keys())),

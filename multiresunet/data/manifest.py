@@ -10,18 +10,18 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pandas as pd
 
 from multiresunet.errors import UserError
-from multiresunet.files import write_csv
+from multiresunet.files import sha256, write_csv
 
 NAME = "manifest.csv"
-JOIN = ";"  # between the files of an image that has each channel in a file of its own
+JOIN = ";"  # between the files of one image or one mask
 
 
 @dataclass(frozen=True, order=True)
 class Sample:
     """One image with its mask; paths are relative to the data set's folder.
 
-    An image with a file for each channel has all their paths in `image`, and their hashes in `image_sha256`, in the
-    order of the channels, with ";" between them.
+    Where an image has a file for each channel, or a mask a file for each instance, the cell has all their paths, and
+    that of the hashes all their hashes, in the same order, with ";" between them.
     """
 
     sample: str
@@ -65,10 +65,8 @@ def read(folder: Path) -> list[Sample]:
     if "sample" not in table:
         table["sample"] = [sample_name(image) for image in table["image"]]
     check_names(path, table["sample"])
-    for what, names in (
-        ("sample", table["sample"]),
-        ("file", pd.concat([table["image"].str.split(JOIN).explode(), table["mask"]])),
-    ):
+    files = pd.concat([table["image"], table["mask"]]).str.split(JOIN).explode()
+    for what, names in (("sample", table["sample"]), ("file", files)):
         repeated = sorted(set(names[names.duplicated()]))
         if repeated:
             raise UserError(f"{path}: {what} {repeated[0]!r} occurs more than once; give each {what} one place")
@@ -97,8 +95,13 @@ def check_names(where: Path, names: Iterable[str]) -> None:
 
 
 def parts(cell: str) -> list[str]:
-    """The paths, or hashes, that a cell joins: one, or one for each channel."""
+    """The paths, or hashes, that a cell joins: one, or one for each channel or instance."""
     return cell.split(JOIN)
+
+
+def hash_of(folder: Path, cell: str) -> str:
+    """SHA-256 of the files that a cell joins, joined likewise."""
+    return JOIN.join(sha256(folder / path) for path in parts(cell))
 
 
 def sample_name(image: str) -> str:

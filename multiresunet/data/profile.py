@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from multiresunet.data import formats
+from multiresunet.data import likeness, manifest
+from multiresunet.data.formats import Array, Decoded
+from multiresunet.data.loading import foreground, load_image, load_mask
 from multiresunet.data.manifest import Sample
+from multiresunet.data.parallel import blocks
 from multiresunet.errors import UserError
-from multiresunet.params import Dataset
+from multiresunet.params import Dataset, MaskRule
+
+STRAYING = ("mean", "deviation", "pixels", "foreground_share")
 
 
 def profile(folder: Path, samples: list[Sample], dataset: Dataset) -> pd.DataFrame:
-    """One row a sample, what is declared beside what is measured.
+    """One row a sample, what is declared beside what is measured; files are read in parallel.
 
-    Columns: sample, group, problem (why a file can't be read, else empty), axes and declared_axes, channels
-    and declared_channels, image_shape and mask_shape (like "512×672"), minimum, maximum, mean, deviation,
-    nonfinite (number of NaN or infinite values), undeclared_mask_values (like "7 128", else empty),
-    foreground_share, image_sha256, mask_sha256. What can't be measured is empty.
+    Columns: sample, group, group_missing (the data set says it has groups, and has none), problem (why a file
+    can't be read, else empty), changed (files whose SHA-256 isn't the manifest's), axes and declared_axes,
+    channels and declared_channels, image_shape and mask_shape (like "512×672"), pixels, minimum, maximum, mean,
+    deviation, nonfinite (number of NaN or infinite values), undeclared_mask_values (like "7 128", else empty),
+    foreground_share, doubtful_share (of pixels that are neither clearly in nor out, where the rule is `above`),
+    mask_container (PNG, JPEG, …), image_turn and mask_turn (by EXIF), notes (what else was converted),
+    image_sha256, mask_sha256, pixels_sha256 (of the image's array), hash (perceptual),
+    near_duplicates (samples of other groups that look alike, like "a b"), and for each of `STRAYING` its distance
+    from the median in robust deviations, as mean_strays and so on. What can't be measured is empty.
     """
-    return pd.DataFrame([_facts(folder, sample, dataset) for sample in samples])
+    rows = [row for block in blocks(lambda sample: _facts(folder, sample, dataset), samples) for _, row in block]
+    facts = pd.DataFrame(rows)
+    facts.insert(2, "group_missing", dataset.groups and not any(sample.group for sample in samples))
+    facts["near_duplicates"] = _near_duplicates(facts, dataset.groups)
+    for column in STRAYING:
+        facts[f"{column}_strays"] = _strays(facts[column].astype(float))
+    return facts
 
 
 def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
@@ -30,12 +47,14 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
         "sample": sample.sample,
         "group": sample.group,
         "problem": "",
+        "changed": _changed(folder, sample),
         "axes": None,
         "declared_axes": len(dataset.size),
         "channels": None,
         "declared_channels": dataset.channels,
         "image_shape": "",
         "mask_shape": "",
+        "pixels": None,
         "minimum": None,
         "maximum": None,
         "mean": None,
@@ -43,33 +62,93 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
         "nonfinite": None,
         "undeclared_mask_values": "",
         "foreground_share": None,
+        "doubtful_share": None,
+        "mask_container": "",
+        "image_turn": "",
+        "mask_turn": "",
+        "notes": "",
         "image_sha256": sample.image_sha256,
         "mask_sha256": sample.mask_sha256,
+        "pixels_sha256": f"unknown {sample.sample}",  # no two that can't be read are called the same
+        "hash": "",
     }
-    image, image_problem = _read(formats.read_image, folder / sample.image)
-    mask, mask_problem = _read(formats.read_mask, folder / sample.mask)
-    if image is None or mask is None:
+    read_image, image_problem = _read(lambda: load_image(folder, sample.image, dataset))
+    read_mask, mask_problem = _read(lambda: load_mask(folder, sample.mask))
+    if read_image is None or read_mask is None:
         return facts | {"problem": "; ".join(filter(None, (image_problem, mask_problem)))}
+    image, mask = read_image.array, read_mask.array
     finite = np.isfinite(image)
     known = image[finite].astype(np.float64) if finite.any() else np.zeros(1)
-    undeclared = np.setdiff1d(mask, dataset.mask.values)
+    turns = {f"{role}_turn": _turn(read) for role, read in (("image", read_image), ("mask", read_mask))}
     return facts | {
         "axes": image.ndim - 1,
         "channels": image.shape[0],
         "image_shape": "×".join(map(str, image.shape[1:])),
         "mask_shape": "×".join(map(str, mask.shape)),
+        "pixels": image[0].size,
         "minimum": known.min(),
         "maximum": known.max(),
         "mean": known.mean(),
         "deviation": known.std(),
         "nonfinite": int(finite.size - np.count_nonzero(finite)),
-        "undeclared_mask_values": " ".join(map(str, undeclared[:10])),
-        "foreground_share": float(np.isin(mask, dataset.mask.foreground).mean()),
+        "undeclared_mask_values": _undeclared(mask, dataset.mask),
+        "foreground_share": float(foreground(mask, dataset.mask).mean()),
+        "doubtful_share": _doubtful_share(mask, dataset.mask),
+        "mask_container": read_mask.container,
+        **turns,
+        "notes": "; ".join(
+            f"{role}: {note}" for role, read in (("image", read_image), ("mask", read_mask)) for note in read.notes
+        ),
+        "pixels_sha256": hashlib.sha256(f"{image.dtype}{image.shape}".encode() + image.tobytes()).hexdigest(),
+        "hash": likeness.perceptual_hash(image),
     }
 
 
-def _read(reader: Callable[[Path], formats.Array], path: Path) -> tuple[formats.Array | None, str]:
+def _read(reader: Callable[[], Decoded]) -> tuple[Decoded | None, str]:
     try:
-        return reader(path), ""
+        return reader(), ""
     except UserError as error:
         return None, str(error)
+
+
+def _changed(folder: Path, sample: Sample) -> str:
+    """Files that aren't what the manifest says; one that is gone is a problem, not a change."""
+    said = ((sample.image, sample.image_sha256), (sample.mask, sample.mask_sha256))
+    whole = [(p, s) for p, s in said if s and all((folder / file).is_file() for file in manifest.parts(p))]
+    return " ".join(path for path, said_hash in whole if manifest.hash_of(folder, path) != said_hash)
+
+
+def _turn(read: Decoded) -> str:
+    return next((note.rpartition(" ")[2] for note in read.notes if "EXIF" in note), "")
+
+
+def _undeclared(mask: Array, rule: MaskRule) -> str:
+    allowed = rule.values  # noqa: PD011 - not a frame's
+    return "" if allowed is None else " ".join(map(str, np.setdiff1d(mask, allowed)[:10]))
+
+
+def _doubtful_share(mask: Array, rule: MaskRule) -> float:
+    """The share of pixels strictly between the mask's own lowest and highest value; 0 where values are labels."""
+    if not rule.above:
+        return 0.0
+    return float(np.mean((mask > mask.min()) & (mask < mask.max())))
+
+
+def _near_duplicates(facts: pd.DataFrame, by_group: bool) -> list[str]:
+    """For each row, up to five samples of other groups that look like it."""
+    known = facts.index[facts["hash"] != ""]
+    own = [f"\0{index}" for index in facts.index]
+    names = [g if by_group and g else o for g, o in zip(facts["group"], own, strict=True)]
+    units = np.unique(names, return_inverse=True)[1]
+    found = likeness.near_duplicates(likeness.parsed(facts.loc[known, "hash"].tolist()), units[known])
+    texts = [""] * len(facts)
+    for index, others in found.items():
+        texts[known[index]] = " ".join(facts.loc[known[others[:5]], "sample"])
+    return texts
+
+
+def _strays(values: pd.Series[float]) -> pd.Series[float]:
+    """Distance from the median in robust deviations; of values that mostly agree, in mean distances."""
+    distance = (values - values.median()).abs()
+    scale = 1.4826 * distance.median() or 1.2533 * distance.mean() or 1.0
+    return distance / scale

@@ -18,10 +18,13 @@ from multiresunet import params
 from multiresunet.errors import UserError
 from multiresunet.evaluation import TRIVIAL
 from multiresunet.files import some_of, write_text
+from multiresunet.report import dataset as dataset_page
 
 PAGE = Path("reports/index.html")
 FIGURES = Path("reports/figures")
 FACTS = Path("data/facts")
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
 SUMMARY = Path("metrics/summary.csv")
 FOLDS = Path("metrics/folds.csv")
 SECONDS = Path(".state/seconds")
@@ -64,6 +67,10 @@ def render() -> Path:
         seconds=_seconds(loaded),
     )
     write_text(PAGE, text)
+    for name in loaded.run.datasets:
+        # DVC may have restored a data set without running what writes its page.
+        if not (dataset_page.PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
+            dataset_page.render(name, loaded.datasets[name])
     return PAGE
 
 
@@ -108,11 +115,22 @@ def _section(name: str, loaded: params.Params, summary: pd.DataFrame, folds: pd.
         "folds": folds[folds["dataset"] == name].pivot_table(
             index="model", columns="fold", values="jaccard_honest", sort=False
         ),
-        "passed": sum(finding["success"] for finding in findings),
-        "expectations": len(findings),
+        "passed": sum(finding["success"] and finding["severity"] != "warning" for finding in findings),
+        "expectations": sum(finding["severity"] != "warning" for finding in findings),
+        "warnings": sum(not finding["success"] and finding["severity"] == "warning" for finding in findings),
+        "leak": _leak(name),
         "curves": _embedded(FIGURES / f"{name}-curves.png"),
         "examples": _embedded(FIGURES / f"{name}-examples.png"),
     }
+
+
+def _leak(name: str) -> dict[str, float] | None:
+    """Mean share of test images with a near-duplicate in training, in these folds and in random ones."""
+    path = PREPARED / name / "folds.csv"
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path)
+    return {"here": table["leak"].mean(), "at_random": table["leak_of_random_folds"].mean()}
 
 
 def _seconds(loaded: params.Params) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from multiresunet.data import arrays, parallel
 from multiresunet.data.arrays import Prepared, fit_sample, prepare
 from multiresunet.data.folder import survey
 from multiresunet.errors import UserError
@@ -257,3 +259,25 @@ def test_a_file_that_breaks_after_the_gate_is_named(tmp_path: Path) -> None:
     (place / "masks" / "x.nii").rename(place / "masks" / "b.png")
     with pytest.raises(UserError, match=r"masks/b\.png"):
         prepared(place, tmp_path / "out", (32, 32))
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = folder_of(tmp_path / "discs", [f"s{index:02d}" for index in range(20)])
+    written = []
+    for workers, block in ((1, 64), (4, 3), (7, 1)):
+        monkeypatch.setattr(arrays, "blocks", partial(parallel.blocks, workers=workers, block=block))
+        prepared(place, tmp_path / f"{workers}", (32, 32))
+        written.append({path.name: path.read_bytes() for path in (tmp_path / f"{workers}").iterdir()})
+    assert written[0] == written[1] == written[2]
+
+
+def test_the_first_error_is_raised_whoever_finds_it() -> None:
+    def work(item: int) -> int:
+        if item in (5, 9):
+            raise UserError(f"item {item}")
+        return item * item
+
+    with pytest.raises(UserError, match="item 5"):
+        list(parallel.blocks(work, range(20), workers=4, block=8))
+    blocks = list(parallel.blocks(work, range(5), workers=4, block=2))
+    assert blocks == [[(0, 0), (1, 1)], [(2, 4), (3, 9)], [(4, 16)]]

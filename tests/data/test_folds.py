@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from multiresunet.data import folds
 from multiresunet.errors import UserError
@@ -66,3 +68,44 @@ def test_the_remedy_does_not_offer_what_is_already_so() -> None:
     with pytest.raises(UserError) as caught:
         folds.assign([""], 2, "image", seed=0)
     assert str(caught.value) == "2 folds need at least 2 images, there are 1; lower the recipe's folds.count"
+
+
+@pytest.mark.parametrize("by", ["image", "group"])
+def test_stratified_folds_have_alike_foreground_shares(by: str) -> None:
+    shares = np.sort(np.random.default_rng(0).gamma(1.0, 0.1, 200))
+    groups = [f"video {index // 4}" for index in range(200)]
+    plain = folds.assign(groups, 5, by, 3, shares=shares)
+    np.testing.assert_array_equal(plain, folds.assign(groups, 5, by, 3))
+    even = folds.assign(groups, 5, by, 3, shares=shares, stratify=5)
+
+    def spread(assigned: NDArray[np.int64]) -> float:
+        return float(np.ptp([shares[assigned == fold].mean() for fold in range(5)]))
+
+    assert spread(even) < 0.7 * spread(plain)
+    if by == "group":
+        folds.check_groups(groups, even)
+
+
+def test_a_group_in_two_folds_is_named() -> None:
+    folds.check_groups(["a", "a", "", ""], np.array([0, 0, 0, 1]))
+    with pytest.raises(UserError, match="group 'b' is in 2 folds"):
+        folds.check_groups(["a", "b", "b"], np.array([0, 0, 1]))
+
+
+def test_the_leak_is_the_share_of_test_images_with_a_near_duplicate_in_training() -> None:
+    far = [f"{value:016x}" for value in (0, 2**64 - 1, 0x00000000FFFFFFFF, 0x0F0F0F0F0F0F0F0F)]
+    hashes = [far[0], far[1], far[0][:-1] + "1", far[2], far[2], far[3]]
+    facts = pd.DataFrame(
+        {
+            "sample": list("abcdef"),
+            "group": ["g", "h", "g", "i", "i", ""],
+            "foreground_share": [0.1, 0.1, 0.1, 0.1, 0.1, 0.4],
+            "hash": hashes,
+        }
+    )
+    table = folds.summary(facts, np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 1, 1]))
+    assert table["leak"].tolist() == [0, 0]
+    assert table["leak_of_random_folds"].tolist() == [0.5, 0.25]
+    assert table["groups"].tolist() == [2, 1]
+    assert table["images"].tolist() == [3, 3]
+    assert table["strays"].tolist() == [1, 1]

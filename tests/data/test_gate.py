@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from multiresunet.data import gate
 from multiresunet.data.folder import survey
 from multiresunet.data.profile import profile
+from multiresunet.errors import UserError
 from multiresunet.files import write_json
 from multiresunet.params import Dataset
 from tests.data.making import declared, disc, folder_of, pair, save, truncate
@@ -42,9 +44,9 @@ def balls(tmp_path: Path) -> Path:
 
 def judge(folder: Path, dataset: Dataset) -> tuple[list[dict[str, Any]], str | None]:
     facts = profile(folder, survey(folder), dataset)
-    findings = gate.judge(facts, SUITE)
+    findings = gate.judge(facts, SUITE, dataset.mask)
     line = gate.complaint("discs", facts, findings)
-    assert (line is None) == all(finding["success"] for finding in findings)
+    assert (line is None) == all(f["success"] for f in findings if f["severity"] != "warning")
     assert line is None or len(line.splitlines()) == 1
     return findings, line
 
@@ -74,11 +76,11 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "empty mask": (
         lambda d: save(d / "masks" / "b.png", np.zeros(SIZE, np.uint8)),
-        "mask is empty or full; draw it, or take the sample out (b)",
+        "mask is empty; draw it, or take the sample out (b)",
     ),
     "full mask": (
         lambda d: save(d / "masks" / "b.png", np.full(SIZE, 255, np.uint8)),
-        "mask is empty or full; draw it, or take the sample out (b)",
+        "mask is full; draw it, or take the sample out (b)",
     ),
     "undeclared values": (
         lambda d: save(d / "masks" / "b.png", np.maximum(pair(1)[1], 7)),
@@ -102,7 +104,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "empty file": (
         lambda d: (d / "masks" / "b.png").write_bytes(b""),
-        "{}/masks/b.png: not an image that can be read; replace it or take it out",
+        "{}/masks/b.png: an empty file, not an image that can be read; replace it or take it out",
     ),
     "too few": (
         lambda d: [p.unlink() for n in "bcd" for p in d.rglob(f"{n}.png")],
@@ -152,7 +154,7 @@ def test_all_that_is_wrong_is_named_at_once_and_the_same_on_every_run(tmp_path: 
         "images/s0.png: damaged",
         "masks/s1.png: not an image",
         "differ in size; export the mask again at the image's size (s2)",
-        "mask is empty or full; draw it, or take the sample out (s3, s4)",
+        "mask is empty; draw it, or take the sample out (s3, s4)",
         "mask holds values",
         "(s4)",
         "the same image occurs more than once; keep one (s5, s6)",
@@ -180,3 +182,74 @@ def test_more_than_five_samples_are_counted(tmp_path: Path) -> None:
         truncate(path)
     assert complaint(place).count("damaged") == 5
     assert complaint(place).endswith("replace it or take it out and 3 more")
+
+
+def failing(folder: Path, **changes: Any) -> dict[str, list[str]]:
+    findings, _ = judge(folder, declared(**changes))
+    return {finding["title"]: finding["samples"] for finding in findings if not finding["success"]}
+
+
+def test_a_share_of_masks_may_be_empty_if_it_is_declared(discs: Path) -> None:
+    save(discs / "masks" / "b.png", np.zeros(SIZE, np.uint8))
+    rule = {"values": [0, 255], "foreground": [255]}
+    assert judge(discs, declared(mask=rule | {"empty": 0.25}))[1] is None
+    assert "mask is empty" in complaint(discs, mask=rule | {"empty": 0.2})
+    assert "mask is empty" in complaint(discs, mask=rule | {"full": 1.0})
+
+
+def test_groups_that_are_declared_must_be_there(discs: Path) -> None:
+    assert "the manifest has no groups" in complaint(discs, groups=True)
+
+
+def test_warnings_do_not_stop_and_name_their_samples(discs: Path) -> None:
+    mask = pair(1)[1]
+    mask[0] = 100
+    save(discs / "masks" / "b.png", mask)
+    (discs / "masks" / "c.png").unlink()
+    Image.fromarray(pair(2)[1]).save(discs / "masks" / "c.jpg")
+    rule = {"above": 127}
+    assert judge(discs, declared(mask=rule))[1] is None
+    found = failing(discs, mask=rule)
+    assert found["Masks stored as JPEG"] == ["c"]
+    assert found["Masks with grey edges"] == ["b", "c"]
+
+
+def test_the_same_pixels_in_another_format_are_the_same_image(discs: Path) -> None:
+    (discs / "images" / "b.png").unlink()
+    Image.fromarray(pair(0)[0][0]).save(discs / "images" / "b.bmp")
+    assert "the same image occurs more than once; keep one (a, b)" in complaint(discs)
+
+
+def test_a_data_set_can_add_expectations_of_its_own(discs: Path, tmp_path: Path) -> None:
+    (tmp_path / "samples.json").write_text(SUITE.read_text())
+    assert gate.suites(tmp_path, "mine") == [tmp_path / "samples.json"]
+    own = {
+        "name": "mine",
+        "expectations": [
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": {"column": "mean", "max_value": 10},
+                "notes": "brighter than 10",
+            }
+        ],
+    }
+    (tmp_path / "mine.json").write_text(json.dumps(own))
+    assert gate.suites(tmp_path, "mine")[1:] == [tmp_path / "mine.json"]
+    (finding,) = gate.judge(profile(discs, survey(discs), declared()), tmp_path / "mine.json")
+    assert (finding["success"], finding["severity"], finding["samples"]) == (False, "critical", NAMES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"name": "x", "expectations": [{"type": "expect_wonders", "kwargs": {}}]}',
+        '{"name": "x", "expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "hue"}}]}',
+    ],
+)
+def test_a_suite_that_cannot_be_judged_is_one_line(discs: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.json").write_text(text)
+    with pytest.raises(UserError, match=r"mine\.json") as caught:
+        gate.judge(profile(discs, survey(discs), declared()), tmp_path / "mine.json")
+    assert len(str(caught.value).splitlines()) == 1

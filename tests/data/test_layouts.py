@@ -151,7 +151,7 @@ def test_names_that_do_harm_on_some_disk_are_refused(tmp_path: Path, names: list
     place = folder_of(tmp_path / "discs", names)
     if len(list((place / "images").iterdir())) < len(names):
         pytest.skip("this disk takes them for the same name")
-    assert "sample" in refusal(lambda: folder.survey(place))
+    assert "name" in refusal(lambda: folder.survey(place))
 
 
 # Cards

@@ -14,10 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
 
-from multiresunet.data import folder
+from multiresunet.data import folder, manifest
 from multiresunet.data.arrays import Prepared
+from multiresunet.data.loading import foreground, load_mask
+from multiresunet.errors import UserError
 from stages import fetch, preprocess, running, validate
 from tests.data.making import declared, folder_of, pair, save, truncate
 
@@ -90,8 +97,8 @@ def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str
     assert set(workspace.outputs()) == {
         *(f"data/raw/mine/{role}/{name}.png" for role in ("images", "masks") for name in NAMES),
         *(f"data/raw/mine/{name}" for name in ("manifest.csv", "source.json")),
-        *(f"data/facts/mine/{name}" for name in ("facts.csv", "validation.json")),
-        *(f"data/prepared/mine/{name}" for name in ("images.npy", "masks.npy", "samples.csv")),
+        *(f"data/facts/mine/{name}" for name in ("facts.csv", "notes.json", "validation.json")),
+        *(f"data/prepared/mine/{name}" for name in ("folds.csv", "images.npy", "masks.npy", "samples.csv")),
     }
     data = Prepared.open(Path("data/prepared/mine"))
     assert data.images.shape == (9, 1, 32, 48)
@@ -200,6 +207,7 @@ def test_too_few_samples_for_the_folds(workspace: Workspace, fails: Callable[...
     workspace.tree["recipes"]["quick"]["folds"]["count"] = 10
     workspace.pin()
     fetch.fetch("mine")
+    validate.validate("mine")
     assert "10 folds need at least 10 images, there are 9" in fails(preprocess.preprocess, "mine")
     assert not Path("data/prepared/mine").exists()
 
@@ -287,7 +295,137 @@ def test_keep_only_removes_what_earlier_runs_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
 
 
+def test_the_page_shows_what_is_wrong_though_the_gate_stays_shut(
+    workspace: Workspace, fails: Callable[..., str]
+) -> None:
+    save(workspace.mine / "masks" / "s03.png", np.zeros((40, 48), np.uint8))
+    truncate(workspace.mine / "images" / "s05.png")
+    workspace.pin()
+    fetch.fetch("mine")
+    fails(validate.validate, "mine")
+    page = Path("reports/data/mine.html").read_text(encoding="utf-8")
+    assert "2 things have" in page
+    for words in ("Masks with nothing marked", "draw it, or take the sample out", "s03", "s05", "can&#39;t be shown"):
+        assert words in page or words.replace("&#39;", "'") in page, words
+    assert page.count("data:image/png;base64,") >= 1
+    assert "http" not in page
+    assert "s07" not in page.split("Worth a look")[0]
+
+
+def test_the_fold_table_says_how_the_folds_leak(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    for index, name in enumerate(NAMES):  # threes of one scene
+        image, mask = pair(index // 3)
+        image[0, 0, index] ^= 1
+        save(workspace.mine / "images" / f"{name}.png", image)
+        save(workspace.mine / "masks" / f"{name}.png", mask)
+    lines = [f"images/{name}.png,masks/{name}.png,scene{index // 3}" for index, name in enumerate(NAMES)]
+    (workspace.mine / "manifest.csv").write_text("\n".join(["image,mask,group", *lines]) + "\n")
+    workspace.tree["datasets"]["mine"]["groups"] = True
+    workspace.pin()
+    through("mine")
+    table = pd.read_csv("data/prepared/mine/folds.csv")
+    assert table["images"].tolist() == [3, 3, 3]
+    assert table["groups"].tolist() == [1, 1, 1]
+    assert (table["leak"] == 0).all()
+    assert table["leak_of_random_folds"].mean() > 0.5
+    assert "0% of test images have a near-duplicate in training; in random folds" in capsys.readouterr().out
+    assert "leak of random folds" in Path("reports/data/mine.html").read_text(encoding="utf-8")
+
+
+FILES = st.sampled_from(["png", "bmp", "tif", "tif16", "jpg", "nii.gz", "rgb.png", "empty", "junk", "stack.tif", "gif"])
+
+
+def scribble(path: Path, kind: str, seed: int, size: tuple[int, int], mask: bool) -> None:
+    """Write a file of some kind, sound or not; masks hold 0 and 255 unless the kind says otherwise."""
+    rng = np.random.default_rng(seed)
+    array = rng.integers(0, 256, size, dtype=np.uint8)
+    array = np.where(array > 128, 255, 0).astype(np.uint8) if mask else array
+    path = path.with_name(f"{path.name}.{'tif' if kind == 'tif16' else 'png' if kind in ('empty', 'junk') else kind}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match kind:
+        case "empty" | "junk":
+            path.write_bytes(b"" if kind == "empty" else bytes(rng.integers(0, 256, 99, dtype=np.uint8)))
+        case "tif16":
+            tifffile.imwrite(path, array.astype(np.uint16) * 257)
+        case "stack.tif":
+            tifffile.imwrite(path, np.stack([array] * 5))
+        case "nii.gz":
+            save(path, np.stack([array] * 6))
+        case "rgb.png":
+            save(path, np.stack([array] * 3))
+        case _:
+            Image.fromarray(array).save(path)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    kinds=st.lists(st.tuples(FILES, FILES), min_size=1, max_size=3),
+    uniform=st.booleans(),
+    size=st.sampled_from([(20, 30), (1, 1), (33, 16)]),
+    entry=st.fixed_dictionaries(
+        {
+            "size": st.sampled_from([[16, 16], [32, 48], [16, 16, 16]]),
+            "channels": st.sampled_from([1, 1, 3]),
+            "fit": st.sampled_from(["resize", "pad"]),
+            "normalisation": st.sampled_from(["unit", "standard"]),
+            "mask": st.sampled_from([{"values": [0, 255], "foreground": [255]}, {"above": 127}, {"above": 0}]),
+            "groups": st.booleans(),
+        }
+    ),
+)
+def test_whatever_comes_there_is_a_result_or_one_line(
+    workspace: Workspace,
+    kinds: list[tuple[str, str]],
+    uniform: bool,
+    size: tuple[int, int],
+    entry: dict[str, Any],
+) -> None:
+    for place in (workspace.mine, workspace.root / "data" / "prepared"):
+        shutil.rmtree(place, ignore_errors=True)
+    for index in range(4):
+        image, mask = kinds[0] if uniform else kinds[index % len(kinds)]
+        scribble(workspace.mine / "images" / f"s{index}", image, index, size, False)
+        scribble(workspace.mine / "masks" / f"s{index}", mask, index + 9, size, True)
+    workspace.tree["datasets"]["mine"] |= entry
+    workspace.tree["recipes"]["quick"]["longest_side"] = None
+    try:
+        workspace.pin()
+        through("mine")
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+        assert not (workspace.root / "data" / "prepared" / "mine").exists()
+    else:
+        data = Prepared.open(Path("data/prepared/mine"))
+        assert np.isfinite(data.images).all()
+        assert data.masks.max() <= 1
+        assert data.images.shape == (4, entry["channels"], *entry["size"])
+
+
 # The real data
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
+def test_the_nuclei_of_murphy_are_all_there() -> None:
+    counts = {"u2os": 0, "nih3t3": 0}
+    rule = declared().mask
+    for sample in manifest.read(SHARED / "murphy"):
+        mask = foreground(load_mask(SHARED / "murphy", sample.mask).array, rule)
+        counts[sample.group] += int(ndimage.label(mask, np.ones((3, 3)))[1])
+    assert counts == {"u2os": 1663, "nih3t3": 2016}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
+def test_random_folds_of_cvc_leak_and_grouped_ones_hardly(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULTIRESUNET_DATA", str(SHARED))
+    shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
+    through("cvc_clinicdb")
+    table = pd.read_csv("data/prepared/cvc_clinicdb/folds.csv")
+    assert table["groups"].sum() == 29
+    assert table["leak_of_random_folds"].mean() > 0.3
+    assert table["leak"].mean() < table["leak_of_random_folds"].mean() / 2
 
 
 @pytest.mark.slow

@@ -155,7 +155,7 @@ def test_another_checkout_gives_the_same_bytes(made: Path, tmp_path: Path) -> No
 
 def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path) -> None:
     edit(copy, datasets__nuclei__source__seed=2)
-    assert stale(copy) == {"fetch@nuclei"}
+    assert stale(copy) == {"fetch@nuclei", "validate@nuclei", "preprocess@nuclei"}
     edit(copy, datasets__nuclei__source__seed=1, datasets__nuclei__size=[48, 48])
     assert stale(copy) == {"validate@nuclei", "preprocess@nuclei"}
 

@@ -1,0 +1,72 @@
+"""A sample as its data set declares it: channels put together, instances merged, foreground told from the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multiresunet.data import formats, manifest
+from multiresunet.data.formats import Decoded
+from multiresunet.errors import UserError
+from multiresunet.params import Dataset, MaskRule
+
+Array = NDArray[Any]
+
+
+def load_image(folder: Path, path: str, dataset: Dataset) -> Decoded:
+    """Read C×H×W or C×D×H×W; several files joined by `;` are channels, in that order.
+
+    Raises:
+        UserError: naming the file that can't be read, or those that don't fit together, or if the file doesn't
+            have the channel that is declared.
+    """
+    names = manifest.parts(path)
+    read = [formats.decode_image(folder / name) for name in names]
+    _same_shape(folder, names, [one.array.shape[1:] for one in read], "channels of one image")
+    array = read[0].array if len(read) == 1 else np.concatenate([one.array for one in read])
+    notes = _notes(read, f"channels read from {len(read)} files")
+    if dataset.channel is not None:
+        if dataset.channel >= len(array):
+            raise UserError(
+                f"{folder / names[0]}: has no channel {dataset.channel} (counted from 0, of {len(array)}); mend channel"
+            )
+        if len(array) > 1:
+            notes = (*notes, f"channel {dataset.channel} of {len(array)} taken")
+        array = array[dataset.channel : dataset.channel + 1]
+    return Decoded(array, notes, read[0].container)
+
+
+def load_mask(folder: Path, path: str) -> Decoded:
+    """Read H×W or D×H×W integers; of several files joined by `;` (one instance each) the highest value counts.
+
+    Raises:
+        UserError: naming the file that can't be read, or those that don't fit together.
+    """
+    names = manifest.parts(path)
+    read = [formats.decode_mask(folder / name) for name in names]
+    _same_shape(folder, names, [one.array.shape for one in read], "instances of one mask")
+    array = read[0].array
+    for one in read[1:]:
+        array = np.maximum(array, one.array)
+    return Decoded(array, _notes(read, f"instances merged from {len(read)} files"), read[0].container)
+
+
+def foreground(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
+    """Where the mask is foreground, by the declared rule; the mask's shape."""
+    return np.asarray(mask > rule.above) if rule.above is not None else np.isin(mask, rule.foreground or [])
+
+
+def _same_shape(folder: Path, names: list[str], shapes: list[tuple[int, ...]], what: str) -> None:
+    for name, shape in zip(names, shapes, strict=True):
+        if shape != shapes[0]:
+            sizes = ("×".join(map(str, one)) for one in (shape, shapes[0]))
+            raise UserError(f"{folder / name}: {' where the first file is '.join(sizes)}; {what} must have one size")
+
+
+def _notes(read: list[Decoded], several: str) -> tuple[str, ...]:
+    """What was noted on any of the files, each once, in order."""
+    notes = dict.fromkeys(note for one in read for note in one.notes)
+    return (*notes, several) if len(read) > 1 else tuple(notes)
