@@ -72,7 +72,7 @@ class Training:
         self.network = build(spec, generator_for(seed, *names, "weights")).to(device)
         self.network.to(memory_format=self.feed.layout)  # type: ignore[call-overload]  # documented, but not typed
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
-        self.loss = loss_by_name(recipe.loss, spec.out_channels)
+        self.loss = loss_by_name(recipe.loss, spec.classes)
         self.optimiser = optimiser_of(self.network, recipe.optimiser)
         steps = len(batches(train, recipe.batch))
         self.schedule = schedule_of(self.optimiser, recipe.schedule, epochs, steps)
