@@ -7,3 +7,11 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         # Line by line, since a file's name may hold spaces of any kind.
         super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+
+
+class StoppedError(UserError):
+    """The work was stopped by a signal, and can go on where it was."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.status = 128 + number  # what a shell reports of a process that a signal ended

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -68,6 +69,7 @@ Sha256 = Annotated[str, AfterValidator(_sha256)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlOrFile = Annotated[str, AfterValidator(_url_or_file)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):
@@ -235,11 +237,69 @@ class Folds(Strict):
 
 
 class Optimiser(Strict):
-    """Adam, with Keras' epsilon."""
+    """Adam, or AdamW with a decay of the kernels. Keras' epsilon is 1e-7, PyTorch's 1e-8."""
 
-    name: Literal["adam"]
+    name: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
     epsilon: PositiveFloat
+    weight_decay: NonNegativeFloat | None = None
+
+    @model_validator(mode="after")
+    def _decay_where_it_means_something(self) -> Self:
+        if (self.name == "adamw") != (self.weight_decay is not None):
+            raise ValueError(
+                "adamw needs weight_decay; add it"
+                if self.weight_decay is None
+                else f"adam has no weight_decay; remove weight_decay = {self.weight_decay}, or use adamw"
+            )
+        return self
+
+
+class Schedule(Strict):
+    """The learning rate's course: constant; or a linear rise, then half a cosine down to `final` of it."""
+
+    name: Literal["constant", "cosine"]
+    warm_up_epochs: NonNegativeInt | None = None
+    final: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _numbers_where_they_mean_something(self) -> Self:
+        for key, value in (("warm_up_epochs", self.warm_up_epochs), ("final", self.final)):
+            if self.name == "cosine" and value is None:
+                raise ValueError(f"cosine needs {key}; add it")
+            if self.name == "constant" and value is not None:
+                raise ValueError(f"constant has no {key}; remove {key} = {value}")
+        return self
+
+
+class Affine(Strict):
+    """Rotation by up to ±degrees, zoom by up to 1 ± scale, shift by up to ±shift of each side."""
+
+    probability: Probability
+    degrees: Annotated[float, Field(ge=0, le=180)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    shift: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Strength(Strict):
+    """How often, and up to how much in units of the image's own standard deviation."""
+
+    probability: Probability
+    strength: NonNegativeFloat
+
+
+class Augment(Strict):
+    """What training images go through, with the chance for each image; null leaves a part out.
+
+    flip: along each axis. turn: by a quarter to three, in a plane with equal sides; by two in any other.
+    """
+
+    flip: Probability
+    turn: Probability
+    affine: Affine | None
+    brightness: Strength | None
+    contrast: Strength | None
+    noise: Strength | None
 
 
 class Recipe(Strict):
@@ -250,10 +310,23 @@ class Recipe(Strict):
     filters: Annotated[int, Field(ge=2)] | None
     epochs: PositiveInt
     batch: PositiveInt
-    loss: Literal["bce"]
+    loss: Literal["bce", "dice", "dice_bce"]
     optimiser: Optimiser
+    schedule: Schedule
+    ema: Share | None
+    augment: Augment | None
     normalisation_momentum: Annotated[float, Field(gt=0, le=1)]
+    precision: Literal["float32", "bfloat16"]
+    deterministic: bool
     threads: PositiveInt
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Self:
+        if (self.schedule.warm_up_epochs or 0) >= self.epochs:
+            raise ValueError(
+                f"schedule.warm_up_epochs = {self.schedule.warm_up_epochs} must be fewer than epochs = {self.epochs}"
+            )
+        return self
 
 
 class AlphaRange(Strict):
@@ -299,6 +372,12 @@ class Fetch(Strict):
     connections: Annotated[int, Field(ge=1, le=64)] = 8
 
 
+class Machine(Strict):
+    """How training uses the machine. No result depends on it, so it may be left out and makes no stage stale."""
+
+    save_every: PositiveFloat = 120.0
+
+
 class Params(Strict):
     """All of params.yaml."""
 
@@ -310,6 +389,7 @@ class Params(Strict):
     tune: Tune
     evaluate: Evaluate
     fetch: Fetch = Fetch()
+    machine: Machine = Machine()
 
     @model_validator(mode="after")
     def _run_names_what_exists(self) -> Self:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from multiresunet.errors import UserError
+from multiresunet.errors import StoppedError, UserError
 
 RAW = Path("data/raw")
 FACTS = Path("data/facts")
@@ -25,6 +25,9 @@ def run(stage: Callable[..., None]) -> None:
     """Call a stage with the command line's words; an error that a user can mend is one line and status 1."""
     try:
         stage(*sys.argv[1:])
+    except StoppedError as stop:
+        print(f"stopped: {stop}", file=sys.stderr)
+        sys.exit(stop.status)
     except UserError as error:
         sys.exit(f"error: {error}")
     except PermissionError as error:

@@ -19,7 +19,8 @@ NAMES = ("unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet")
 class NetworkSpec:
     """All that is needed to build a network: what a checkpoint carries beside the weights.
 
-    `alpha` is ignored by the networks without MultiRes blocks; `dims` is 2 or 3.
+    `alpha` is ignored by the networks without MultiRes blocks; `dims` is 2 or 3; `classes` is the number of logits per
+    pixel: one stands for foreground or not (sigmoid), more for that many classes, background included (softmax).
     """
 
     name: str
@@ -27,7 +28,7 @@ class NetworkSpec:
     in_channels: int
     filters: int = 32
     alpha: float | None = 1.67
-    out_channels: int = 1
+    classes: int = 1
 
     def as_dict(self) -> dict[str, str | int | float | None]:
         """Plain values, for JSON."""
@@ -50,7 +51,7 @@ def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape
     """
     if spec.dims not in (2, 3):
         raise UserError(f"network dims = {spec.dims}: must be 2 or 3")
-    numbers = (spec.dims, spec.in_channels, spec.out_channels, spec.filters)
+    numbers = (spec.dims, spec.in_channels, spec.classes, spec.filters)
     if min(numbers) < 1:
         raise UserError(f"network {spec.name}: channels and filters must be positive")
     match spec.name:

@@ -41,7 +41,7 @@ class UShape(nn.Module):
                 self.add_module(f"{name}{level}", module)
 
     def forward(self, x: Tensor) -> Tensor:
-        """N×C×(D×)H×W to logits N×1×(D×)H×W, for any size.
+        """N×C×(D×)H×W to logits N×classes×(D×)H×W, for any size.
 
         Sides that can't be halved `levels` times are padded with their border's values, and the logits cropped.
         """

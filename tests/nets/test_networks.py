@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -19,11 +21,11 @@ def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
 
 @every_network
 @both_dimensions
-@pytest.mark.parametrize("channels", [1, 3])
-def test_logits_have_the_shape_of_the_image(name: str, dims: int, channels: int) -> None:
-    network = build(small(name, dims, channels)).eval()
+@pytest.mark.parametrize(("channels", "classes"), [(1, 1), (3, 1), (5, 4)])
+def test_logits_have_the_shape_of_the_image(name: str, dims: int, channels: int, classes: int) -> None:
+    network = build(replace(small(name, dims, channels), classes=classes)).eval()
     with torch.no_grad():
-        assert network(torch.rand(2, channels, *[16] * dims)).shape == (2, 1, *[16] * dims)
+        assert network(torch.rand(2, channels, *[16] * dims)).shape == (2, classes, *[16] * dims)
 
 
 @every_network

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from multiresunet.data.arrays import Prepared
 from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec
-from multiresunet.params import Folds, Optimiser, Recipe
+from multiresunet.params import Folds, Optimiser, Recipe, Schedule
 from multiresunet.training import checkpoint
-from multiresunet.training.fit import Epoch, Fit, batches, cross_validated, fit, predict, score, use_threads
+from multiresunet.training.feed import Feed, batches
+from multiresunet.training.fit import fit, use_threads
+from multiresunet.training.loop import Epoch, Fit
+from multiresunet.training.losses import loss_by_name
+from multiresunet.training.scoring import cross_validated, predict, score
 
 RECIPE = Recipe(
     folds=Folds(count=3, by="image"),
@@ -25,7 +29,12 @@ RECIPE = Recipe(
     batch=3,
     loss="bce",
     optimiser=Optimiser(name="adam", learning_rate=0.01, epsilon=1e-7),
+    schedule=Schedule(name="constant"),
+    ema=None,
+    augment=None,
     normalisation_momentum=0.3,
+    precision="float32",
+    deterministic=True,
     threads=1,
 )
 SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
@@ -92,7 +101,7 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
     ):
         network = checkpoint.build(SPEC)
         network.load_state_dict(weights)
-        _, jaccard, _ = score(network, disc_images, test, 3, 0.5, device)
+        _, jaccard, _ = score(network, Feed(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
     assert fitted.best_jaccard >= fitted.history[-1].test_jaccard
 
@@ -132,6 +141,6 @@ def test_one_image_is_too_few_to_train_on() -> None:
 def test_predict_does_not_depend_on_the_batch(disc_images: Prepared) -> None:
     network = checkpoint.build(SPEC)
     indices = np.arange(7)
-    one, other = (predict(network, disc_images, indices, batch, torch.device("cpu")) for batch in (7, 2))
+    one, other = (predict(network, Feed(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
     assert one.shape == (7, 32, 32)
     np.testing.assert_allclose(one, other, atol=1e-5)

@@ -1,0 +1,248 @@
+"""A run that is broken off, wherever that is, ends as if it hadn't been."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.errors import StoppedError, UserError
+from multiresunet.params import Affine, Augment, Optimiser, Recipe, Schedule, Strength
+from multiresunet.training import fit as fit_module
+from multiresunet.training.fit import fit, largest_batch, use_threads
+from multiresunet.training.loop import Fit, Training
+from multiresunet.training.state import Keeper
+from stages import train as stage
+from tests.conftest import discs
+from tests.training.test_fit import RECIPE, SPEC
+
+FORK = multiprocessing.get_context("fork")  # the modules are loaded already
+EVERYTHING = RECIPE.model_copy(
+    update={
+        "optimiser": Optimiser(name="adamw", learning_rate=0.01, epsilon=1e-8, weight_decay=0.01),
+        "schedule": Schedule(name="cosine", warm_up_epochs=1, final=0.01),
+        "ema": 0.9,
+        "augment": Augment(
+            flip=0.5,
+            turn=0.5,
+            affine=Affine(probability=0.5, degrees=20, scale=0.2, shift=0.1),
+            brightness=Strength(probability=0.5, strength=0.5),
+            contrast=Strength(probability=0.5, strength=0.5),
+            noise=Strength(probability=0.5, strength=0.2),
+        ),
+        "precision": "bfloat16",
+    }
+)
+
+
+def trained(data: Prepared, recipe: Recipe, epochs: int = 3, **more: object) -> Fit:
+    return fit(
+        SPEC,
+        data,
+        *data.split(0),
+        recipe,
+        epochs=epochs,
+        threshold=0.5,
+        seed=1,
+        names=("t",),
+        device=use_threads(1),
+        **more,
+    )  # type: ignore[arg-type]
+
+
+def assert_same(one: Fit, other: Fit) -> None:
+    assert one.history == other.history
+    for a, b in ((one.last, other.last), (one.best, other.best)):
+        assert list(a) == list(b)
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["plain", "everything"])
+def test_stopped_after_every_single_step_it_ends_the_same(
+    recipe: Recipe, disc_images: Prepared, tmp_path: Path
+) -> None:
+    undisturbed = trained(disc_images, recipe, epochs=2)
+    stops = 0
+    while True:
+        try:
+            keeper = Keeper(tmp_path / "fold0.pt")
+            fitted = trained(disc_images, recipe, epochs=2, keeper=keeper, stop_wish=lambda: signal.SIGTERM)
+            break
+        except StoppedError as stop:
+            assert stop.status == 128 + signal.SIGTERM
+            stops += 1
+    assert stops >= 2 * 3
+    assert_same(fitted, undisturbed)
+    assert len(fitted.seconds) == 2
+
+
+def test_a_fit_that_has_ended_is_not_made_again(disc_images: Prepared, tmp_path: Path) -> None:
+    lines: list[object] = []
+    one = trained(disc_images, RECIPE, epochs=2, keeper=Keeper(tmp_path / "s.pt"), on_epoch=lines.append)
+    two = trained(disc_images, RECIPE, epochs=2, keeper=Keeper(tmp_path / "s.pt"), on_epoch=lines.append)
+    assert_same(one, two)
+    assert len(lines) == 2
+
+
+def test_a_loss_that_is_no_number_ends_with_the_last_good_state(disc_images: Prepared, tmp_path: Path) -> None:
+    steep = RECIPE.model_copy(update={"optimiser": Optimiser(name="adam", learning_rate=1e30, epsilon=1e-7)})
+    keeper = Keeper(tmp_path / "s.pt", every=1e-9)
+    with pytest.raises(UserError, match=r"t: epoch \d, .*no longer a finite number.*learning_rate \(now 1e\+30\)"):
+        trained(disc_images, steep, keeper=keeper)
+    kept = keeper.load()
+    assert kept is None or all(tensor.isfinite().all() for tensor in kept["network"].values())
+
+
+def test_out_of_memory_names_the_batch_that_fits(
+    disc_images: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Training.steps
+
+    def steps(self: Training) -> object:
+        if self._recipe.batch > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self)
+
+    monkeypatch.setattr(Training, "steps", steps)
+    recipe = RECIPE.model_copy(update={"batch": 8})
+    tried = Prepared(disc_images.images, disc_images.masks, disc_images.table)
+    monkeypatch.setattr(
+        fit_module,
+        "_one_step",
+        lambda spec, data, recipe, batch, device: list(
+            Training(
+                spec,
+                data,
+                np.arange(4),
+                np.arange(4),
+                recipe.model_copy(update={"batch": batch}),
+                1,
+                0.5,
+                0,
+                ("x",),
+                device,
+            ).steps()
+        ),
+    )
+    with pytest.raises(UserError, match=r"out of memory on cpu with 8 images .* batch to 2, the largest that fits"):
+        trained(tried, recipe, keeper=Keeper(tmp_path / "s.pt"))
+
+
+def test_halving_finds_the_batch_that_fits() -> None:
+    def attempt(batch: int) -> None:
+        if batch > 5:
+            raise MemoryError
+
+    assert largest_batch(attempt, 40) == 5
+    assert largest_batch(lambda _: attempt(99), 40) is None
+    with pytest.raises(RuntimeError, match="another thing"):
+        largest_batch(lambda _: (_ for _ in ()).throw(RuntimeError("another thing")), 40)  # type: ignore[arg-type]
+
+
+def workplace(folder: Path, repository: Path) -> Path:
+    """A folder in which `stages.train discs multiresunet` can run."""
+    tree = yaml.safe_load((repository / "params.yaml").read_text())
+    tree["recipes"]["quick"] |= {"epochs": 3, "filters": 4, "batch": 3, "ema": 0.9}
+    tree["recipes"]["quick"]["folds"]["count"] = 2
+    tree["machine"] = {"save_every": 1e-9}  # after every step
+    data = discs(12, (32, 32), 1, 2)
+    prepared, tuned = folder / "data/prepared/discs", folder / "data/tuned/discs/multiresunet"
+    prepared.mkdir(parents=True)
+    tuned.mkdir(parents=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    np.save(prepared / "images.npy", data.images)
+    np.save(prepared / "masks.npy", data.masks)
+    data.table.to_csv(prepared / "samples.csv", index=False)
+    (tuned / "best.json").write_text("{}")
+    return folder
+
+
+def begin(folder: Path) -> multiprocessing.process.BaseProcess:
+    """The stage in a process of its own."""
+
+    def work() -> None:
+        os.chdir(folder)
+        torch.set_num_threads(1)
+        with (folder / "output").open("w") as output:
+            sys.stdout = sys.stderr = output
+            stage.run(lambda *_: stage.train("discs", "multiresunet"))
+
+    process = FORK.Process(target=work)
+    process.start()
+    return process
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "data/trained/discs/multiresunet").iterdir())}
+
+
+def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: Path, repository: Path) -> None:
+    calm = workplace(tmp_path / "calm", repository)
+    begun = time.monotonic()
+    process = begin(calm)
+    process.join(120)
+    taken = time.monotonic() - begun
+    assert process.exitcode == 0, (calm / "output").read_text()
+
+    killed = workplace(tmp_path / "killed", repository)
+    rng = np.random.default_rng(5)
+    kills = 0
+    while True:
+        process = begin(killed)
+        process.join(rng.uniform(0.2, 0.7) * taken)
+        if process.exitcode is not None:
+            break
+        process.kill()
+        process.join()
+        kills += 1
+        assert kills < 60, "it makes no progress"
+    assert process.exitcode == 0, (killed / "output").read_text()
+    assert kills >= 2
+    assert outputs(killed) == outputs(calm)
+    assert len(outputs(calm)) == 5
+    assert not list((killed / ".state/train").iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path: Path, repository: Path) -> None:
+    folder = workplace(tmp_path / "stopped", repository)
+    process = begin(folder)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".state/train/*/fold0.pt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == 128 + number
+    said = [line for line in (folder / "output").read_text().splitlines() if "stopped:" in line]
+    assert len(said) == 1
+    assert "running again goes on from it" in said[0]
+    assert "Traceback" not in (folder / "output").read_text()
+    assert not (folder / "data/trained/discs/multiresunet").exists()
+    assert list(folder.glob(".state/train/*/fold0.pt"))
+
+
+def test_other_inputs_start_anew(disc_images: Prepared, tmp_path: Path, repository: Path) -> None:
+    folder = workplace(tmp_path / "w", repository)
+    process = begin(folder)
+    while not list(folder.glob(".state/train/*/fold0.pt")) and process.exitcode is None:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    old = set(folder.glob(".state/train/*"))
+    masks = np.load(folder / "data/prepared/discs/masks.npy")
+    np.save(folder / "data/prepared/discs/masks.npy", replace(disc_images, masks=1 - masks).masks)
+    process = begin(folder)
+    process.join(120)
+    assert process.exitcode == 0, (folder / "output").read_text()
+    assert set(folder.glob(".state/train/*")) == old
