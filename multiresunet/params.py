@@ -283,6 +283,7 @@ class Evaluate(Strict):
     """How predictions are scored."""
 
     threshold: Share
+    tolerances: Annotated[list[PositiveFloat], Field(min_length=1)]
 
 
 class Mirror(Strict):
