@@ -2,39 +2,75 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import baselines, examples, predictions, scores
+from multiresunet.evaluation import baselines, comparison, examples, faint, outliers, predictions, robustness, scores
+from multiresunet.evaluation.comparison import Evidence
 from multiresunet.files import replacing, write_csv
+from multiresunet.seeds import seed_for
 from stages.running import PREPARED, SCORED, SCORES, keep_only, run
 
 
 def evaluate(name: str) -> None:
-    """Write data/scores/<name>: images.csv, folds.csv, history.csv and examples.npz."""
+    """Write data/scores/<name>: images.csv and folds.csv, what is said of them, and examples.npz.
+
+    claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, faint.csv: the means
+    behind the claims. history.csv, reliability.csv, thresholds.csv, cost.csv: of all models.
+    """
     loaded = params.load()
     models, settings = loaded.run.models, loaded.evaluate
     keep_only(SCORED / name, models)
     data = Prepared.open(PREPARED / name)
 
     def of_all(table: str) -> pd.DataFrame:
-        text = {"sample": str, "group": str}
-        return pd.concat([pd.read_csv(SCORED / name / m / table, dtype=text, keep_default_na=True) for m in models])
+        return pd.concat([pd.read_csv(SCORED / name / m / table, dtype={"sample": str, "group": str}) for m in models])
 
     learnt = of_all("images.csv").fillna({"group": ""})
-    predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
     trivial = [
         scores.per_image(data, baseline, foreground, foreground, settings.tolerances)
         for baseline, foreground in baselines.predict_all(data).items()
     ]
-    images = pd.concat([learnt, *trivial])
+    segments = of_all("faint.csv")
+    evidence = Evidence(
+        images=pd.concat([learnt, *trivial]),
+        history=of_all("history.csv"),
+        lost=robustness.drops(learnt, of_all("perturbed.csv")),
+        faint={str(model): part for model, part in segments.groupby("model", sort=False)},
+        distances=pd.Series(
+            outliers.distance_to_training(outliers.features(data), data.folds), index=data.table["sample"]
+        ),
+    )
+    bench = comparison.bench_of(evidence.of(models[0]), settings, seed_for(loaded.seed, name, "statistics"))
+    plain: dict[str, str] = {
+        loaded.models[model].network: model for model in reversed(models) if not loaded.models[model].tuned
+    }
+    claims = comparison.claims(evidence, models, plain, bench, settings)
+    costs = [{"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models]
+
     with replacing(SCORES / name) as draft:
-        write_csv(draft / "images.csv", images)
-        write_csv(draft / "folds.csv", scores.per_fold(images))
-        write_csv(draft / "history.csv", of_all("history.csv"))
+        for table, content in {
+            "images": evidence.images,
+            "folds": scores.per_fold(evidence.images),
+            "history": evidence.history,
+            "claims": claims,
+            "intervals": comparison.intervals(evidence, bench, settings),
+            "comparisons": comparison.comparisons(evidence, models, bench, settings),
+            "perturbations": robustness.table(evidence.lost),
+            "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
+            "faint": faint.curves(evidence.faint),
+            "reliability": of_all("reliability.csv"),
+            "thresholds": of_all("thresholds.csv"),
+            "cost": pd.DataFrame(costs),
+        }.items():
+            write_csv(draft / f"{table}.csv", content)
+        predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
-    print(scores.summary(scores.per_fold(images))[["model", "jaccard_paper", "jaccard_honest"]].to_string(index=False))
+    decisive = claims[claims["decisive"]]
+    print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ class Fit:
 def use_threads(threads: int) -> torch.device:
     """Make results repeatable: fix the number of CPU threads and the algorithms; return the device to use."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), which imports torch's compiler too: two seconds of every stage.
+    torch.set_deterministic_debug_mode("error")
     # Costs time, and nothing here reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set dynamically
     torch.backends.cudnn.benchmark = False
