@@ -6,7 +6,7 @@ Values that change a result have no defaults here, so that params.yaml, which DV
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -352,10 +352,97 @@ class Tune(Strict):
     filters_factor: Annotated[list[PositiveFloat], Field(min_length=1)]
 
 
+PerturbationName = Literal[
+    "gaussian", "poisson", "speckle", "blur", "contrast", "brightness",
+    "gamma", "jpeg", "missing", "bias_field", "rotation", "elastic",
+]  # fmt: skip
+ClaimName = Literal["epochs", "faint", "perturbations", "outliers", "regions", "edges"]
+SEVERITIES = 5
+Severity = Annotated[int, Field(ge=1, le=SEVERITIES)]
+
+
+class Statistics(Strict):
+    """How sure the statements are, and how many random samples they take."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    confidence: Share
+
+
+class EpochsClaim(Strict):
+    """Fewer epochs."""
+
+    shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    decisive: float
+
+    @model_validator(mode="after")
+    def _decisive_is_a_share(self) -> Self:
+        if self.decisive not in self.shares:
+            raise ValueError(f"decisive ({self.decisive}) must be one of shares {self.shares}")
+        return self
+
+
+class FaintClaim(Strict):
+    """Faint boundaries; lengths in pixels."""
+
+    tile: PositiveInt
+    reach: PositiveInt
+    faintest: Share
+    cap: PositiveFloat
+
+
+class OutliersClaim(Strict):
+    """Outliers."""
+
+    tail: Share
+    failure: Share
+
+
+class Perturbed(Strict):
+    """How much of the perturbations a recipe pays for."""
+
+    images: PositiveInt
+    severities: Annotated[list[Severity], Field(min_length=1)]
+
+
+class Verdict(Strict):
+    """The rule from numbers to words; params.yaml says it."""
+
+    level: Share
+    units: PositiveInt
+    folds: Annotated[int, Field(ge=2)]
+    folds_agree: Annotated[float, Field(ge=0, le=1)]
+    above_trivial: Annotated[float, Field(ge=0, lt=1)]
+    least: dict[ClaimName, PositiveFloat]
+
+    @model_validator(mode="after")
+    def _every_claim_has_its_least(self) -> Self:
+        if absent := set(get_args(ClaimName)) - set(self.least):
+            raise ValueError(f"least has no {', '.join(sorted(absent))}; add it")
+        return self
+
+
+OTHERS = "others"
+
+
 class Evaluate(Strict):
-    """How predictions are scored."""
+    """How predictions are scored and compared."""
 
     threshold: Share
+    tolerances: Annotated[list[PositiveFloat], Field(min_length=1)]
+    references: list[Name]
+    statistics: Statistics
+    epochs: EpochsClaim
+    faint: FaintClaim
+    outliers: OutliersClaim
+    perturbations: dict[PerturbationName, Annotated[list[float], Field(min_length=SEVERITIES, max_length=SEVERITIES)]]
+    perturbed: dict[str, Perturbed]
+    verdict: Verdict
+
+    @model_validator(mode="after")
+    def _others_are_perturbed_somehow(self) -> Self:
+        if OTHERS not in self.perturbed:
+            raise ValueError(f"perturbed has no entry {OTHERS!r}, for recipes that it doesn't name; add it")
+        return self
 
 
 class Mirror(Strict):
@@ -407,6 +494,11 @@ class Params(Strict):
     def recipe(self) -> Recipe:
         """The recipe that this run uses."""
         return self.recipes[self.run.recipe]
+
+    @property
+    def perturbed(self) -> Perturbed:
+        """What this run's recipe perturbs."""
+        return self.evaluate.perturbed.get(self.run.recipe, self.evaluate.perturbed[OTHERS])
 
     def dataset(self, name: str) -> Dataset:
         """The data set of this name.

@@ -1,55 +1,76 @@
-"""evaluate DATASET: score every model of the run, and the trivial baselines, on every image."""
+"""evaluate DATASET: hold the models of the run against each other and against what learns nothing."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+import json
 
 import pandas as pd
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import baselines, examples, scores
+from multiresunet.evaluation import baselines, comparison, examples, faint, outliers, predictions, robustness, scores
+from multiresunet.evaluation.comparison import Evidence
 from multiresunet.files import replacing, write_csv
-from multiresunet.nets import UShape
-from multiresunet.training import checkpoint
-from multiresunet.training.fit import cross_validated, use_threads
-from stages.running import PREPARED, SCORES, TRAINED, keep_only, run
-
-
-def network_from(folder: Path, which: str, fold: int) -> UShape:
-    """The network that was trained without `fold`, after its `best` or `last` epoch."""
-    return checkpoint.load(folder / f"fold{fold}-{which}.safetensors")
+from multiresunet.seeds import seed_for
+from stages.running import PREPARED, SCORED, SCORES, keep_only, run
 
 
 def evaluate(name: str) -> None:
-    """Write data/scores/<name>: images.csv, folds.csv, history.csv and examples.npz."""
+    """Write data/scores/<name>: images.csv and folds.csv, what is said of them, and examples.npz.
+
+    claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, faint.csv: the means
+    behind the claims. history.csv, reliability.csv, thresholds.csv, cost.csv: of all models.
+    """
     loaded = params.load()
-    device = use_threads(loaded.recipe.threads)
-    keep_only(TRAINED / name, loaded.run.models)
+    models, settings = loaded.run.models, loaded.evaluate
+    keep_only(SCORED / name, models)
     data = Prepared.open(PREPARED / name)
 
-    tables, predicted, histories = [], {}, []
-    for model in loaded.run.models:
-        folder = TRAINED / name / model
-        paper, honest = (
-            cross_validated(partial(network_from, folder, which), data, loaded.recipe.batch, device)
-            >= loaded.evaluate.threshold
-            for which in ("best", "last")
-        )
-        tables.append(scores.per_image(data, model, paper, honest))
-        predicted[model] = honest
-        histories.append(pd.read_csv(folder / "history.csv").assign(model=model))
-    for baseline, foreground in baselines.predict_all(data).items():
-        tables.append(scores.per_image(data, baseline, foreground, foreground))
+    def of_all(table: str) -> pd.DataFrame:
+        return pd.concat([pd.read_csv(SCORED / name / m / table, dtype={"sample": str, "group": str}) for m in models])
 
-    images = pd.concat(tables)
+    learnt = of_all("images.csv").fillna({"group": ""})
+    trivial = [
+        scores.per_image(data, baseline, foreground, foreground, settings.tolerances)
+        for baseline, foreground in baselines.predict_all(data).items()
+    ]
+    segments = of_all("faint.csv")
+    evidence = Evidence(
+        images=pd.concat([learnt, *trivial]),
+        history=of_all("history.csv"),
+        lost=robustness.drops(learnt, of_all("perturbed.csv")),
+        faint={str(model): part for model, part in segments.groupby("model", sort=False)},
+        distances=pd.Series(
+            outliers.distance_to_training(outliers.features(data), data.folds), index=data.table["sample"]
+        ),
+    )
+    bench = comparison.bench_of(evidence.of(models[0]), settings, seed_for(loaded.seed, name, "statistics"))
+    plain: dict[str, str] = {
+        loaded.models[model].network: model for model in reversed(models) if not loaded.models[model].tuned
+    }
+    claims = comparison.claims(evidence, models, plain, bench, settings)
+    costs = [{"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models]
+
     with replacing(SCORES / name) as draft:
-        write_csv(draft / "images.csv", images)
-        write_csv(draft / "folds.csv", scores.per_fold(images))
-        write_csv(draft / "history.csv", pd.concat(histories))
-        examples.save(draft / "examples.npz", data, predicted, images)
-    print(scores.summary(scores.per_fold(images))[["model", "jaccard_paper", "jaccard_honest"]].to_string(index=False))
+        for table, content in {
+            "images": evidence.images,
+            "folds": scores.per_fold(evidence.images),
+            "history": evidence.history,
+            "claims": claims,
+            "intervals": comparison.intervals(evidence, bench, settings),
+            "comparisons": comparison.comparisons(evidence, models, bench, settings),
+            "perturbations": robustness.table(evidence.lost),
+            "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
+            "faint": faint.curves(evidence.faint),
+            "reliability": of_all("reliability.csv"),
+            "thresholds": of_all("thresholds.csv"),
+            "cost": pd.DataFrame(costs),
+        }.items():
+            write_csv(draft / f"{table}.csv", content)
+        predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
+        examples.save(draft / "examples.npz", data, predicted, learnt)
+    decisive = claims[claims["decisive"]]
+    print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 
 
 if __name__ == "__main__":

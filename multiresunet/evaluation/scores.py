@@ -2,15 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation.overlap import overlaps
+from multiresunet.evaluation.components import missed_and_invented, pieces_and_holes
+from multiresunet.evaluation.surface import Mask, Surfaces
 
 SCORES = ("jaccard_paper", "jaccard_honest", "dice_paper", "dice_honest")
+"""What the summary table holds."""
+
+FOREGROUND = "foreground"
+"""The class of a row that is about all foreground labels together."""
+
+
+def measures(tolerances: Sequence[float]) -> list[str]:
+    """The scores of the honest prediction beside `SCORES`, as columns; a tolerance is in the column's name."""
+    near = [f"{name}_{tolerance:g}" for name in ("boundary_f1", "nsd") for tolerance in tolerances]
+    return ["precision", "recall", *near, "hd95", "asd", "missed", "invented", "pieces", "holes"]
+
+
+LOWER_IS_BETTER = ("hd95", "asd", "missed", "invented", "pieces", "holes")
+
+
+def overlap(prediction: Mask, truth: Mask) -> dict[str, float]:
+    """Jaccard index, Dice coefficient, precision |P∩T| / |P| and recall |P∩T| / |T| of one image.
+
+    If prediction and truth are both empty, all are 1. If one is empty, all are 0: an empty prediction of something has
+    no precision to be proud of.
+    """
+    both, predicted, true = (int(np.count_nonzero(m)) for m in (prediction & truth, prediction, truth))
+    if not predicted and not true:
+        return dict.fromkeys(("jaccard", "dice", "precision", "recall"), 1.0)
+    return {
+        "jaccard": both / (predicted + true - both),
+        "dice": 2 * both / (predicted + true),
+        "precision": both / predicted if predicted else 0.0,
+        "recall": both / true if true else 0.0,
+    }
+
+
+def of_image(
+    prediction: Mask, truth: Mask, tolerances: Sequence[float], spacing: Sequence[float] | None = None
+) -> dict[str, float]:
+    """All scores of one mask, (D×)H×W: overlap, boundary, components; distances in pixels or the spacing's unit.
+
+    What empty masks and predictions score, the functions' own docstrings say: `overlap`, `Surfaces`,
+    `missed_and_invented`, `pieces_and_holes`.
+    """
+    surfaces = Surfaces.between(prediction, truth, spacing)
+    missed, invented = missed_and_invented(prediction, truth)
+    pieces, holes = pieces_and_holes(prediction, truth)
+    return {
+        **overlap(prediction, truth),
+        **{f"boundary_f1_{tolerance:g}": surfaces.boundary_f1(tolerance) for tolerance in tolerances},
+        **{f"nsd_{tolerance:g}": surfaces.normalised(tolerance) for tolerance in tolerances},
+        "hd95": surfaces.hausdorff95(),
+        "asd": surfaces.average(),
+        "missed": missed,
+        "invented": invented,
+        "pieces": pieces,
+        "holes": holes,
+    }
 
 
 def per_image(
@@ -18,34 +74,32 @@ def per_image(
     model: str,
     paper: NDArray[np.bool_],
     honest: NDArray[np.bool_],
+    tolerances: Sequence[float],
 ) -> pd.DataFrame:
     """Score two sets of predictions, N×(D×)H×W each: of the best epoch on the test fold, and of the last epoch.
 
     Returns:
-        One row a sample: model, fold, sample, group, and the four scores.
+        One row a sample: model, fold, sample, group, class, the four scores, and the honest prediction's `measures`.
     """
-    truth = torch.from_numpy(np.asarray(data.masks, dtype=bool))
-    jaccard_paper, dice_paper = overlaps(torch.from_numpy(paper), truth)
-    jaccard_honest, dice_honest = overlaps(torch.from_numpy(honest), truth)
-    return pd.DataFrame(
-        {
-            "model": model,
-            "fold": data.folds,
-            "sample": data.table["sample"],
-            "group": data.table["group"],
-            "jaccard_paper": jaccard_paper.numpy(),
-            "jaccard_honest": jaccard_honest.numpy(),
-            "dice_paper": dice_paper.numpy(),
-            "dice_honest": dice_honest.numpy(),
-        }
-    )
+    rows = []
+    for index in range(len(data.table)):
+        truth = np.asarray(data.masks[index], dtype=bool)
+        by_paper, scores = overlap(paper[index], truth), of_image(honest[index], truth, tolerances)
+        by_honest = {name: scores.pop(name) for name in ("jaccard", "dice")}
+        both = {"paper": by_paper, "honest": by_honest}
+        rows.append(
+            {f"{score}_{way}": both[way][score] for score in ("jaccard", "dice") for way in ("paper", "honest")}
+            | {name: scores[name] for name in measures(tolerances)}
+        )
+    about = {"model": model, "fold": data.folds, "sample": data.table["sample"], "group": data.table["group"]}
+    return pd.concat([pd.DataFrame(about | {"class": FOREGROUND}), pd.DataFrame(rows)], axis=1)
 
 
-def per_fold(images: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the images of each fold: model, fold, images, and the four scores."""
+def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFrame:
+    """Mean over the images of each fold: model, fold, images, and the scores in `names`."""
     models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order
     grouped = images.assign(model=models).groupby(["model", "fold"], observed=True)
-    means = grouped[list(SCORES)].mean()
+    means = grouped[list(names)].mean()
     means.insert(0, "images", grouped.size())
     return means.reset_index().astype({"model": str})
 

@@ -31,7 +31,8 @@ def use_threads(threads: int, *, deterministic: bool = True) -> torch.device:
     fixed = deterministic or device.type == "cpu"
     if fixed:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
-    torch.use_deterministic_algorithms(fixed)
+    # As use_deterministic_algorithms, which imports torch's compiler too: two seconds of every stage.
+    torch.set_deterministic_debug_mode("error" if fixed else "default")
     # Costs time, and nothing here reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set dynamically
     torch.backends.cudnn.benchmark = not fixed

@@ -10,15 +10,47 @@ import pandas as pd
 import pytest
 
 from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import baselines, examples, scores
+from multiresunet.evaluation import baselines, examples, predictions, scores
+
+TOLERANCES = (1, 2)
 
 
 def test_perfect_and_empty_predictions(disc_images: Prepared) -> None:
     truth = disc_images.masks.astype(bool)
-    table = scores.per_image(disc_images, "m", truth, np.zeros_like(truth))
+    table = scores.per_image(disc_images, "m", truth, np.zeros_like(truth), TOLERANCES)
     assert (table[["jaccard_paper", "dice_paper"]] == 1).all(axis=None)
     assert (table[["jaccard_honest", "dice_honest"]] == 0).all(axis=None)
     assert list(table["sample"]) == list(disc_images.table["sample"])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_overlap_by_hand(dims: int) -> None:
+    truth, prediction = np.zeros((2, *[4] * dims), dtype=bool)
+    truth.flat[:6], prediction.flat[4:8] = True, True
+    assert scores.overlap(prediction, truth) == {"jaccard": 2 / 8, "dice": 4 / 10, "precision": 2 / 4, "recall": 2 / 6}
+    empty = np.zeros_like(truth)
+    assert set(scores.overlap(empty, empty).values()) == {1.0}
+    assert set(scores.overlap(empty, truth).values()) == set(scores.overlap(truth, empty).values()) == {0.0}
+
+
+def test_a_prediction_moved_by_a_pixel(disc_images: Prepared) -> None:
+    truth = disc_images.masks.astype(bool)
+    moved = np.roll(truth, 1, axis=1)
+    table = scores.per_image(disc_images, "m", moved, moved, TOLERANCES)
+    assert set(scores.measures(TOLERANCES)) <= set(table)
+    assert (table[["boundary_f1_1", "nsd_1", "pieces"]] == 1).all(axis=None)
+    assert (table[["missed", "invented", "holes"]] == 0).all(axis=None)
+    assert (table["hd95"] == 1).all()
+    assert table["asd"].between(0, 1, inclusive="neither").all()
+    assert set(table["class"]) == {scores.FOREGROUND}
+
+
+def test_predictions_are_kept_bit_by_bit(disc_volumes: Prepared, tmp_path: Path) -> None:
+    masks = disc_volumes.masks[:, :7].astype(bool)  # no multiple of eight
+    for name in ("a", "b"):
+        predictions.save(tmp_path / f"{name}.npz", masks)
+    np.testing.assert_array_equal(predictions.load(tmp_path / "a.npz"), masks)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_means_are_over_images_then_folds() -> None:
@@ -44,7 +76,7 @@ def test_models_keep_their_order_and_folds_are_sorted() -> None:
 
 def test_everything_foreground_scores_the_foreground_share(disc_images: Prepared) -> None:
     everything = baselines.everything(disc_images)
-    table = scores.per_image(disc_images, "b", everything, everything)
+    table = scores.per_image(disc_images, "b", everything, everything, TOLERANCES)
     shares = disc_images.masks.mean(axis=(1, 2))
     np.testing.assert_allclose(table["jaccard_honest"], shares)
 
@@ -53,7 +85,7 @@ def test_everything_foreground_scores_the_foreground_share(disc_images: Prepared
 def test_otsu_finds_which_side_is_foreground(disc_images: Prepared, bright: bool) -> None:
     data = disc_images if bright else replace(disc_images, images=255 - disc_images.images)
     predicted = baselines.otsu(data)
-    assert scores.per_image(data, "b", predicted, predicted)["jaccard_honest"].mean() > 0.85
+    assert scores.per_image(data, "b", predicted, predicted, TOLERANCES)["jaccard_honest"].mean() > 0.85
 
 
 def test_otsu_learns_the_side_from_training_images_alone(disc_images: Prepared) -> None:
@@ -79,7 +111,7 @@ def test_examples_are_worst_middle_and_best(kind: str, request: pytest.FixtureRe
     for rank, index in enumerate(order):  # the first in order loses most
         foreground = np.flatnonzero(prediction[index])
         prediction[index].flat[foreground[: (len(order) - rank - 1) * len(foreground) // len(order)]] = False
-    images = scores.per_image(data, "m", prediction, prediction)
+    images = scores.per_image(data, "m", prediction, prediction, TOLERANCES)
     for name in ("a", "b"):
         examples.save(tmp_path / name, data, {"m": prediction}, images)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()

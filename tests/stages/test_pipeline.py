@@ -177,7 +177,7 @@ def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, 
     run(copy, "dvc", "repro")
     summary = pd.read_csv(copy / "metrics/summary.csv")
     assert list(summary["model"]) == ["unet", "everything foreground", "Otsu threshold"]
-    assert sorted(path.name for path in (copy / "data/trained/nuclei").iterdir()) == ["unet"]
+    assert sorted(path.name for path in (copy / "data/scored/nuclei").iterdir()) == ["unet"]
     assert sorted(path.name for path in (copy / "data/scores").iterdir()) == ["nuclei"]
     assert stale(copy) == set()
 

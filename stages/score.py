@@ -1,0 +1,85 @@
+"""score DATASET MODEL: what a model's networks predict for the images that they haven't seen, and how well."""
+
+from __future__ import annotations
+
+import time
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multiresunet import params
+from multiresunet.data.arrays import Prepared
+from multiresunet.evaluation import calibration, cost, faint, predictions, robustness, scores
+from multiresunet.files import replacing, write_csv, write_json
+from multiresunet.nets import UShape
+from multiresunet.nets.layers import keras_parameters
+from multiresunet.training import checkpoint
+from multiresunet.training.feed import Feed
+from multiresunet.training.fit import use_threads
+from multiresunet.training.scoring import cross_validated, predict
+from stages.running import PREPARED, SCORED, STATE, TRAINED, run
+
+
+def network_from(folder: Path, which: str, fold: int) -> UShape:
+    """The network that was trained without `fold`, after its `best` or `last` epoch."""
+    return checkpoint.load(folder / f"fold{fold}-{which}.safetensors")
+
+
+def score(name: str, model: str) -> None:
+    """Write data/scored/<name>/<model>: tables and predictions.npz; all but the paper's score of the last epoch.
+
+    images.csv: scores of each image. faint.csv: errors along the true boundary. perturbed.csv: scores of perturbed
+    images. reliability.csv, thresholds.csv: what the probabilities are worth. cost.json: what the network costs.
+    """
+    loaded = params.load()
+    settings, batch = loaded.evaluate, loaded.recipe.batch
+    device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
+    data = Prepared.open(PREPARED / name)
+    trained = TRAINED / name / model
+    best, last = (cache(partial(network_from, trained, which)) for which in ("best", "last"))
+
+    paper = cross_validated(best, data, batch, device) >= settings.threshold
+    since = time.perf_counter()
+    probabilities = cross_validated(last, data, batch, device)
+    seconds = time.perf_counter() - since
+    honest, truth = probabilities >= settings.threshold, np.asarray(data.masks, dtype=bool)
+
+    def predicted(fold: int, images: Prepared) -> NDArray[np.bool_]:
+        everything = np.arange(len(images.table))
+        return predict(last(fold).to(device), Feed(images, device), everything, batch) >= settings.threshold
+
+    perturbed = robustness.perturbed_scores(
+        predicted,
+        data,
+        settings.perturbations,
+        loaded.perturbed,
+        standardised=loaded.dataset(name).normalisation == "standard",
+        seed=loaded.seed,
+        name=name,
+    )
+    images = scores.per_image(data, model, paper, honest, settings.tolerances)
+    network = last(int(data.folds[0])).to(device)
+    counted = {
+        "parameters": keras_parameters(network),
+        "multiply_adds": cost.multiply_adds(network, data.channels, data.masks.shape[1:]),
+    }
+    with replacing(SCORED / name / model) as draft:
+        write_csv(draft / "images.csv", images)
+        write_csv(draft / "history.csv", pd.read_csv(trained / "history.csv").assign(model=model))
+        write_csv(draft / "perturbed.csv", perturbed.assign(model=model))
+        write_csv(draft / "reliability.csv", calibration.reliability(probabilities, truth).assign(model=model))
+        write_csv(draft / "thresholds.csv", calibration.by_threshold(probabilities, truth).assign(model=model))
+        write_json(draft / "cost.json", counted)
+        write_csv(draft / "faint.csv", faint.measure(data, honest, settings.faint).assign(model=model))
+        predictions.save(draft / "predictions.npz", honest)
+    # Apart from the rest, since no two runs agree on it.
+    speed = {"images": len(data.table), "seconds": seconds, "device": device.type}
+    write_csv(STATE / "inference" / f"{name}-{model}.csv", pd.DataFrame([speed]))
+    print(f"{name} {model}: Jaccard {np.mean(images['jaccard_honest']):.3f}")
+
+
+if __name__ == "__main__":
+    run(score)
