@@ -7,18 +7,20 @@ from torch import Tensor, nn
 
 from multiresunet.nets.layers import ConvBias, ConvNorm, norm
 
-SHARES = (0.167, 0.333, 0.5)  # of W, for the convolutions that stand for 3×3, 5×5 and 7×7
+Shares = tuple[float, float, float]
+SHARES: Shares = (0.167, 0.333, 0.5)  # of W, for the convolutions that stand for 3×3, 5×5 and 7×7
+LENGTH = 4  # units of the finest ResPath
 
 
-def multires_widths(filters: int, alpha: float) -> tuple[int, int, int]:
+def multires_widths(filters: int, alpha: float, shares: Shares = SHARES) -> tuple[int, int, int]:
     """Filters of the three convolutions of a MultiRes block for U = `filters`: int(share · α·U).
 
     Raises:
         ValueError: if one of them would have no filter.
     """
     width = alpha * filters
-    first, second, third = (int(width * share) for share in SHARES)
-    if first < 1:
+    first, second, third = (int(width * share) for share in shares)
+    if min(first, second, third) < 1:
         raise ValueError(f"a MultiRes block with {filters} filters and alpha {alpha} has a convolution without filters")
     return first, second, third
 
@@ -26,9 +28,9 @@ def multires_widths(filters: int, alpha: float) -> tuple[int, int, int]:
 class MultiResBlock(nn.Module):
     """Three 3×3 convolutions in a row, all three outputs concatenated, and a 1×1 shortcut added."""
 
-    def __init__(self, dims: int, inputs: int, filters: int, alpha: float) -> None:
+    def __init__(self, dims: int, inputs: int, filters: int, alpha: float, shares: Shares = SHARES) -> None:
         super().__init__()
-        widths = multires_widths(filters, alpha)
+        widths = multires_widths(filters, alpha, shares)
         self.outputs = sum(widths)
         self.shortcut = ConvNorm(dims, inputs, self.outputs, 1, relu=False)
         self.conv3x3 = ConvNorm(dims, inputs, widths[0], 3)
@@ -70,6 +72,11 @@ class ResPath(nn.Sequential):
         for unit in range(1, length + 1):
             self.add_module(str(unit), ResPathUnit(dims, inputs if unit == 1 else filters, filters))
         self.outputs = filters
+
+
+def respath_length(finest: int, level: int) -> int:
+    """Units of the ResPath at `level` (0 is the finest): one fewer at each level down, at least one."""
+    return max(1, finest - level)
 
 
 class DoubleConv(nn.Module):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from multiresunet.errors import UserError
+from multiresunet.nets.blocks import LENGTH, SHARES, Shares
 from multiresunet.nets.layers import initialise
 from multiresunet.nets.multiresunet import multiresunet
 from multiresunet.nets.unet import unet
@@ -19,8 +20,9 @@ NAMES = ("unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet")
 class NetworkSpec:
     """All that is needed to build a network: what a checkpoint carries beside the weights.
 
-    `alpha` is ignored by the networks without MultiRes blocks; `dims` is 2 or 3; `classes` is the number of logits per
-    pixel: one stands for foreground or not (sigmoid), more for that many classes, background included (softmax).
+    `alpha` and `shares` are ignored by the networks without MultiRes blocks, `respath` (units of the finest ResPath)
+    by those without ResPaths; `dims` is 2 or 3; `classes` is the number of logits per pixel: one stands for foreground
+    or not (sigmoid), more for that many classes, background included (softmax).
     """
 
     name: str
@@ -29,8 +31,13 @@ class NetworkSpec:
     filters: int = 32
     alpha: float | None = 1.67
     classes: int = 1
+    shares: Shares = SHARES
+    respath: int = LENGTH
 
-    def as_dict(self) -> dict[str, str | int | float | None]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", tuple(self.shares))  # JSON has lists only
+
+    def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return asdict(self)
 
@@ -52,19 +59,22 @@ def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape
     if spec.dims not in (2, 3):
         raise UserError(f"network dims = {spec.dims}: must be 2 or 3")
     numbers = (spec.dims, spec.in_channels, spec.classes, spec.filters)
-    if min(numbers) < 1:
-        raise UserError(f"network {spec.name}: channels and filters must be positive")
+    if min(*numbers, spec.respath) < 1:
+        raise UserError(f"network {spec.name}: channels, filters and respath must be positive")
     match spec.name:
         case "unet" | "unet_bn" | "unet_respath":
-            normalised, respath = spec.name == "unet_bn", spec.name == "unet_respath"
+            normalised, respath = spec.name == "unet_bn", spec.respath if spec.name == "unet_respath" else 0
             network = unet(*numbers, normalised=normalised, respath=respath)
         case "unet_multires" | "multiresunet":
             if spec.alpha is None or spec.alpha <= 0:
                 raise UserError(f"network {spec.name}: alpha = {spec.alpha}: must be a positive number")
+            if min(spec.shares) <= 0 or sum(spec.shares) > 1 + 1e-9:
+                raise UserError(f"network {spec.name}: shares = {spec.shares}: must be positive, and 1 at most in sum")
+            respath = spec.respath if spec.name == "multiresunet" else 0
             try:
-                network = multiresunet(*numbers, spec.alpha, respath=spec.name == "multiresunet")
+                network = multiresunet(*numbers, spec.alpha, spec.shares, respath=respath)
             except ValueError as error:
-                raise UserError(f"network {spec.name}: {error}; raise filters or alpha") from None
+                raise UserError(f"network {spec.name}: {error}; raise filters, alpha or shares") from None
         case _:
             raise UserError(f"network {spec.name!r} is unknown; allowed: {', '.join(NAMES)}")
     initialise(network, generator or torch.Generator().manual_seed(0))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from multiresunet.nets.blocks import DoubleConv, ResPath
+from multiresunet.nets.blocks import DoubleConv, ResPath, respath_length
 from multiresunet.nets.layers import ConvBias, up
 from multiresunet.nets.ushape import UShape
 
 
-def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normalised: bool, respath: bool) -> UShape:
+def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normalised: bool, respath: int) -> UShape:
     """U-Net of the paper's comparison.
 
     2-D: five levels of `filters`, 2·`filters`, … with two convolutions each; no normalisation in the paper.
@@ -22,7 +22,7 @@ def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normal
         out_channels: logits per pixel.
         filters: of the first convolution (32 in the paper).
         normalised: batch normalisation in 2-D.
-        respath: ResPaths of 4, 3, 2, 1 units instead of plain skips (the paper's ablation).
+        respath: units of the finest ResPath (4, then 3, 2, 1: the paper's ablation); 0 for plain skips.
     """
     if dims == 3:
         down = [(filters * 2**k, filters * 2 ** (k + 1)) for k in range(4)]
@@ -42,7 +42,8 @@ def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normal
     ups: list[nn.Module] = []
     decoders: list[nn.Module] = []
     for level, (_, outputs) in enumerate(levels):
-        skips.append(ResPath(dims, outputs, outputs, 4 - level) if respath else nn.Identity())
+        length = respath_length(respath, level)
+        skips.append(ResPath(dims, outputs, outputs, length) if respath else nn.Identity())
         below = down[level + 1][1]
         raised = below if dims == 3 else outputs
         ups.append(up(dims, below, raised))

@@ -97,6 +97,19 @@ def test_widths_are_the_papers() -> None:
     assert [sum(multires_widths(32 * 2**k, 1.67)) for k in range(5)] == [51, 105, 212, 426, 853]
 
 
+def test_shares_divide_the_filters_of_every_block() -> None:
+    network = build(NetworkSpec("multiresunet", 2, 1, filters=8, alpha=2.0, shares=(0.25, 0.25, 0.4)))
+    assert [network.get_parameter(f"decoder1.conv{k}.conv.weight").shape[0] for k in ("3x3", "5x5", "7x7")] == [4, 4, 6]
+    assert network.get_parameter("bottleneck.conv7x7.conv.weight").shape[0] == int(0.4 * 2 * 8 * 16)
+
+
+@pytest.mark.parametrize(("finest", "lengths"), [(1, [1, 1, 1, 1]), (2, [2, 1, 1, 1]), (6, [6, 5, 4, 3])])
+def test_respaths_begin_with_the_length_asked_for(finest: int, lengths: list[int]) -> None:
+    for name in ("multiresunet", "unet_respath"):
+        network = build(NetworkSpec(name, 2, 1, filters=6, respath=finest))
+        assert [len(network.get_submodule(f"respath{level}")._modules) for level in (1, 2, 3, 4)] == lengths
+
+
 def momenta(network: torch.nn.Module) -> set[object]:
     return {module.momentum for module in network.modules() if hasattr(module, "momentum")}
 
@@ -114,6 +127,9 @@ def test_momentum_reaches_every_normalisation() -> None:
         (NetworkSpec("wnet", 2, 1), "'wnet' is unknown; allowed: unet, unet_bn"),
         (NetworkSpec("unet", 4, 1), "dims = 4: must be 2 or 3"),
         (NetworkSpec("unet", 2, 0), "must be positive"),
+        (NetworkSpec("multiresunet", 2, 1, respath=0), "respath must be positive"),
+        (NetworkSpec("multiresunet", 2, 1, shares=(0.3, 0.3, 0.5)), "shares = (0.3, 0.3, 0.5): must be positive"),
+        (NetworkSpec("multiresunet", 2, 1, shares=(0.0, 0.3, 0.5)), "shares = (0.0, 0.3, 0.5): must be positive"),
         (NetworkSpec("multiresunet", 2, 1, alpha=0.0), "alpha = 0.0: must be a positive number"),
         (
             NetworkSpec("multiresunet", 2, 1, filters=4, alpha=1.0),

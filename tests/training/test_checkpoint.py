@@ -15,7 +15,7 @@ from multiresunet.training import checkpoint
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_network_survives_saving(name: str, dims: int, tmp_path: Path) -> None:
-    spec = NetworkSpec(name, dims, 2, filters=4, alpha=2.0)
+    spec = NetworkSpec(name, dims, 2, filters=4, alpha=2.0, shares=(0.2, 0.25, 0.4), respath=2)
     network = build(spec, torch.Generator().manual_seed(3)).eval()
     checkpoint.save(tmp_path / "w.safetensors", spec, network.state_dict())
     again = checkpoint.load(tmp_path / "w.safetensors").eval()
