@@ -20,7 +20,7 @@ def diff(
     meant: Annotated[bool, typer.Option("--meant", help="a score below its interval is meant: status 0")] = False,
 ) -> None:
     """What changed in the tables since BASE, and why, as Markdown; status 1 for a score below its interval."""
-    from multiresunet.history.diff import Diff  # plots take a second to import
+    from multiresunet.history.diff import Diff  # takes a second to import
 
     found = Diff.between(Tree(base), Tree(head))
     if picture:

@@ -9,11 +9,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 from multiresunet.history import changes
 from multiresunet.history.changes import Change, Data, Setting
 from multiresunet.history.git import Tree
@@ -105,6 +100,11 @@ class Diff:
         pairs = sorted(pairs, key=lambda pair: -abs(pair[2] - pair[1]))[:most][::-1]
         if not pairs:
             return False
+        import matplotlib  # a second, and only here
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+
         figure, axes = plt.subplots(figsize=(8, 1 + 0.4 * len(pairs)), layout="constrained")
         for place, (cell, old, new) in enumerate(pairs):
             if cell.interval:
