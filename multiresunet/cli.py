@@ -19,6 +19,7 @@ from multiresunet.data import folder, propose
 from multiresunet.data.manifest import Sample
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_text
+from multiresunet.history import commands as history
 from multiresunet.params import Dataset
 from multiresunet.report.dataset import picture
 
@@ -27,6 +28,8 @@ SHEETS = Path("reports/data")
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 dataset = typer.Typer(no_args_is_help=True, help="Bring your own data, and see whether it is in order.")
 app.add_typer(dataset, name="dataset")
+app.command()(history.diff)
+app.command()(history.verify)
 
 
 @app.callback()

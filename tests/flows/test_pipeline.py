@@ -5,12 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,128 +17,8 @@ import pytest
 
 from flows.graph import Walk
 
-ROOT = Path(__file__).parents[2]
 CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
-
-PROJECT = {
-    # Otherwise DVC writes .gitignore files into data/, in the order in which stages end.
-    ".gitignore": "/data/\n",
-    "params.yaml": "run: {datasets: [a, b]}\n",
-    "dvc.yaml": """
-        stages:
-          fetch:
-            matrix: {dataset: "${run.datasets}"}
-            cmd: python -m stages.fetch ${item.dataset}
-            deps: [stages/fetch.py]
-            outs: ["data/raw/${item.dataset}"]
-          train:
-            matrix: {dataset: "${run.datasets}"}
-            cmd: python -m stages.train ${item.dataset}
-            deps: [stages/train.py, "data/raw/${item.dataset}"]
-            outs: ["data/trained/${item.dataset}"]
-          report:
-            cmd: python -m stages.report
-            deps: [stages/report.py, data/trained]
-            outs: [metrics/summary.csv: {cache: false}]
-        """.replace("\n        ", "\n"),
-    "stages/__init__.py": "",
-    "stages/fetch.py": """
-import sys
-from pathlib import Path
-if sys.argv[1] != "--check":
-    Path("data/raw").mkdir(parents=True, exist_ok=True)
-    Path("data/raw", sys.argv[1]).write_text(sys.argv[1])
-""",
-    "stages/train.py": """
-import sys
-from pathlib import Path
-name = sys.argv[1]
-print(f"training on {name}")
-Path("data/trained").mkdir(parents=True, exist_ok=True)
-Path("data/trained", name).write_text(Path("data/raw", name).read_text() * 3)
-""",
-    "stages/report.py": """
-from pathlib import Path
-Path("metrics").mkdir(exist_ok=True)
-rows = [f"{path.name},{path.read_text()}" for path in sorted(Path("data/trained").glob("[ab]"))]
-Path("metrics/summary.csv").write_text("\\n".join(["dataset,score", *rows, ""]))
-""",
-}
-
-
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of every command here; without a server's address."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
-    return own | {
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_SITE_CACHE_DIR": str(tmp_path_factory.mktemp("dvc")),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), own["PATH"]]),
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "0.1",
-        "PYTHONPATH": str(ROOT),
-    }
-
-
-@pytest.fixture(scope="session")
-def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The environment with one server for all tests: each flow would start its own in ten seconds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = ["prefect", "server", "start", "--port", str(port), "--no-ui"]
-    url = f"http://127.0.0.1:{port}/api"
-    server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 120
-        while not answers(url):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield settings | {"PREFECT_API_URL": url}
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    for name, text in PROJECT.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=folder, env=settings, check=True)
-    return folder
-
-
-@pytest.fixture
-def project(template: Path, tmp_path: Path) -> Path:
-    """A DVC project in which nothing has run."""
-    return Path(shutil.copytree(template, tmp_path / "project"))
-
-
-@pytest.fixture(scope="session")
-def reproduced(template: Path, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
-    """The same after a plain `dvc repro`; not to be changed."""
-    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("reproduced") / "project"))
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
-    return folder
-
-
-@pytest.fixture
-def finished(reproduced: Path, tmp_path: Path) -> Path:
-    """A DVC project in which everything is up to date."""
-    return Path(shutil.copytree(reproduced, tmp_path / "project"))
 
 
 def run(project: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

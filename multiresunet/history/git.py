@@ -1,0 +1,62 @@
+"""Files as a commit has them, read from git without checking anything out."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from multiresunet.errors import UserError
+
+
+def git(*words: str, folder: Path | None = None) -> str:
+    """What git prints.
+
+    Raises:
+        UserError: git isn't installed, or failed
+    """
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, encoding="utf-8", check=True)
+    except FileNotFoundError:
+        raise UserError("git is needed and isn't installed") from None
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
+        raise UserError(f"git {words[0]}: {lines[-1]}") from None
+    return done.stdout
+
+
+def resolve(commit: str) -> str:
+    """The full name of a commit that is given as a branch, a tag, an abbreviation, …
+
+    Raises:
+        UserError: there is no such commit
+    """
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
+    except UserError:
+        raise UserError(f"{commit!r} is no commit of this repository; fetch it, or name another") from None
+
+
+class Tree:
+    """The tracked files of a commit or, without one, the files of the working tree."""
+
+    def __init__(self, commit: str | None) -> None:
+        """Raises UserError if there is no such commit."""
+        self.commit = commit and resolve(commit)
+        self.name = commit or "the working tree"
+
+    def paths(self, folder: str, suffix: str) -> list[str]:
+        """The files right below `folder` whose names end with `suffix`, sorted; empty if there is no such folder."""
+        if self.commit:
+            found = git("ls-tree", "-z", "--name-only", self.commit, f"{folder}/").split("\0")
+        else:
+            found = [path.as_posix() for path in Path(folder).glob("*") if path.is_file()]
+        return sorted(path for path in found if path.endswith(suffix))
+
+    def read(self, path: str) -> str | None:
+        """A file's text; None if there is no such file."""
+        if not self.commit:
+            file = Path(path)
+            return file.read_text(encoding="utf-8") if file.is_file() else None
+        if not git("ls-tree", "--name-only", self.commit, path):
+            return None
+        return git("show", f"{self.commit}:{path}")

@@ -1,0 +1,75 @@
+"""Projects and a server for the tests of the flow."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import small
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every command here; without a server's address."""
+    return small.settings(tmp_path_factory.mktemp("settings"))
+
+
+@pytest.fixture(scope="session")
+def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment with one server for all tests: each flow would start its own in ten seconds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["prefect", "server", "start", "--port", str(port), "--no-ui"]
+    url = f"http://127.0.0.1:{port}/api"
+    server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not answers(url):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield settings | {"PREFECT_API_URL": url}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
+    return small.create(tmp_path_factory.mktemp("template"), settings)
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Path:
+    """A DVC project in which nothing has run."""
+    return Path(shutil.copytree(template, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def reproduced(template: Path, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
+    """The same after a plain `dvc repro`; not to be changed."""
+    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("reproduced") / "project"))
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
+    return folder
+
+
+@pytest.fixture
+def finished(reproduced: Path, tmp_path: Path) -> Path:
+    """A DVC project in which everything is up to date."""
+    return Path(shutil.copytree(reproduced, tmp_path / "project"))

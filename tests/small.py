@@ -1,0 +1,91 @@
+"""A small DVC project with the shape of the real one and stages of a few milliseconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+PROJECT = {
+    # Otherwise DVC writes .gitignore files into data/, in the order in which stages end.
+    ".gitignore": "/data/\n",
+    "params.yaml": "run: {datasets: [a, b]}\n",
+    "dvc.yaml": """
+        stages:
+          fetch:
+            matrix: {dataset: "${run.datasets}"}
+            cmd: python -m stages.fetch ${item.dataset}
+            deps: [stages/fetch.py]
+            outs: ["data/raw/${item.dataset}"]
+          train:
+            matrix: {dataset: "${run.datasets}"}
+            cmd: python -m stages.train ${item.dataset}
+            deps: [stages/train.py, "data/raw/${item.dataset}"]
+            outs: ["data/trained/${item.dataset}"]
+          report:
+            cmd: python -m stages.report
+            deps: [stages/report.py, data/trained]
+            outs: [metrics/summary.csv: {cache: false}]
+        """.replace("\n        ", "\n"),
+    "stages/__init__.py": "",
+    "stages/fetch.py": """
+import sys
+from pathlib import Path
+if sys.argv[1] != "--check":
+    Path("data/raw").mkdir(parents=True, exist_ok=True)
+    Path("data/raw", sys.argv[1]).write_text(sys.argv[1])
+""",
+    "stages/train.py": """
+import sys
+from pathlib import Path
+name = sys.argv[1]
+print(f"training on {name}")
+Path("data/trained").mkdir(parents=True, exist_ok=True)
+Path("data/trained", name).write_text(Path("data/raw", name).read_text() * 3)
+""",
+    "stages/report.py": """
+from pathlib import Path
+Path("metrics").mkdir(exist_ok=True)
+rows = [f"{path.name},{path.read_text()}" for path in sorted(Path("data/trained").glob("[ab]"))]
+Path("metrics/summary.csv").write_text("\\n".join(["dataset,score", *rows, ""]))
+""",
+}
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """The environment of every command in such a project: this checkout's code, and state of its own in `folder`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_", "GIT_"))}
+    who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return (
+        own
+        | who
+        | {
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(folder / "dvc"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), own["PATH"]]),
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "0.1",
+            "PYTHONPATH": str(ROOT),
+        }
+    )
+
+
+def create(folder: Path, environment: dict[str, str]) -> Path:
+    """Write the project, in which nothing has run."""
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for command in (["git", "init", "-q", "-b", "main"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+    return folder
+
+
+def commit(folder: Path, environment: dict[str, str]) -> None:
+    """Commit all."""
+    for command in (["git", "add", "-A"], ["git", "commit", "-qm", "all"]):
+        subprocess.run(command, cwd=folder, env=environment, check=True)
