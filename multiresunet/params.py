@@ -145,12 +145,14 @@ Source = PhantomSource | FolderSource | HttpSource | ArchiveSource
 class MaskRule(Strict):
     """Which values of a mask are foreground: those listed, of those that may occur, or all above a number.
 
+    classes: what the foreground's values mean, name by name; without it all foreground is one thing.
     empty, full: the share of samples whose mask may be empty, or full; none if absent.
     """
 
     values: Annotated[list[int], Field(min_length=2)] | None = None
     foreground: Annotated[list[int], Field(min_length=1)] | None = None
     above: int | None = None
+    classes: Annotated[dict[Name, Annotated[list[int], Field(min_length=1)]], Field(min_length=2)] | None = None
     empty: Annotated[float, Field(ge=0, le=1)] | None = None
     full: Annotated[float, Field(ge=0, le=1)] | None = None
 
@@ -172,6 +174,17 @@ class MaskRule(Strict):
             raise ValueError(f"{key} is missing; add it, or say `above: 127`")
         if not set(self.foreground) < set(self.values):
             raise ValueError(f"foreground {self.foreground} must be some, and not all, of values {self.values}")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_share_the_foreground_out(self) -> Self:
+        if self.classes is None:
+            return self
+        if self.foreground is None:
+            raise ValueError("classes need values and foreground; say them instead of above")
+        shared = [value for values in self.classes.values() for value in values]
+        if sorted(shared) != sorted(set(self.foreground)):
+            raise ValueError(f"classes {self.classes} must hold each value of foreground {self.foreground} once")
         return self
 
 

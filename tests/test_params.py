@@ -143,6 +143,18 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("fetch.mirror", {"from": "https://x.org", "to": "/disk"}, ["fetch.mirror.to", "'/disk'", "file://"]),
         ("fetch.mirror", {"from": "https://x.org"}, ["fetch.mirror.to", "is missing"]),
         ("fetch.connections", 0, ["fetch.connections", "0", "greater than or equal to 1"]),
+        (
+            "datasets.tumours.mask.classes",
+            {"core": [1, 4], "rest": [4, 2]},
+            ["datasets.tumours.mask", "each value of foreground [1, 2, 4] once"],
+        ),
+        ("datasets.tumours.mask.classes", {"core": [1, 4]}, ["datasets.tumours.mask.classes", "at least 2"]),
+        ("datasets.tumours.mask.classes", {"a b": [1], "c": [2, 4]}, ["mask.classes.a b", "letters"]),
+        (
+            "datasets.tumours.mask",
+            {"above": 1, "classes": {"a": [1], "b": [2]}},
+            ["datasets.tumours.mask", "classes need values and foreground"],
+        ),
         # recipes
         ("recipes.quick.folds.count", 0, ["recipes.quick.folds.count", "0", "greater than or equal to 2"]),
         ("recipes.quick.folds.count", 1, ["recipes.quick.folds.count", "1", "greater than or equal to 2"]),

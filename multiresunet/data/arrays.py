@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +16,15 @@ from PIL import Image
 from skimage.transform import resize
 
 from multiresunet.data import formats
-from multiresunet.data.loading import foreground as told_foreground
+from multiresunet.data.loading import labels as told_labels
 from multiresunet.data.loading import load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import blocks
 from multiresunet.errors import UserError
-from multiresunet.files import write_csv
+from multiresunet.files import write_csv, write_json
 from multiresunet.params import Dataset
+
+CLASSES = "classes.json"
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,15 @@ class Prepared:
     """What training and evaluation read.
 
     images: N×C×(D×)H×W; uint8 stands for [0, 1] in steps of 1/255, float32 is taken as it is.
-    masks: N×(D×)H×W, uint8, 1 is foreground.
+    masks: N×(D×)H×W, uint8; 0 is background, 1 foreground, or 1, 2, … are the classes.
     table: sample, group, fold; one row for each of the N.
+    classes: names of the classes 1, 2, …; empty if all foreground is one thing.
     """
 
     images: NDArray[np.uint8] | NDArray[np.float32]
     masks: NDArray[np.uint8]
     table: pd.DataFrame
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:
@@ -44,6 +49,7 @@ class Prepared:
             np.load(folder / "images.npy", mmap_mode="r"),
             np.load(folder / "masks.npy", mmap_mode="r"),
             pd.read_csv(folder / "samples.csv", dtype={"sample": str, "group": str}, keep_default_na=False),
+            tuple(json.loads(names.read_text(encoding="utf-8"))) if (names := folder / CLASSES).exists() else (),
         )
 
     @property
@@ -83,6 +89,8 @@ def prepare(
 ) -> None:
     """Bring every sample to one size and scale; write images.npy, masks.npy and samples.csv to `target`.
 
+    If the data set has classes, classes.json holds their names.
+
     Files are decoded in parallel and arrays written in blocks, so that memory stays flat however many there are.
 
     Raises:
@@ -113,6 +121,8 @@ def prepare(
                 masks.append(mask)
     table = pd.DataFrame([{"sample": s.sample, "group": s.group} for s in samples])
     write_csv(target / "samples.csv", table.assign(fold=list(folds)))
+    if dataset.mask.classes is not None:
+        write_json(target / CLASSES, list(dataset.mask.classes))
 
 
 class _Writer:
@@ -137,7 +147,7 @@ class _Writer:
 def fit_sample(
     image: formats.Array, mask: formats.Array, dataset: Dataset, size: tuple[int, ...], name: str
 ) -> tuple[formats.Array, NDArray[np.uint8]]:
-    """One image (C×…) and its mask, resized or padded to `size`, scaled or standardised; the mask 0 or 1.
+    """One image (C×…) and its mask, resized or padded to `size`, scaled or standardised; the mask as labels.
 
     8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
 
@@ -145,7 +155,7 @@ def fit_sample(
         UserError: if a sample that is to be padded is larger than `size`, or one that is only to be scaled
             has values that no [0, 1] holds.
     """
-    foreground = told_foreground(mask, dataset.mask)
+    labels = told_labels(mask, dataset.mask)
     if dataset.normalisation == "unit":
         _check_unit(image, name)
     else:
@@ -155,20 +165,20 @@ def fit_sample(
         deviation = np.maximum(values.std(axis=space, keepdims=True), 1e-12)
         image = ((values - values.mean(axis=space, keepdims=True)) / deviation).astype(np.float32)
     if dataset.fit == "pad":
-        if any(have > want for have, want in zip(foreground.shape, size, strict=True)):
+        if any(have > want for have, want in zip(labels.shape, size, strict=True)):
             raise UserError(
-                f"{name}: {list(foreground.shape)} doesn't fit into {list(size)}; raise the data set's size "
+                f"{name}: {list(labels.shape)} doesn't fit into {list(size)}; raise the data set's size "
                 "(and the recipe's longest_side), or use fit: resize"
             )
         image = np.stack([_padded(channel, size) for channel in image])
-        foreground = _padded(foreground, size)
-    elif foreground.shape != size:
+        labels = _padded(labels, size)
+    elif labels.shape != size:
         image = np.stack([_resized(channel, size) for channel in image])
-        foreground = _resized(foreground.astype(np.float32), size) >= 0.5
+        labels = _resized_labels(labels, size)
     if dataset.normalisation == "unit" and image.dtype != np.uint8:
         top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
         image = np.clip(image.astype(np.float32) / np.float32(top), 0, 1)
-    return image, foreground.astype(np.uint8)
+    return image, labels
 
 
 def _check_unit(image: formats.Array, name: str) -> None:
@@ -182,6 +192,16 @@ def _check_unit(image: formats.Array, name: str) -> None:
 def _padded(array: formats.Array, size: tuple[int, ...]) -> formats.Array:
     missing = [want - have for have, want in zip(array.shape, size, strict=True)]
     return np.pad(array, [(m // 2, m - m // 2) for m in missing])
+
+
+def _resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Foreground where it covers half of the new pixel or more; there the class that covers most of it."""
+    inside = _resized((labels > 0).astype(np.float32), size) >= 0.5
+    classes = range(1, int(labels.max()) + 1)
+    if len(classes) <= 1:
+        return inside.astype(np.uint8)
+    covered = np.stack([_resized((labels == number).astype(np.float32), size) for number in classes])
+    return np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
 
 
 def _resized(array: formats.Array, size: tuple[int, ...]) -> formats.Array:

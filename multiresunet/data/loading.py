@@ -59,6 +59,16 @@ def foreground(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
     return np.asarray(mask > rule.above) if rule.above is not None else np.isin(mask, rule.foreground or [])
 
 
+def labels(mask: Array, rule: MaskRule) -> NDArray[np.uint8]:
+    """0 for background, 1 for foreground; or 1, 2, … for the declared classes, in their order. The mask's shape."""
+    if rule.classes is None:
+        return foreground(mask, rule).astype(np.uint8)
+    found = np.zeros(mask.shape, dtype=np.uint8)
+    for number, values in enumerate(rule.classes.values(), start=1):
+        found[np.isin(mask, values)] = number
+    return found
+
+
 def _same_shape(folder: Path, names: list[str], shapes: list[tuple[int, ...]], what: str) -> None:
     for name, shape in zip(names, shapes, strict=True):
         if shape != shapes[0]:

@@ -14,11 +14,11 @@ from multiresunet.nets import NetworkSpec
 from multiresunet.params import Recipe
 from multiresunet.training.feed import Indices
 from multiresunet.training.loop import Epoch, Fit, Training
-from multiresunet.training.scoring import cross_validated
+from multiresunet.training.scoring import cross_validated, predict
 from multiresunet.training.state import Keeper
 from multiresunet.training.stopping import Wish
 
-__all__ = ["Epoch", "Fit", "Indices", "cross_validated", "fit", "use_threads"]
+__all__ = ["Epoch", "Fit", "Indices", "cross_validated", "fit", "predict", "use_threads"]
 
 
 def use_threads(threads: int, *, deterministic: bool = True) -> torch.device:

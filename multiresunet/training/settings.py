@@ -10,9 +10,14 @@ from multiresunet.params import Model, Recipe
 
 
 def network_of(model: Model, recipe: Recipe, data: Prepared) -> NetworkSpec:
-    """The model's network with the filters that the recipe allows."""
+    """The model's network with the filters that the recipe allows; one logit, or one for background and each class."""
     return NetworkSpec(
-        model.network, data.dims, data.channels, filters=recipe.filters or model.filters, alpha=model.alpha
+        model.network,
+        data.dims,
+        data.channels,
+        filters=recipe.filters or model.filters,
+        alpha=model.alpha,
+        classes=len(data.classes) + 1 if data.classes else 1,
     )
 
 

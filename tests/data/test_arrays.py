@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import ndimage
 
 from multiresunet.data import arrays, parallel
@@ -34,6 +35,35 @@ def fitted(image: Array, drawn: Array, size: tuple[int, ...], **changes: Any) ->
 
 
 # Resizing
+
+
+CLASSES = {"values": [0, 1, 2], "foreground": [1, 2], "classes": {"left": [1], "right": [2]}}
+
+
+@pytest.mark.parametrize("size", [(32, 32), (16, 48)])
+def test_resized_classes_stay_where_they_are_and_make_up_the_foreground(size: tuple[int, int]) -> None:
+    drawn = np.where(disc((64, 64), radius=20), 1, 0).astype(np.uint8)
+    drawn[:, 32:] *= 2
+    _, whole = fitted(drawn[None] * 90, drawn, size, mask={"values": [0, 1, 2], "foreground": [1, 2]})
+    _, labels = fitted(drawn[None] * 90, drawn, size, mask=CLASSES)
+    np.testing.assert_array_equal(labels > 0, whole)
+    half = size[1] // 2
+    assert set(np.unique(labels[:, :half])) == {0, 1}
+    assert set(np.unique(labels[:, half:])) == {0, 2}
+
+
+def test_class_names_are_kept_beside_the_arrays(tmp_path: Path) -> None:
+    folder_of(tmp_path / "discs", ["a", "b", "c", "d"])
+    source, target = tmp_path / "discs", tmp_path / "prepared"
+    target.mkdir()
+    for path in (source / "masks").iterdir():
+        mask = np.asarray(Image.open(path)) // 255
+        mask[:, mask.shape[1] // 2 :] *= 2
+        Image.fromarray(mask.astype(np.uint8)).save(path)
+    prepare(source, survey(source), [0, 1, 0, 1], declared(mask=CLASSES), (32, 32), target)
+    data = Prepared.open(target)
+    assert data.classes == ("left", "right")
+    assert set(np.unique(data.masks)) == {0, 1, 2}
 
 
 @pytest.mark.parametrize(("old", "new"), SIZES)

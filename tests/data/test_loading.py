@@ -9,8 +9,9 @@ import pytest
 import tifffile
 
 from multiresunet.data import folder, manifest
-from multiresunet.data.loading import foreground, load_image, load_mask
+from multiresunet.data.loading import foreground, labels, load_image, load_mask
 from multiresunet.errors import UserError
+from multiresunet.params import MaskRule
 from tests.data.making import declared, folder_of, pair, save
 
 ONE, TWO = (np.zeros((8, 9), np.uint8) for _ in range(2))
@@ -93,3 +94,12 @@ def test_a_joined_path_may_not_leave_the_folder_or_lack_a_file(tmp_path: Path) -
     (place / "manifest.csv").write_text("image,mask\nimages/a.png;images/a.png,masks/a.png\n")
     with pytest.raises(UserError, match=r"'images/a\.png' occurs more than once"):
         folder.survey(place)
+
+
+def test_labels_number_the_declared_classes_in_their_order() -> None:
+    mask = np.array([[0, 1, 2], [4, 7, 0]], np.uint8)
+    rule = {"values": [0, 1, 2, 4, 7], "foreground": [1, 2, 4]}
+    assert labels(mask, MaskRule.model_validate(rule)).tolist() == [[0, 1, 1], [1, 0, 0]]
+    with_classes = MaskRule.model_validate(rule | {"classes": {"oedema": [2], "core": [4, 1]}})
+    assert labels(mask, with_classes).tolist() == [[0, 2, 1], [2, 0, 0]]
+    assert (foreground(mask, with_classes) == (labels(mask, with_classes) > 0)).all()

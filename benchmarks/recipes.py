@@ -1,0 +1,64 @@
+"""recipes DATASET MODEL RECIPE…: train a model by several recipes on the same folds, and print their scores.
+
+Reads data/prepared/DATASET as the pipeline made it; the recipes must agree in what decides its content: folds and
+longest_side. A run that is broken off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from multiresunet import params
+from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
+from multiresunet.training import state
+from multiresunet.training.fit import fit, use_threads
+from multiresunet.training.settings import network_of
+from stages.running import PREPARED, STATE, run
+
+
+def compare(dataset: str, model: str, recipes: list[str]) -> None:
+    """Print each fold's Jaccard index after the last epoch (honest) and at the best (the paper's way), and the means."""
+    loaded = params.load()
+    chosen = {name: loaded.recipes[name] for name in recipes}
+    if len({(recipe.folds, recipe.longest_side) for recipe in chosen.values()}) > 1:
+        raise UserError(f"{', '.join(recipes)}: folds and longest_side must be the same, since the data is prepared once")
+    data = Prepared.open(PREPARED / dataset)
+    prepared = state.digest(sorted((PREPARED / dataset).iterdir()))
+    for name, recipe in chosen.items():
+        spec = network_of(loaded.models[model], recipe, data)
+        honest, paper, seconds = [], [], []
+        for fold in range(recipe.folds.count):
+            key = state.key({"recipe": recipe.model_dump(), "data": prepared, "spec": spec.as_dict(), "fold": fold})
+            fitted = fit(
+                spec,
+                data,
+                *data.split(fold),
+                recipe,
+                epochs=recipe.epochs,
+                threshold=loaded.evaluate.threshold,
+                seed=loaded.seed,
+                names=(dataset, model, fold),
+                device=use_threads(recipe.threads, deterministic=recipe.deterministic),
+                keeper=state.Keeper(STATE / "recipes" / f"{key}.pt"),
+            )
+            honest.append(100 * fitted.history[-1].test_jaccard)
+            paper.append(100 * fitted.best_jaccard)
+            seconds.append(sum(fitted.seconds))
+            print(f"{name} fold {fold}: honest {honest[-1]:.1f}, paper's way {paper[-1]:.1f}", flush=True)
+        print(
+            f"| {dataset} | {model} | {name} | {recipe.epochs} | {np.mean(honest):.1f} ± {np.std(honest, ddof=1):.1f} | "
+            f"{np.mean(paper):.1f} ± {np.std(paper, ddof=1):.1f} | {np.sum(seconds):.0f} s |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("model")
+    parser.add_argument("recipes", nargs="+")
+    words = parser.parse_args()
+    run(lambda *_: compare(words.dataset, words.model, words.recipes))
