@@ -20,11 +20,13 @@ from stages.running import PREPARED, STATE, run
 
 
 def compare(dataset: str, model: str, recipes: list[str]) -> None:
-    """Print each fold's Jaccard index after the last epoch (honest) and at the best (the paper's way), and the means."""
+    """Print each fold's Jaccard index in %, after the last epoch (honest) and at the best, and a row for a table."""
     loaded = params.load()
     chosen = {name: loaded.recipes[name] for name in recipes}
     if len({(recipe.folds, recipe.longest_side) for recipe in chosen.values()}) > 1:
-        raise UserError(f"{', '.join(recipes)}: folds and longest_side must be the same, since the data is prepared once")
+        raise UserError(
+            f"{', '.join(recipes)}: folds and longest_side must be the same, since the data is prepared once"
+        )
     data = Prepared.open(PREPARED / dataset)
     prepared = state.digest(sorted((PREPARED / dataset).iterdir()))
     for name, recipe in chosen.items():
@@ -48,11 +50,8 @@ def compare(dataset: str, model: str, recipes: list[str]) -> None:
             paper.append(100 * fitted.best_jaccard)
             seconds.append(sum(fitted.seconds))
             print(f"{name} fold {fold}: honest {honest[-1]:.1f}, paper's way {paper[-1]:.1f}", flush=True)
-        print(
-            f"| {dataset} | {model} | {name} | {recipe.epochs} | {np.mean(honest):.1f} ± {np.std(honest, ddof=1):.1f} | "
-            f"{np.mean(paper):.1f} ± {np.std(paper, ddof=1):.1f} | {np.sum(seconds):.0f} s |",
-            flush=True,
-        )
+        means = (f"{np.mean(scores):.1f} ± {np.std(scores, ddof=1):.1f}" for scores in (honest, paper))
+        print("| " + " | ".join((dataset, model, name, *means, f"{sum(seconds):.0f} s")) + " |", flush=True)
 
 
 if __name__ == "__main__":

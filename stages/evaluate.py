@@ -67,6 +67,8 @@ def evaluate(name: str) -> None:
             "cost": pd.DataFrame(costs),
         }.items():
             write_csv(draft / f"{table}.csv", content)
+        if data.classes:
+            write_csv(draft / "classes.csv", of_all("classes.csv"))
         predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
     decisive = claims[claims["decisive"]]

@@ -19,7 +19,7 @@ from multiresunet.nets.layers import keras_parameters
 from multiresunet.training import checkpoint
 from multiresunet.training.feed import Feed
 from multiresunet.training.fit import use_threads
-from multiresunet.training.scoring import cross_validated, predict
+from multiresunet.training.scoring import cross_validated, label, predict
 from stages.running import PREPARED, SCORED, STATE, TRAINED, run
 
 
@@ -33,6 +33,7 @@ def score(name: str, model: str) -> None:
 
     images.csv: scores of each image. faint.csv: errors along the true boundary. perturbed.csv: scores of perturbed
     images. reliability.csv, thresholds.csv: what the probabilities are worth. cost.json: what the network costs.
+    classes.csv: overlap of each class by itself, where the data set has classes; all else is about their union.
     """
     loaded = params.load()
     settings, batch = loaded.evaluate, loaded.recipe.batch
@@ -75,6 +76,10 @@ def score(name: str, model: str) -> None:
         write_json(draft / "cost.json", counted)
         write_csv(draft / "faint.csv", faint.measure(data, honest, settings.faint).assign(model=model))
         predictions.save(draft / "predictions.npz", honest)
+        if data.classes:
+            named = partial(label, threshold=settings.threshold)
+            labels = (cross_validated(networks, data, batch, device, named) for networks in (best, last))
+            write_csv(draft / "classes.csv", scores.per_class(data, model, *labels))
     # Apart from the rest, since no two runs agree on it.
     speed = {"images": len(data.table), "seconds": seconds, "device": device.type}
     write_csv(STATE / "inference" / f"{name}-{model}.csv", pd.DataFrame([speed]))

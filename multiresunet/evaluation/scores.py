@@ -95,6 +95,25 @@ def per_image(
     return pd.concat([pd.DataFrame(about | {"class": FOREGROUND}), pd.DataFrame(rows)], axis=1)
 
 
+def per_class(data: Prepared, model: str, paper: NDArray[np.uint8], honest: NDArray[np.uint8]) -> pd.DataFrame:
+    """Score two sets of labels, N×(D×)H×W, as `per_image`, but each of the data set's classes by itself.
+
+    Returns:
+        One row a class and sample: model, fold, sample, group, class, and the four scores.
+    """
+    about = {"model": model, "fold": data.folds, "sample": data.table["sample"], "group": data.table["group"]}
+    tables = []
+    for number, name in enumerate(data.classes, start=1):
+        found: dict[str, list[float]] = {score: [] for score in SCORES}
+        for index, mask in enumerate(data.masks):
+            for way, labels in (("paper", paper), ("honest", honest)):
+                scores = overlap(labels[index] == number, np.asarray(mask) == number)
+                for score in ("jaccard", "dice"):
+                    found[f"{score}_{way}"].append(scores[score])
+        tables.append(pd.DataFrame(about | {"class": name} | found))
+    return pd.concat(tables, ignore_index=True)
+
+
 def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFrame:
     """Mean over the images of each fold: model, fold, images, and the scores in `names`."""
     models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order

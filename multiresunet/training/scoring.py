@@ -53,12 +53,7 @@ def label(logits: Tensor, threshold: float) -> Tensor:
 
 
 def predict(
-    network: UShape,
-    data: Prepared,
-    indices: Indices,
-    batch: int,
-    device: torch.device,
-    what: Callable[[Tensor], Tensor] = foreground,
+    network: UShape, feed: Feed, indices: Indices, batch: int, what: Callable[[Tensor], Tensor] = foreground
 ) -> NDArray[Any]:
     """What the network says of some samples: `foreground` probabilities (float32), or another function of the logits.
 
@@ -66,7 +61,6 @@ def predict(
         len(indices)×(D×)H×W.
     """
     network.eval()
-    feed = Feed(data, device)
     with torch.no_grad():
         parts = [what(network(images)).cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
     return np.concatenate(parts)
@@ -88,12 +82,14 @@ def cross_validated(
         device: where to compute.
         what: as for `predict`.
     """
-    folds = [data.split(int(fold))[1] for fold in np.unique(data.folds)]
+    feed = Feed(data, device)
+    folds = [int(fold) for fold in np.unique(data.folds)]
+    tests = [data.split(fold)[1] for fold in folds]
     parts = [
-        predict(network_of(int(data.folds[test[0]])).to(device), data, test, batch, device, what) for test in folds
+        predict(network_of(fold).to(device), feed, test, batch, what) for fold, test in zip(folds, tests, strict=True)
     ]
     predicted = np.empty(data.masks.shape, dtype=parts[0].dtype)
-    for test, part in zip(folds, parts, strict=True):
+    for test, part in zip(tests, parts, strict=True):
         predicted[test] = part
     return predicted
 

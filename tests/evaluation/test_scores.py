@@ -33,6 +33,21 @@ def test_overlap_by_hand(dims: int) -> None:
     assert set(scores.overlap(empty, truth).values()) == set(scores.overlap(truth, empty).values()) == {0.0}
 
 
+def test_each_class_is_scored_by_itself(disc_images: Prepared) -> None:
+    masks = disc_images.masks.copy()
+    masks[:, 16:] *= 2
+    data = replace(disc_images, masks=masks, classes=("upper", "lower"))
+    only_upper = np.where(masks == 1, 1, 0).astype(np.uint8)
+    table = scores.per_class(data, "m", masks, only_upper).set_index("class")
+    assert list(dict.fromkeys(table.index)) == ["upper", "lower"]
+    assert len(table) == 2 * len(data.table)
+    assert (table[["jaccard_paper", "dice_paper"]] == 1).all(axis=None)
+    assert (table.loc["upper", ["jaccard_honest", "dice_honest"]] == 1).all(axis=None)
+    assert (table.loc["lower", ["jaccard_honest", "dice_honest"]] == 0).all(axis=None)
+    swapped = np.choose(masks, [0, 2, 1]).astype(np.uint8)
+    assert scores.per_class(data, "m", swapped, swapped)["jaccard_honest"].max() == 0
+
+
 def test_a_prediction_moved_by_a_pixel(disc_images: Prepared) -> None:
     truth = disc_images.masks.astype(bool)
     moved = np.roll(truth, 1, axis=1)

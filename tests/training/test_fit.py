@@ -141,6 +141,6 @@ def test_one_image_is_too_few_to_train_on() -> None:
 def test_predict_does_not_depend_on_the_batch(disc_images: Prepared) -> None:
     network = checkpoint.build(SPEC)
     indices = np.arange(7)
-    one, other = (predict(network, disc_images, indices, batch, torch.device("cpu")) for batch in (7, 2))
+    one, other = (predict(network, Feed(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
     assert one.shape == (7, 32, 32)
     np.testing.assert_allclose(one, other, atol=1e-5)
