@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation.overlap import overlaps
 from multiresunet.nets import UShape
+from multiresunet.nets.fused import fused
 from multiresunet.training.feed import Feed, Indices
 from multiresunet.training.losses import Loss
 
@@ -19,12 +20,12 @@ def score(
     network: UShape, feed: Feed, indices: Indices, batch: int, threshold: float, loss_of: Loss
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Mean loss, and each image's Jaccard index and Dice coefficient, in inference mode; computed on the device."""
-    network.eval()
+    ready = fused(network, feed.device)
     loss = torch.zeros((), dtype=torch.float64, device=feed.device)
     scores = []
     with torch.no_grad():
         for images, labels in feed(_in_order(indices, batch)):
-            logits = network(images).float()
+            logits = ready(images).float()
             loss += loss_of(logits, labels).double() * len(images)
             scores.append(torch.stack(overlaps(torch.sigmoid(logits) >= threshold, labels > 0.5)))
     jaccard, dice = torch.cat(scores, dim=1).cpu().numpy()
@@ -33,9 +34,9 @@ def score(
 
 def predict(network: UShape, feed: Feed, indices: Indices, batch: int) -> NDArray[np.float32]:
     """Foreground probability of each pixel: len(indices)×(D×)H×W."""
-    network.eval()
+    ready = fused(network, feed.device)
     with torch.no_grad():
-        parts = [torch.sigmoid(network(images))[:, 0].cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
+        parts = [torch.sigmoid(ready(images))[:, 0].cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
     return np.concatenate(parts)
 
 
