@@ -8,15 +8,25 @@ import pandas as pd
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import baselines, comparison, examples, faint, outliers, predictions, robustness, scores
+from multiresunet.evaluation import (
+    baselines,
+    comparison,
+    examples,
+    faint,
+    gallery,
+    outliers,
+    predictions,
+    robustness,
+    scores,
+)
 from multiresunet.evaluation.comparison import Evidence
-from multiresunet.files import replacing, write_csv
+from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.seeds import seed_for
 from stages.running import PREPARED, SCORED, SCORES, keep_only, run
 
 
 def evaluate(name: str) -> None:
-    """Write data/scores/<name>: images.csv and folds.csv, what is said of them, and examples.npz.
+    """Write data/scores/<name>: images.csv and folds.csv, what is said of them, examples.npz and gallery.json.
 
     claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, faint.csv: the means
     behind the claims. history.csv, reliability.csv, thresholds.csv, cost.csv: of all models.
@@ -45,11 +55,10 @@ def evaluate(name: str) -> None:
         ),
     )
     bench = comparison.bench_of(evidence.of(models[0]), settings, seed_for(loaded.seed, name, "statistics"))
-    plain: dict[str, str] = {
-        loaded.models[model].network: model for model in reversed(models) if not loaded.models[model].tuned
-    }
-    claims = comparison.claims(evidence, models, plain, bench, settings)
     costs = [{"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models]
+    # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
+    networks = {str(cost["network"]): str(cost["model"]) for cost in reversed(costs)}
+    claims = comparison.claims(evidence, models, networks, bench, settings)
 
     with replacing(SCORES / name) as draft:
         for table, content in {
@@ -71,6 +80,7 @@ def evaluate(name: str) -> None:
             write_csv(draft / "classes.csv", of_all("classes.csv"))
         predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
+        write_json(draft / "gallery.json", gallery.build(data, predicted, learnt))
     decisive = claims[claims["decisive"]]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 

@@ -1,28 +1,41 @@
-"""report: the summary tables in metrics/, the figures, and the page."""
+"""report: the tables in metrics/, the figures, and the page."""
 
 from __future__ import annotations
 
 from multiresunet import params
-from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.report import figures, page, tables
+from multiresunet.files import replacing, write_csv, write_json, write_text
+from multiresunet.report import charts, export, figures, page, svg, tables
 from stages.running import FACTS, METRICS, REPORTS, SCORES, keep_only, run
 
 
 def report() -> None:
-    """Write metrics/summary.csv, metrics/summary.json, metrics/folds.csv and reports/figures/; render the page."""
-    datasets = params.load().run.datasets
+    """Write metrics/, reports/figures/ and reports/tables/ (Markdown and LaTeX); render the page."""
+    loaded = params.load()
+    datasets = loaded.run.datasets
     for folder in (SCORES, FACTS):
         keep_only(folder, datasets)
-    folds, history = (tables.gather(SCORES, datasets, name) for name in ("folds.csv", "history.csv"))
-    summary = tables.summary(folds)
-    write_csv(METRICS / "summary.csv", summary, tables.DIGITS)
-    write_csv(METRICS / "folds.csv", folds, tables.DIGITS)
+    gathered = {name: tables.gather(SCORES, datasets, f"{name}.csv") for name in tables.GATHERED}
+    summary = tables.summary(gathered["folds"])
+    for name, table in {"summary": summary, **gathered}.items():
+        write_csv(METRICS / f"{name}.csv", table, tables.DIGITS)
     write_json(METRICS / "summary.json", tables.as_tree(summary))
+
+    modalities = {name: loaded.datasets[name].modality for name in datasets}
+    with replacing(REPORTS / "tables") as draft:
+        for name, table in {
+            "summary": summary,
+            "paper": tables.beside_the_paper(summary, modalities),
+            **gathered,
+        }.items():
+            write_text(draft / f"{name}.md", export.markdown(table))
+            write_text(draft / f"{name}.tex", export.latex(table))
     with replacing(REPORTS / "figures") as draft:
-        for name in datasets:
-            figures.learning_curves(name, history[history["dataset"] == name], draft / f"{name}-curves.png")
-            figures.gallery(SCORES / name / "examples.npz", draft / f"{name}-examples.png")
+        write_text(draft / "overview.svg", svg.standalone(charts.overview(gathered["intervals"], datasets)))
         figures.overview(summary, draft / "overview.png")
+        for name in datasets:
+            for chart in charts.of_dataset(page.tables_of(name)):
+                write_text(draft / f"{name}-{chart.name}.svg", svg.standalone(chart.svg))
+            figures.gallery(SCORES / name / "examples.npz", draft / f"{name}-examples.png")
     print(f"Report: {page.render()}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import cache, partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
@@ -63,7 +65,10 @@ def score(name: str, model: str) -> None:
     )
     images = scores.per_image(data, model, paper, honest, settings.tolerances)
     network = last(int(data.folds[0])).to(device)
+    with safe_open(trained / f"fold{int(data.folds[0])}-last.safetensors", "pt") as file:
+        spec = json.loads(file.metadata()[checkpoint.KEY])
     counted = {
+        "network": spec["name"],
         "parameters": keras_parameters(network),
         "multiply_adds": cost.multiply_adds(network, data.channels, data.masks.shape[1:]),
     }

@@ -29,7 +29,7 @@ def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]],
     chosen = [ranked[round(share * (len(ranked) - 1))] for share in RANKS.values()]
     position = {sample: index for index, sample in enumerate(data.table["sample"])}
     rows = [position[sample] for sample in chosen]
-    views = [_view(data, predicted, row) for row in rows]
+    views = [view(data, predicted, row) for row in rows]
     np.savez(
         path,
         image=np.stack([view[0] for view in views]),
@@ -42,9 +42,10 @@ def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]],
     )
 
 
-def _view(
+def view(
     data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], row: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """One image in 2-D: C×H×W with values up to 255, truth H×W, predictions M×H×W; the fullest slice of a volume."""
     image, truth = np.asarray(data.images[row]), np.asarray(data.masks[row], dtype=bool)
     predictions = np.stack([p[row] for p in predicted.values()])
     if data.dims == 3:

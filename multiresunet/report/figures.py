@@ -61,22 +61,6 @@ def overview(summary: pd.DataFrame, path: Path) -> None:
         _save(figure, path)
 
 
-def learning_curves(name: str, history: pd.DataFrame, path: Path) -> None:
-    """Jaccard index on the test fold after each epoch: each fold thin, their mean thick."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 3.0), layout="constrained")
-        axes = figure.subplots()
-        for model, part in history.groupby("model", sort=False):
-            colour = COLOURS.get(str(model), OTHER)
-            table = part.pivot_table(index="epoch", columns="fold", values="test_jaccard")
-            axes.plot(table.index, table, color=colour, linewidth=0.6, alpha=0.4)
-            axes.plot(table.index, table.mean(axis=1), color=colour, linewidth=2, label=str(model))
-        axes.set(xlabel="epoch", ylabel="Jaccard index, test fold", ylim=(0, 1), title=name)
-        axes.grid(color="#eeeeee", linewidth=0.6)
-        axes.legend(frameon=False, loc="lower right")
-        _save(figure, path)
-
-
 def gallery(examples: Path, path: Path) -> None:
     """Worst, middle and best image: input, truth, and each network's prediction with the true outline."""
     with np.load(examples) as arrays, mpl.rc_context(STYLE):

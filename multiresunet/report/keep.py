@@ -8,25 +8,30 @@ from pathlib import Path
 
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, write_json
-from multiresunet.report.page import FIGURES, FOLDS, SUMMARY, provenance
+from multiresunet.report import tables
+from multiresunet.report.page import FIGURES, METRICS, SUMMARY, provenance
 
-KEPT = (Path("params.yaml"), Path("dvc.lock"), SUMMARY, SUMMARY.with_suffix(".json"), FOLDS)
+TABLES = Path("reports/tables")
+KEPT = (
+    *(Path("params.yaml"), Path("dvc.lock"), SUMMARY, SUMMARY.with_suffix(".json")),
+    *(METRICS / f"{name}.csv" for name in tables.GATHERED),
+)
 
 
 def keep(target: Path) -> None:
-    """Copy the current run's files to `target`, with provenance.json.
+    """Copy the current run's files to `target`: tables, pictures, tables/ as Markdown and LaTeX, provenance.json.
 
     Raises:
         UserError: if the pipeline hasn't run.
     """
-    for path in (*KEPT, FIGURES):
+    for path in (*KEPT, FIGURES, TABLES):
         if not path.exists():
             raise UserError(f"{path} is missing; run `dvc repro` first")
+    readme = target / "README.md"
     with replacing(target) as draft:
-        for path in KEPT:
+        for path in (*KEPT, *sorted(FIGURES.glob("*.*")), *([readme] if readme.exists() else [])):
             shutil.copyfile(path, draft / path.name)
-        for figure in sorted(FIGURES.glob("*.png")):
-            shutil.copyfile(figure, draft / figure.name)
+        shutil.copytree(TABLES, draft / "tables")
         write_json(draft / "provenance.json", {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
 
 

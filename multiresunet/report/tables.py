@@ -9,6 +9,11 @@ import pandas as pd
 from multiresunet.evaluation import scores
 
 DIGITS = 4
+GATHERED = (
+    *("folds", "claims", "intervals", "comparisons"),
+    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost"),
+)
+"""The tables of each data set that go into metrics/, one below the other."""
 
 
 def gather(folder: Path, datasets: list[str], name: str) -> pd.DataFrame:
@@ -38,3 +43,34 @@ def as_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
         means = {score: round(float(row[score]), DIGITS) for score in scores.SCORES}
         tree.setdefault(str(row["dataset"]), {})[str(row["model"]).replace(" ", "_")] = means
     return tree
+
+
+def beside_the_paper(summary: pd.DataFrame, modalities: dict[str, str]) -> pd.DataFrame:
+    """The paper's table and ours: Jaccard index in %, of the best epoch on the test fold, as the paper scores.
+
+    Args:
+        summary: of this run.
+        modalities: of each data set; a phantom stands beside the modality that it imitates.
+    """
+    paper = pd.read_csv(Path(__file__).with_name("paper.csv")).set_index("modality")
+    rows = []
+    for name, modality in modalities.items():
+        plain = modality.removesuffix(" (phantom)")
+        if plain not in paper.index:
+            continue
+        row: dict[str, object] = {"modality": modality, "data set": name}
+        means = dict[str, float]()
+        for model, title in (("unet", "U-Net"), ("multiresunet", "MultiResUNet")):
+            theirs = [float(paper[column][plain]) for column in (model, f"{model}_sd")]
+            row[f"{title}, paper"] = f"{theirs[0]:.1f} ± {theirs[1]:.1f}"
+            own = summary[(summary["dataset"] == name) & (summary["model"] == model)]
+            row[f"{title}, ours"] = ""
+            if len(own):
+                means[model], deviation = (100 * float(own[c].iloc[0]) for c in ("jaccard_paper", "jaccard_paper_sd"))
+                row[f"{title}, ours"] = f"{means[model]:.1f} ± {deviation:.1f}"
+        row["gain, paper"] = f"{float(paper['gain'][plain]):+.1f} %"
+        # A gain over a network that has learnt nothing says nothing.
+        worth = len(means) == 2 and means["unet"] >= 5
+        row["gain, ours"] = f"{100 * (means['multiresunet'] / means['unet'] - 1):+.1f} %" if worth else ""
+        rows.append(row)
+    return pd.DataFrame(rows)

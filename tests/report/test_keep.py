@@ -9,17 +9,22 @@ import pytest
 
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
-from multiresunet.report.keep import KEPT, keep
+from multiresunet.report.keep import KEPT, TABLES, keep
+
+PICTURES = (Path("reports/figures/a.png"), Path("reports/figures/b.svg"))
 
 
 def test_a_run_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for path in (*KEPT, Path("reports/figures/a.png"), Path("requirements.lock")):
+    for path in (*KEPT, *PICTURES, TABLES / "summary.tex", Path("requirements.lock")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
+    Path("results/trial").mkdir(parents=True)
+    Path("results/trial/README.md").write_text("what it says")
+    Path("results/trial/old.png").write_text("of an earlier run")
     keep(Path("results/trial"))
     kept = {path.name for path in Path("results/trial").iterdir()}
-    assert kept == {path.name for path in KEPT} | {"a.png", "provenance.json"}
+    assert kept == {path.name for path in (*KEPT, *PICTURES)} | {"tables", "README.md", "provenance.json"}
     provenance = json.loads(Path("results/trial/provenance.json").read_text())
     assert provenance["requirements.lock"] == sha256(Path("requirements.lock"))
     assert {"commit", "torch", "machine"} <= provenance.keys()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,8 @@ import pytest
 from PIL import Image
 
 from multiresunet.evaluation.scores import SCORES
-from multiresunet.report import figures, page, tables
+from multiresunet.report import export, figures, page, tables
+from multiresunet.report.svg import Axis, Line, lines, standalone
 
 
 def folds() -> pd.DataFrame:
@@ -50,14 +54,6 @@ def test_tables_are_gathered_with_their_data_set(tmp_path: Path) -> None:
 
 
 def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
-    history = pd.DataFrame(
-        [
-            {"model": model, "fold": fold, "epoch": epoch, "test_jaccard": epoch / 10}
-            for model in ("unet", "multiresunet")
-            for fold in range(2)
-            for epoch in (1, 2, 3)
-        ]
-    )
     rng = np.random.default_rng(0)
     truth = np.zeros((3, 20, 30), dtype=bool)
     truth[:, 5:15, 8:20] = True
@@ -74,9 +70,8 @@ def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         figures.overview(tables.summary(folds()), tmp_path / name / "overview.png")
-        figures.learning_curves("ant", history, tmp_path / name / "curves.png")
         figures.gallery(tmp_path / "examples.npz", tmp_path / name / "gallery.png")
-    for name in ("overview.png", "curves.png", "gallery.png"):
+    for name in ("overview.png", "gallery.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
         with Image.open(tmp_path / "one" / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 5
@@ -89,3 +84,59 @@ def test_a_page_without_results_says_what_to_do(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(page.UserError, match=r"metrics/summary\.csv is missing; run `dvc repro`"):
         page.render()
+
+
+def test_the_paper_stands_beside_us() -> None:
+    summary = tables.summary(folds())
+    table = tables.beside_the_paper(summary, {"zebra": "endoscopy (phantom)", "ant": "photography"})
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert row["U-Net, paper"] == "74.5 ± 1.5"
+    assert row["MultiResUNet, ours"] == "40.0 ± 10.0"
+    assert row["gain, paper"] == "+10.2 %"
+    assert row["gain, ours"] == "+100.0 %"
+
+
+TABLE = pd.DataFrame({"data_set": ["a & b|c", "50 %"], "score": [0.25, float("nan")], "n": [3, 4]})
+
+
+def test_markdown() -> None:
+    assert export.markdown(TABLE).splitlines() == [
+        "| data_set | score | n |",
+        "| --- | ---: | ---: |",
+        "| a & b\\|c | 0.25 | 3 |",
+        "| 50 % |  | 4 |",
+    ]
+
+
+def test_latex_has_booktabs_rules_and_escapes() -> None:
+    text = export.latex(TABLE)
+    assert text.splitlines()[:3] == [r"\begin{tabular}{lrr}", r"\toprule", r"data\_set & score & n \\"]
+    assert r"a \& b|c & 0.25 & 3 \\" in text
+    assert r"50 \% &  & 4 \\" in text
+    assert (
+        export.latex(pd.DataFrame({"x": [r"\a^~±"]})).count(
+            r"\textbackslash{}a\textasciicircum{}\textasciitilde{}$\pm$"
+        )
+        == 1
+    )
+
+
+def points(svg: str) -> list[tuple[float, float]]:
+    found = re.search(r'points="([^"]*)"', svg)
+    assert found
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in found[1].split())]
+
+
+def test_a_chart_puts_points_where_they_belong() -> None:
+    drawn = lines("t", [Line("a<b", [(0, 0), (5, math.nan), (10, 1)], "red")], Axis("x", 0, 10), Axis("y", 0, 1))
+    (x0, y0), (x1, y1) = points(drawn)
+    assert x1 > x0 + 200
+    assert y1 < y0 - 150
+    assert "a&lt;b" in drawn
+    assert ElementTree.fromstring(standalone(drawn)).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(("low", "high", "ticks"), [(0, 10, [0, 2, 4, 6, 8, 10]), (0, 1.3, [0, 0.5, 1]), (3, 3, [3])])
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert [t for t in Axis("x", low, high).places() if low <= t <= high] == pytest.approx(ticks)

@@ -1,0 +1,40 @@
+"""Tables as Markdown and as LaTeX (booktabs), for those who write papers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pandas as pd
+
+_ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def text_of(value: object) -> str:
+    """A cell: numbers with four decimals at most, what isn't a number as nothing."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A GitHub table; numbers to the right."""
+    sides = ["---:" if pd.api.types.is_numeric_dtype(table[name]) else "---" for name in table]
+    rows = [[text_of(value).replace("|", r"\|") for value in row] for row in table.itertuples(index=False)]
+    return "".join("| " + " | ".join(row) + " |\n" for row in ([str(name) for name in table], sides, *rows))
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A tabular with booktabs' rules; numbers to the right."""
+    sides = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in table)
+    rows = [[_escaped(text_of(value)) for value in row] for row in table.itertuples(index=False)]
+    lines = [" & ".join(row) + r" \\" for row in rows]
+    head = " & ".join(_escaped(str(name)) for name in table) + r" \\"
+    return "\n".join(
+        [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", ""]
+    )
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"[\\~^]", lambda found: _ESCAPED[found[0]], text)
+    return re.sub(r"(?<!\\)([&%$#_])", r"\\\1", text).replace("×", r"$\times$").replace("±", r"$\pm$")

@@ -1,0 +1,148 @@
+"""Line charts and dot plots as SVG: sharp on paper, small, and in the colours of the page around them.
+
+Colours are CSS variables, so that a chart inside the page follows its theme; `standalone` gives them values for a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+WIDTH, HEIGHT = 340, 230
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
+
+LIGHT = {"ink": "#1c1c1e", "paper": "#ffffff", "soft": "#62626a", "line": "#e3e3e8"}
+DARK = {"ink": "#ececf0", "paper": "#161619", "soft": "#a2a2ac", "line": "#34343b"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: points (x, y), a CSS colour, a name for the tooltip; thin ones stay in the background."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: str
+    thin: bool = False
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A value with an interval, in one of the rows of a dot plot."""
+
+    row: str
+    name: str
+    value: float
+    low: float
+    high: float
+    colour: str
+    hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A title and limits; ticks are found if none are given."""
+
+    title: str
+    low: float
+    high: float
+    ticks: Sequence[float] = field(default_factory=tuple)
+
+    def at(self, value: float) -> float:
+        """Where a value lies, from 0 to 1."""
+        return (value - self.low) / ((self.high - self.low) or 1)
+
+    def places(self) -> Sequence[float]:
+        """The ticks: 1, 2 or 5 times a power of ten apart, about five of them."""
+        if self.ticks:
+            return self.ticks
+        rough = ((self.high - self.low) or 1) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough - 1e-12)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [step * index for index in range(first, last + 1)]
+
+
+def lines(title: str, curves: Sequence[Line], x: Axis, y: Axis) -> str:
+    """A chart of curves; points that aren't numbers are left out."""
+
+    def place(point: tuple[float, float]) -> str:
+        across, up = x.at(point[0]), min(max(y.at(point[1]), -0.02), 1.02)
+        return f"{LEFT + across * (WIDTH - LEFT - RIGHT):.1f},{HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM):.1f}"
+
+    drawn = []
+    for curve in sorted(curves, key=lambda c: not c.thin):
+        path = " ".join(place(p) for p in curve.points if math.isfinite(p[0]) and math.isfinite(p[1]))
+        width, opacity = (0.8, 0.4) if curve.thin else (2.2, 1)
+        shape = f'<polyline points="{path}" fill="none" stroke="{curve.colour}" stroke-width="{width}"'
+        drawn.append(
+            f'{shape} stroke-opacity="{opacity}" stroke-linejoin="round"><title>{escape(curve.name)}</title></polyline>'
+        )
+    return _framed(title, WIDTH, HEIGHT, _grid(x, y, WIDTH, HEIGHT, LEFT) + "".join(drawn))
+
+
+def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str:
+    """Values with intervals, a row for each of `rows`."""
+    per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
+    left, width, step = 110, 720, 11 * per_row + 12
+    height = TOP + step * len(rows) + BOTTOM
+    out = [_grid(x, None, width, height, left)]
+    for index, row in enumerate(rows):
+        top = TOP + index * step
+        out.append(_text(left - 10, top + step / 2 + 4, row, "end", "ink"))
+        for position, dot in enumerate(v for v in values if v.row == row):
+            level = top + 12 + 11 * position
+            low, middle, high = (left + x.at(v) * (width - left - RIGHT) for v in (dot.low, dot.value, dot.high))
+            tip = f"{dot.row}, {dot.name}: {dot.value:.3f} ({dot.low:.3f} to {dot.high:.3f})"
+            fill = "var(--paper)" if dot.hollow else dot.colour
+            out.append(
+                f'<g stroke="{dot.colour}"><title>{escape(tip)}</title>'
+                + (
+                    f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{level}" y2="{level}" stroke-width="2"/>'
+                    if math.isfinite(low + high)
+                    else ""
+                )
+                + f'<circle cx="{middle:.1f}" cy="{level}" r="4" fill="{fill}" stroke-width="1.5"/></g>'
+            )
+    return _framed(title, width, height, "".join(out))
+
+
+def standalone(svg: str) -> str:
+    """A chart as a file of its own, which follows the theme of whoever shows it."""
+
+    def rules(colours: dict[str, str]) -> str:
+        return "svg{" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "background:var(--paper)}"
+
+    style = f"<style>{rules(LIGHT)}@media(prefers-color-scheme:dark){{{rules(DARK)}}}</style>"
+    head, rest = svg.split(">", 1)
+    return f"{head}>{style}{rest}\n"
+
+
+def _grid(x: Axis, y: Axis | None, width: int, height: int, left: int) -> str:
+    right, bottom = width - RIGHT, height - BOTTOM
+    out = []
+    for value in x.places():
+        at = left + x.at(value) * (right - left)
+        out.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom}" stroke="var(--line)"/>')
+        out.append(_text(at, bottom + 14, f"{value:.6g}", "middle"))
+    for value in y.places() if y else ():
+        assert y
+        at = bottom - y.at(value) * (bottom - TOP)
+        out.append(f'<line x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" stroke="var(--line)"/>')
+        out.append(_text(left - 6, at + 4, f"{value:.6g}", "end"))
+    out.append(_text((left + right) / 2, height - 6, x.title, "middle"))
+    if y:
+        turn = f"translate(11 {(TOP + bottom) / 2:.0f}) rotate(-90)"
+        out.append(f'<g transform="{turn}">{_text(0, 0, y.title, "middle")}</g>')
+    return "".join(out)
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str = "soft") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--{colour})">{escape(text)}</text>'
+
+
+def _framed(title: str, width: int, height: int, content: str) -> str:
+    about = f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}"'
+    font = 'font-family="system-ui, sans-serif" font-size="11"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {about} {font}>{content}</svg>'

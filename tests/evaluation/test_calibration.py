@@ -1,0 +1,32 @@
+"""Calibration and thresholds against known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from multiresunet.evaluation import calibration
+from multiresunet.evaluation.scores import overlap
+
+
+def test_probabilities_that_mean_what_they_say() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random((4, 200, 200)).astype(np.float32)
+    truth = rng.random(p.shape) < p
+    honest = calibration.reliability(p, truth)
+    assert honest["pixels"].sum() == p.size
+    assert calibration.expected_calibration_error(honest) < 0.01
+    # Sure of everything, and right three times out of four.
+    sure = calibration.reliability(np.ones((1, 100, 100), np.float32), np.arange(10000).reshape(1, 100, 100) % 4 > 0)
+    assert calibration.expected_calibration_error(sure) == pytest.approx(0.25)
+
+
+def test_the_threshold_curve_is_what_each_threshold_gives() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.random((3, 12, 12)).astype(np.float32)
+    truth = rng.random(p.shape) < p
+    truth[2] = False
+    table = calibration.by_threshold(p, truth)
+    for _, (threshold, jaccard) in table.iterrows():
+        each = [overlap(one >= np.float32(threshold), true)["jaccard"] for one, true in zip(p, truth, strict=True)]
+        assert jaccard == pytest.approx(np.mean(each))
