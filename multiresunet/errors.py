@@ -9,6 +9,10 @@ class UserError(Exception):
         super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
 
 
+class DivergedError(UserError):
+    """Training came to a loss that isn't a finite number."""
+
+
 class StoppedError(UserError):
     """The work was stopped by a signal, and can go on where it was."""
 

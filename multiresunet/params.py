@@ -6,7 +6,7 @@ Values that change a result have no defaults here, so that params.yaml, which DV
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -29,6 +29,8 @@ STEP = 2**HALVINGS
 
 NetworkName = Literal["unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet"]
 WITH_ALPHA = {"unet_multires", "multiresunet"}
+PAPERS_SHARES = (0.167, 0.333, 0.5)
+SUM_SLACK = 1e-9  # of shares that are written with a few decimals
 PhantomName = Literal["nuclei", "membranes", "lesions", "polyps", "tumours"]
 
 
@@ -342,27 +344,118 @@ class Recipe(Strict):
         return self
 
 
-class AlphaRange(Strict):
-    """Bounds of the search over α."""
+Number = TypeVar("Number", float, int)
 
-    low: PositiveFloat
-    high: PositiveFloat
+
+class Span(Strict, Generic[Number]):
+    """Where a number of a search lies: from `low` to `high`, evenly in its logarithm if `log`; or one of `choices`."""
+
+    low: Number | None = None
+    high: Number | None = None
+    log: bool = False
+    choices: Annotated[list[Number], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.high <= self.low:
-            raise ValueError(f"high ({self.high}) must be greater than low ({self.low})")
+    def _one_form_and_not_empty(self) -> Self:
+        ends: list[Number] = [end for end in (self.low, self.high) if end is not None]
+        if len(ends) != (2 if self.choices is None else 0) or (self.log and self.choices is not None):
+            raise ValueError("needs either low and high (with log: true if ratios count), or choices")
+        for value in (*ends, *(self.choices or ())):
+            if value <= 0:
+                raise ValueError(f"{value} must be greater than 0")
+        if self.low is not None and self.high is not None and self.high <= self.low:
+            raise ValueError(f"high ({self.high}) must be greater than low ({self.low}); the range is empty")
+        return self
+
+    @property
+    def least(self) -> Number:
+        """The smallest number in it."""
+        values: list[Number] = self.choices or [self.low]  # type: ignore[list-item]  # validated: one is there
+        return min(values)
+
+
+Three = Annotated[list[Share], Field(min_length=3, max_length=3)]
+
+
+class SharesSpan(Strict):
+    """Where the shares of W of a MultiRes block's three convolutions lie: between two triples, or one of `choices`."""
+
+    low: Three | None = None
+    high: Three | None = None
+    choices: Annotated[list[Three], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_form_and_not_empty(self) -> Self:
+        if (self.low is None) != (self.high is None) or (self.low is None) == (self.choices is None):
+            raise ValueError("needs either low and high, or choices; each of three shares")
+        for low, high in zip(self.low or (), self.high or (), strict=True):
+            if high <= low:
+                raise ValueError(f"high ({high}) must be greater than low ({low}); the range is empty")
+        for triple in (self.low, *(self.choices or ())):
+            if triple is not None and sum(triple) > 1 + SUM_SLACK:
+                raise ValueError(f"the shares {triple} sum to more than 1")
+        return self
+
+    @property
+    def least(self) -> tuple[float, ...]:
+        """The smallest value of each share."""
+        return tuple(map(min, zip(*([self.low] if self.low else self.choices or []), strict=True)))
+
+
+class Space(Strict):
+    """What a study varies; null is not varied. `filters_factor` is of the model's filters, as the recipe caps them."""
+
+    alpha: Span[float] | None
+    filters_factor: Span[float] | None
+    shares: SharesSpan | None
+    respath: Span[int] | None
+    learning_rate: Span[float] | None
+    batch: Span[int] | None
+
+    @model_validator(mode="after")
+    def _not_all_null(self) -> Self:
+        if all(getattr(self, key) is None for key in type(self).model_fields):
+            raise ValueError(f"varies nothing; give at least one of {', '.join(type(self).model_fields)} a range")
         return self
 
 
-class Tune(Strict):
-    """Search space and budget of the Optuna study that each fold has."""
+class MedianPruning(Strict):
+    """Stop a trial whose score after an inner epoch is below the median of the trials before it."""
 
+    rule: Literal["median"]
+    first_epoch: PositiveInt
+    startup: NonNegativeInt
+
+
+class HyperbandPruning(Strict):
+    """Successive halving (Li et al. 2018): of `factor` trials one goes on to `factor` times the epochs."""
+
+    rule: Literal["hyperband"]
+    first_epoch: PositiveInt
+    factor: Annotated[int, Field(ge=2)]
+
+
+class Select(Strict):
+    """Which trial a study recommends, of those within so many standard errors of the best and within the budget."""
+
+    take: Literal["best", "cheapest"]
+    standard_errors: Annotated[float, Field(ge=0)]
+    budget: PositiveFloat | None
+
+
+class Tune(Strict):
+    """Search space, budget and rule of choice of the Optuna studies."""
+
+    scope: Literal["nested", "shared"]
     trials: PositiveInt
+    startup: NonNegativeInt
+    minutes: PositiveFloat | None
     epochs_share: Annotated[float, Field(gt=0, le=1)]
     validation_share: Share
-    alpha: AlphaRange
-    filters_factor: Annotated[list[PositiveFloat], Field(min_length=1)]
+    objectives: Literal["jaccard", "jaccard and cost"]
+    pruning: Annotated[MedianPruning | HyperbandPruning, Field(discriminator="rule")] | None
+    space: Space
+    select: Select
 
 
 PerturbationName = Literal[
@@ -503,6 +596,27 @@ class Params(Strict):
                     raise ValueError(f"run.{key}: {name!r} is unknown; allowed: {', '.join(known)}")
         return self
 
+    @model_validator(mode="after")
+    def _no_filters_vanish_in_the_search(self) -> Self:
+        space, recipe = self.tune.space, self.recipes[self.run.recipe]
+        for name in self.run.models:
+            model = self.models[name]
+            if not model.tuned or model.alpha is None:
+                continue
+            filters = least_filters(recipe.filters or model.filters, space.filters_factor)
+            alpha = space.alpha.least if space.alpha else model.alpha
+            for share in space.shares.least if space.shares else PAPERS_SHARES:
+                if int(alpha * filters * share) < 1:
+                    raise ValueError(
+                        f"tune.space: model {name} with alpha {alpha} and {filters} filters has a convolution with "
+                        f"int({share}·{alpha}·{filters}) = 0 filters; raise the least alpha, filters_factor or share"
+                    )
+        return self
+
+    def label(self, model: str) -> str:
+        """The model's name in the tables: a study that saw all images makes its scores optimistic, and it says so."""
+        return f"{model} (optimistic)" if self.models[model].tuned and self.tune.scope == "shared" else model
+
     @property
     def recipe(self) -> Recipe:
         """The recipe that this run uses."""
@@ -524,11 +638,18 @@ class Params(Strict):
         return self.datasets[name]
 
 
+def least_filters(filters: int, factor: Span[float] | None) -> int:
+    """The smallest U in a search around `filters`."""
+    return max(2, round(filters * factor.least)) if factor else filters
+
+
 def _in_one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     # A discriminated union puts its tag into the location, and a bad key "[key]"; params.yaml has neither.
     path = [
-        part for i, part in enumerate(first["loc"]) if part != "[key]" and not (i == 3 and first["loc"][2] == "source")
+        part
+        for i, part in enumerate(first["loc"])
+        if part != "[key]" and not (i == 3 and first["loc"][2] == "source") and first["loc"][:i] != ("tune", "pruning")
     ]
     where = ".".join(map(str, path))
     message = first["msg"].removeprefix("Value error, ")

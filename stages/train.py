@@ -31,14 +31,13 @@ def train(name: str, model: str) -> None:
     data = Prepared.open(PREPARED / name)
     spec = network_of(loaded.models[model], recipe, data)
     best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
-    networks = [tuned(spec, best, fold) for fold in range(recipe.folds.count)]
+    networks = [tuned(spec, recipe, best, fold) for fold in range(recipe.folds.count)]
     key = state.key(
         {
             "names": [name, model],
             "seed": loaded.seed,
-            "recipe": recipe.model_dump(),
             "threshold": loaded.evaluate.threshold,
-            "networks": [network.as_dict() for network in networks],
+            "networks": [[network.as_dict(), trained_as.model_dump()] for network, trained_as in networks],
             "data": state.digest(sorted((PREPARED / name).iterdir())),
             "device": device.type,
         }
@@ -51,12 +50,12 @@ def train(name: str, model: str) -> None:
         replacing(TRAINED / name / model) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
-        for fold, network in enumerate(networks):
+        for fold, (network, trained_as) in enumerate(networks):
             fitted = fit(
                 network,
                 data,
                 *data.split(fold),
-                recipe,
+                trained_as,
                 epochs=recipe.epochs,
                 threshold=loaded.evaluate.threshold,
                 seed=loaded.seed,

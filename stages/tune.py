@@ -1,60 +1,86 @@
-"""tune DATASET MODEL: for a tuned model, search α and filters for each fold on its training images."""
+"""tune DATASET MODEL: for a tuned model, search its numbers for each fold on that fold's training images."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from multiresunet import params
+from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
-from stages.running import PREPARED, TUNED, run
+from stages.running import PREPARED, STATE, TUNED, run
+
+if TYPE_CHECKING:
+    from multiresunet.tuning.study import Study
 
 
-def tune(name: str, model: str) -> None:
-    """Write data/tuned/<name>/<model>: trials.csv and best.json, both empty for a model that isn't tuned."""
-    loaded = params.load()
-    trials = studies(loaded, name, model) if loaded.models[model].tuned else pd.DataFrame(columns=["fold", "trial"])
-    best: dict[str, dict[str, float]] = {}
-    if not trials.empty:
-        from multiresunet.training import tuning
-
-        best = tuning.best(trials)
-    with replacing(TUNED / name / model) as draft:
-        write_csv(draft / "trials.csv", trials)
-        write_json(draft / "best.json", best)
+def tune(*words: str) -> None:
+    """Write data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json; all empty for a model that isn't tuned."""
+    match words:
+        case [name, model]:
+            search(params.load(), name, model)
+        case _:
+            raise UserError(f"usage: python -m stages.tune DATASET MODEL (got {' '.join(words)!r})")
 
 
-def studies(loaded: params.Params, name: str, model: str) -> pd.DataFrame:
-    """All trials of all folds."""
+def search(loaded: params.Params, name: str, model: str) -> None:
+    """Run the studies and write the outputs."""
+    if not loaded.models[model].tuned:
+        empty = pd.DataFrame(columns=["fold", "trial"])
+        with replacing(TUNED / name / model) as draft:
+            write_csv(draft / "trials.csv", empty)
+            write_csv(draft / "pareto.csv", empty)
+            write_json(draft / "best.json", {})
+        return
     # Imported here, since most models have nothing to tune and torch takes seconds.
+    from multiresunet.tuning import outputs, state
+    from multiresunet.tuning.study import run_alone
+
+    key = key_of(loaded, name, model)
+    saved = STATE / "tune" / f"{name}-{model}"
+    found = [
+        (study, run_alone(study, saved / key / f"{study.names[-1]}.json", outputs.reporter(study)))
+        for study in studies(loaded, name, model)
+    ]
+    with replacing(TUNED / name / model) as draft:
+        outputs.write(draft, found, loaded.tune.select, loaded.recipe.folds.count)
+    state.forget(saved)
+
+
+def studies(loaded: params.Params, name: str, model: str) -> list[Study]:
+    """The study of each fold, or the one that they share."""
     from multiresunet.data.arrays import Prepared
-    from multiresunet.training import tuning
     from multiresunet.training.fit import use_threads
     from multiresunet.training.settings import network_of
+    from multiresunet.tuning.study import study_of
 
-    device = use_threads(loaded.recipe.threads)
+    device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
     data = Prepared.open(PREPARED / name)
-    spec = network_of(loaded.models[model], loaded.recipe, data)
-    tables = []
-    for fold in range(loaded.recipe.folds.count):
-        tables.append(
-            tuning.search(
-                spec,
-                data,
-                fold,
-                loaded.recipe,
-                loaded.tune,
-                threshold=loaded.evaluate.threshold,
-                seed=loaded.seed,
-                names=(name, model, fold),
-                device=device,
-                on_trial=lambda row: print(
-                    f"{name} {model} fold {row['fold']} trial {row['trial']}: "
-                    f"alpha {row['alpha']:.2f}, filters {row['filters']}, Jaccard {row['score']:.3f}",
-                    flush=True,
-                ),
-            )
+    return [
+        study_of(
+            network_of(loaded.models[model], loaded.recipe, data),
+            data,
+            fold,
+            loaded.recipe,
+            loaded.tune,
+            grouped=loaded.dataset(name).groups,
+            threshold=loaded.evaluate.threshold,
+            seed=loaded.seed,
+            names=(name, model, "all" if fold is None else fold),
+            device=device,
         )
-    return pd.concat(tables)
+        for fold in ([None] if loaded.tune.scope == "shared" else range(loaded.recipe.folds.count))
+    ]
+
+
+def key_of(loaded: params.Params, name: str, model: str) -> str:
+    """What the studies' trials depend on, as a hash."""
+    from multiresunet.tuning import state
+
+    used = (loaded.models[model], loaded.recipe, loaded.tune, loaded.evaluate)
+    parameters = [part.model_dump(mode="json") for part in used]
+    return state.key([loaded.seed, loaded.dataset(name).groups, *parameters], PREPARED / name)
 
 
 if __name__ == "__main__":

@@ -174,16 +174,75 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("machine.save_every", 0.0, ["machine.save_every", "0.0", "greater than 0"]),
         ("recipes.quick.epochs", 0, ["recipes.quick.epochs", "0", "greater than 0"]),
         # the search and the scores
-        ("tune.alpha", {"low": 2.5, "high": 1.0}, ["tune.alpha", "2.5", "1.0", "greater"]),
-        ("tune.alpha", {"low": 2.0, "high": 2.0}, ["tune.alpha", "2.0", "greater"]),
         ("tune.validation_share", 1.0, ["tune.validation_share", "1.0", "less than 1"]),
-        ("tune.filters_factor", [0.5, -1.0], ["tune.filters_factor.1", "-1.0", "greater than 0"]),
+        ("tune.scope", "all", ["tune.scope", "'all'", "'nested' or 'shared'"]),
+        ("tune.trials", 0, ["tune.trials", "0", "greater than 0"]),
+        ("tune.minutes", 0.0, ["tune.minutes", "0.0", "greater than 0"]),
+        ("tune.pruning", {"rule": "best"}, ["tune.pruning", "'best'", "'median', 'hyperband'"]),
+        ("tune.pruning", {"rule": "median", "first_epoch": 0, "startup": 5}, ["tune.pruning.first_epoch = 0", "0"]),
+        ("tune.select.budget", -1.0, ["tune.select.budget", "-1.0", "greater than 0"]),
+        # empty spaces, and networks that can't be
+        ("tune.space.alpha", {"low": 2.5, "high": 1.0}, ["tune.space.alpha", "2.5", "1.0", "greater", "empty"]),
+        ("tune.space.alpha", {"low": 2.0, "high": 2.0}, ["tune.space.alpha", "2.0", "greater", "empty"]),
+        ("tune.space.alpha", {"low": 0.0, "high": 2.0}, ["tune.space.alpha", "0.0", "greater than 0"]),
+        ("tune.space.alpha", {"low": -1.0, "high": 2.0}, ["tune.space.alpha", "-1.0", "greater than 0"]),
+        ("tune.space.alpha", {"low": 1.0}, ["tune.space.alpha", "low and high", "choices"]),
+        ("tune.space.alpha", {"low": 1.0, "high": 2.0, "choices": [1.0]}, ["tune.space.alpha", "either"]),
+        ("tune.space.alpha", {"choices": []}, ["tune.space.alpha.choices", "at least 1"]),
+        ("tune.space.alpha", {"choices": [1.67, 0.0]}, ["tune.space.alpha", "0.0", "greater than 0"]),
+        (
+            "tune.space.filters_factor",
+            {"choices": [0.5, -1.0]},
+            ["tune.space.filters_factor", "-1.0", "greater than 0"],
+        ),
+        ("tune.space.respath", {"low": 0, "high": 4}, ["tune.space.respath", "0 must be greater than 0"]),
+        ("tune.space.respath", {"choices": [1.5]}, ["tune.space.respath.choices.0", "1.5", "integer"]),
+        ("tune.space.shares", {"choices": [[0.3, 0.3, 0.5]]}, ["tune.space.shares", "[0.3, 0.3, 0.5]", "more than 1"]),
+        (
+            "tune.space.shares",
+            {"choices": [[0.3, 0.0, 0.5]]},
+            ["tune.space.shares.choices.0.1", "0.0", "greater than 0"],
+        ),
+        ("tune.space.shares", {"choices": [[0.5, 0.5]]}, ["tune.space.shares.choices.0", "at least 3"]),
+        (
+            "tune.space.shares",
+            {"low": [0.4] * 3, "high": [0.5] * 3},
+            ["tune.space.shares", "[0.4, 0.4, 0.4]", "more than 1"],
+        ),
+        (
+            "tune.space.shares",
+            {"low": [0.1, 0.3, 0.3], "high": [0.2, 0.3, 0.4]},
+            ["tune.space.shares", "high (0.3) must be greater than low (0.3)", "empty"],
+        ),
+        (
+            "tune.space.alpha",
+            {"low": 0.5, "high": 2.0},
+            ["tune.space", "_tuned", "alpha 0.5 and 6 filters", "= 0 filters"],
+        ),
+        ("tune.space.filters_factor", {"choices": [0.25, 1.0]}, ["tune.space", "2 filters", "int(0.167·1.0·2) = 0"]),
+        (
+            "tune.space.shares",
+            {"low": [0.05, 0.3, 0.4], "high": [0.2, 0.4, 0.5]},
+            ["tune.space", "int(0.05·1.0·6) = 0 filters", "raise"],
+        ),
         ("evaluate.threshold", 0, ["evaluate.threshold", "0", "greater than 0"]),
     ],
 )
 def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
     line = refusal(changed(path, value))
     assert [word for word in ["params.yaml: ", *words] if word not in line] == [], line
+
+
+def test_a_space_that_varies_nothing_is_refused() -> None:
+    line = refusal(changed("tune.space", dict.fromkeys(ORIGINAL["tune"]["space"])))
+    assert "tune.space: varies nothing; give at least one of alpha, filters_factor" in line
+
+
+def test_the_tables_mark_what_a_shared_study_chose() -> None:
+    models = ["multiresunet_tuned", "multiresunet"]
+    nested, shared = (params.parse(changed("tune.scope", scope)) for scope in ("nested", "shared"))
+    assert [nested.label(name) for name in models] == models
+    assert [shared.label(name) for name in models] == ["multiresunet_tuned (optimistic)", "multiresunet"]
 
 
 def test_a_data_set_named_like_a_kind_of_source_keeps_its_name_in_the_message() -> None:

@@ -41,9 +41,9 @@ class NetworkSpec:
         """Plain values, for JSON."""
         return asdict(self)
 
-    def resized(self, filters: int, alpha: float | None) -> NetworkSpec:
+    def resized(self, filters: int, alpha: float | None, shares: Shares, respath: int) -> NetworkSpec:
         """The same network with other numbers, as tuning finds them."""
-        return replace(self, filters=filters, alpha=alpha)
+        return replace(self, filters=filters, alpha=alpha, shares=shares, respath=respath)
 
 
 def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape:

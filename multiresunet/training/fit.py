@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from multiresunet.data.arrays import Prepared
-from multiresunet.errors import StoppedError, UserError
+from multiresunet.errors import DivergedError, StoppedError, UserError
 from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec
 from multiresunet.params import Recipe
@@ -77,7 +77,8 @@ def fit(
 
     Raises:
         StoppedError: after `stop_wish`.
-        UserError: if the loss is no longer finite, or memory or disk run out; says what to change.
+        DivergedError: if the loss is no longer finite.
+        UserError: if memory or disk run out; says what to change.
     """
     training = Training(spec, data, train, test, recipe, epochs, threshold, seed, names, device)
     keeper = keeper or Keeper()
@@ -102,7 +103,7 @@ def fit(
                 raise StoppedError(f"{training.place}, by signal {number}; {keeper.last}", number)
     except FloatingPointError:
         rate = recipe.optimiser.learning_rate
-        raise UserError(
+        raise DivergedError(
             f"{training.place}: the loss is no longer a finite number; {keeper.last}; lower the recipe's "
             f"optimiser.learning_rate (now {rate:g}), and see that the images hold finite numbers"
         ) from None

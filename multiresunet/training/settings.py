@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.nets import NetworkSpec
@@ -21,13 +22,26 @@ def network_of(model: Model, recipe: Recipe, data: Prepared) -> NetworkSpec:
     )
 
 
-def tuned(spec: NetworkSpec, best: Mapping[str, Mapping[str, float]], fold: int) -> NetworkSpec:
-    """The network with the numbers that tuning found for this fold; unchanged if nothing was tuned.
+def with_numbers(spec: NetworkSpec, recipe: Recipe, numbers: Mapping[str, Any]) -> tuple[NetworkSpec, Recipe]:
+    """A network and its recipe with other numbers: filters, alpha, shares, respath, learning rate and batch."""
+    shares = (numbers["share_3x3"], numbers["share_5x5"], numbers["share_7x7"])
+    optimiser = recipe.optimiser.model_copy(update={"learning_rate": numbers["learning_rate"]})
+    return (
+        spec.resized(numbers["filters"], numbers["alpha"], shares, numbers["respath"]),
+        recipe.model_copy(update={"optimiser": optimiser, "batch": numbers["batch"]}),
+    )
+
+
+def tuned(
+    spec: NetworkSpec, recipe: Recipe, best: Mapping[str, Mapping[str, Any]], fold: int
+) -> tuple[NetworkSpec, Recipe]:
+    """The network and recipe with the numbers that tuning found for this fold; unchanged if nothing was tuned.
 
     Args:
         spec: from `network_of`.
-        best: content of best.json: from fold to filters and alpha.
+        recipe: the run's recipe.
+        best: content of best.json: from fold to numbers.
         fold: the test fold.
     """
     found = best.get(str(fold))
-    return spec.resized(int(found["filters"]), float(found["alpha"])) if found else spec
+    return with_numbers(spec, recipe, found) if found else (spec, recipe)

@@ -79,7 +79,7 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
         recipes__quick__folds__count=2,
         recipes__quick__epochs=2,
         recipes__quick__filters=6,
-        tune__alpha__low=1.5,
+        tune__space__alpha__low=1.5,
         tune__trials=2,
     )
     for words in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "-A"]):

@@ -1,0 +1,56 @@
+"""What tuning leaves: trials.csv, pareto.csv and best.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from multiresunet.files import write_csv, write_json
+from multiresunet.params import Select
+from multiresunet.tuning import choose
+from multiresunet.tuning.space import Numbers
+from multiresunet.tuning.study import Study
+
+
+def table(found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rule: Select) -> pd.DataFrame:
+    """A line for each trial, in the order of folds and trials, with the columns `front` and `chosen`."""
+    parts = []
+    for study, trials in found:
+        part = pd.DataFrame([study.row(trial) for trial in trials]).sort_values("trial", ignore_index=True)
+        part["front"] = choose.front(part)
+        part["chosen"] = part.index == choose.chosen(part, rule, study.cost(study.space.own))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def best(trials: pd.DataFrame, names: Sequence[str], folds: int) -> dict[str, Numbers]:
+    """From each fold to its chosen trial's numbers, those in `names`; a study that is shared speaks for all folds."""
+    found = {
+        str(row["fold"]): {name: row[name] for name in names} for row in trials[trials["chosen"]].to_dict("records")
+    }
+    return {str(fold): found["all"] for fold in range(folds)} if "all" in found else found
+
+
+def write(draft: Path, found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rule: Select, folds: int) -> None:
+    """Write the tables."""
+    trials = table(found, rule)
+    write_csv(draft / "trials.csv", trials)
+    front = trials[trials["front"]].drop(columns=["state", "front"])
+    write_csv(
+        draft / "pareto.csv", front.sort_values("multiply_adds", kind="stable").sort_values("fold", kind="stable")
+    )
+    write_json(draft / "best.json", best(trials, list(found[0][0].space.own), folds))
+
+
+def reporter(study: Study) -> Callable[[Numbers], None]:
+    """Prints a line for each trial that is finished."""
+
+    def say(row: Numbers) -> None:
+        varied = [key for key in row if key in study.space.distributions]
+        numbers = ", ".join(f"{key} {row[key]:.4g}" for key in varied)
+        print(f"{study.name} trial {row['trial']}: {numbers}: Jaccard {row['score']:.3f} ({row['state']})", flush=True)
+
+    return say

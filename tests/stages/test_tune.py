@@ -1,0 +1,123 @@
+"""The stage: same bytes whatever happens to it, and nothing from test images."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
+from multiresunet.tuning import state
+from stages.tune import tune
+from tests.tuning.making import make_workplace, outputs
+
+MEDIAN = {"rule": "median", "first_epoch": 1, "startup": 2}
+
+
+@pytest.fixture
+def tuned(tmp_path: Path, disc_images: Prepared, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the stage on data in a folder of its own; its outputs' bytes."""
+
+    def run(name: str, data: Prepared = disc_images, **changes: Any) -> Any:
+        folder = make_workplace(tmp_path / name, data, **changes)
+        monkeypatch.chdir(folder)
+        tune("discs", "tuned")
+        return outputs(folder)
+
+    return run
+
+
+def test_the_tables(tuned: Any, tmp_path: Path) -> None:
+    made = tuned("one", pruning=MEDIAN, trials=3)
+    assert list(made) == ["best.json", "pareto.csv", "trials.csv"]
+    folder = tmp_path / "one/data/tuned/discs/tuned"
+    trials, front = pd.read_csv(folder / "trials.csv"), pd.read_csv(folder / "pareto.csv")
+    assert list(trials["fold"]) == [0] * 3 + [1] * 3 + [2] * 3
+    assert list(trials["trial"]) == [0, 1, 2] * 3
+    assert list(trials[trials["chosen"]]["fold"]) == [0, 1, 2]
+    assert len(front) == trials["front"].sum()
+    assert front.groupby("fold")["multiply_adds"].apply(lambda costs: costs.is_monotonic_increasing).all()
+    best = json.loads(made["best.json"])
+    for fold, row in trials[trials["chosen"]].set_index("fold").iterrows():
+        assert best[str(fold)]["alpha"] == pytest.approx(row["alpha"], abs=1e-6)
+        assert best[str(fold)]["filters"] == row["filters"]
+    assert not (tmp_path / "one/.state/tune/discs-tuned").exists()
+
+
+def test_no_test_image_has_a_say(tuned: Any, disc_images: Prepared) -> None:
+    """Fold k's test images are changed for every k in turn: the lines of study k stay, byte for byte."""
+    before = tuned("before", trials=2)["trials.csv"].decode().splitlines()
+    for fold in range(3):
+        images, masks = disc_images.images.copy(), disc_images.masks.copy()
+        _, test = disc_images.split(fold)
+        images[test], masks[test] = np.roll(255 - images[test], 5, axis=-1), 1 - masks[test]
+        after = tuned(f"after{fold}", replace(disc_images, images=images, masks=masks), trials=2)["trials.csv"].decode()
+        lines = [{line for line in table if line.startswith(f"{fold},")} for table in (before, after.splitlines())]
+        assert len(lines[0]) == 2
+        assert lines[0] == lines[1]
+        assert before != after.splitlines()  # the others' training images have changed
+
+
+def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
+    tuned: Any, tmp_path: Path, disc_images: Prepared
+) -> None:
+    changes = {"pruning": {"rule": "hyperband", "first_epoch": 1, "factor": 2}, "trials": 6, "epochs_share": 1.0}
+    since = time.perf_counter()
+    undisturbed = tuned("undisturbed", **changes)
+    a_trial = (time.perf_counter() - since) / 18
+    fork = multiprocessing.get_context("fork")  # torch is loaded already; a new interpreter would load it ten times
+    folder = make_workplace(tmp_path / "killed", disc_images, **changes)
+    os.chdir(folder)
+
+    def finished() -> int:
+        return sum(len(json.loads(path.read_text())) for path in folder.glob(".state/tune/discs-tuned/*/*.json"))
+
+    dice = random.Random(4)
+    for _ in range(10):
+        process = fork.Process(target=tune, args=("discs", "tuned"))
+        wanted = finished() + dice.choice([0, 1])
+        process.start()
+        while finished() < wanted:
+            time.sleep(0.005)
+        time.sleep(dice.uniform(0, a_trial))
+        assert process.is_alive()
+        process.kill()
+        process.join()
+    assert 0 < finished() < 18
+    tune("discs", "tuned")
+    assert outputs(folder) == undisturbed
+
+
+def test_what_other_inputs_left_is_not_gone_on_from(
+    tuned: Any, disc_images: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inverted = replace(disc_images, masks=1 - disc_images.masks)
+    fresh = [tuned("a", trials=2, startup=0), tuned("b", inverted, trials=2)]
+    monkeypatch.setattr(state, "forget", lambda _: None)
+    tuned("used", trials=2)
+    assert [tuned("used", trials=2, startup=0), tuned("used", inverted, trials=2)] == fresh
+    assert fresh[0] != fresh[1]
+
+
+def test_a_shared_study_speaks_for_all_folds(tuned: Any) -> None:
+    made = tuned("shared", scope="shared", trials=2)
+    assert [line.split(",")[0] for line in made["trials.csv"].decode().splitlines()] == ["fold", "all", "all"]
+    best = json.loads(made["best.json"])
+    assert list(best) == ["0", "1", "2"]
+    assert best["0"] == best["1"] == best["2"]
+
+
+@pytest.mark.parametrize("words", [(), ("discs",), ("discs", "tuned", "--wroker")])
+def test_wrong_words_are_answered_with_the_usage(words: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match=r"usage: python -m stages\.tune DATASET MODEL"):
+        tune(*words)

@@ -1,0 +1,84 @@
+"""Small studies that tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.files import write_csv
+from multiresunet.params import Select, Space, Span, Tune
+from multiresunet.tuning.study import Study, study_of
+from tests.training.test_fit import RECIPE, SPEC
+
+ROOT = Path(__file__).parents[2]
+NOTHING: dict[str, Any] = dict.fromkeys(Space.model_fields)
+SPACE = Space(
+    **NOTHING
+    | {
+        "alpha": Span[float](low=1.5, high=3.0),
+        "filters_factor": Span[float](choices=[1.0, 1.5]),
+        "learning_rate": Span[float](low=0.003, high=0.03, log=True),
+    }
+)
+TUNE = Tune(
+    scope="nested",
+    trials=4,
+    startup=2,
+    minutes=None,
+    epochs_share=0.25,
+    validation_share=0.25,
+    objectives="jaccard and cost",
+    pruning=None,
+    space=SPACE,
+    select=Select(take="best", standard_errors=1.0, budget=1.0),
+)
+
+
+def make_study(data: Prepared, fold: int | None = 0, grouped: bool = False, **changes: Any) -> Study:
+    """A study of a few short trials."""
+    return study_of(
+        SPEC,
+        data,
+        fold,
+        RECIPE,
+        TUNE.model_copy(update=changes),
+        grouped=grouped,
+        threshold=0.5,
+        seed=1,
+        names=("discs", "tuned", "all" if fold is None else fold),
+        device=torch.device("cpu"),
+    )
+
+
+def make_workplace(folder: Path, data: Prepared, **tune: Any) -> Path:
+    """A folder in which `stages.tune` runs on `data`, as the data set `discs` and the model `tuned`."""
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["datasets"] = {"discs": tree["datasets"]["nuclei"] | {"size": [32, 32], "channels": 1}}
+    tree["models"] = {"tuned": {"network": "multiresunet", "filters": 4, "alpha": 1.67, "tuned": True}}
+    tree["run"] = {"datasets": ["discs"], "models": ["tuned"], "recipe": "quick"}
+    tree["recipes"]["quick"] |= {"filters": 4, "epochs": 4}
+    tree["tune"] |= TUNE.model_dump(mode="json") | {"epochs_share": 0.5} | tune
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    write_prepared(folder / "data/prepared/discs", data)
+    return folder
+
+
+def write_prepared(folder: Path, data: Prepared) -> None:
+    """Write what `preprocess` would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "images.npy", data.images)
+    np.save(folder / "masks.npy", data.masks)
+    write_csv(folder / "samples.csv", data.table)
+
+
+def outputs(folder: Path) -> Mapping[str, bytes]:
+    """The bytes of all that `stages.tune` wrote."""
+    made = folder / "data/tuned/discs/tuned"
+    return {path.name: path.read_bytes() for path in sorted(made.iterdir())}

@@ -1,0 +1,144 @@
+"""A study repeats itself, goes on where it was, and never sees a test image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
+from multiresunet.params import HyperbandPruning, MedianPruning, Span
+from multiresunet.tuning.study import inner_split, run_alone, standard_error
+from tests.training.test_fit import SPEC
+from tests.tuning.making import SPACE, make_study
+
+MEDIAN = MedianPruning(rule="median", first_epoch=1, startup=1)
+HYPERBAND = HyperbandPruning(rule="hyperband", first_epoch=1, factor=2)
+
+
+def rows(data: Prepared, saved: Path, fold: int | None = 0, grouped: bool = False, **changes: object) -> pd.DataFrame:
+    study = make_study(data, fold, grouped, **changes)
+    return pd.DataFrame([study.row(trial) for trial in run_alone(study, saved)])
+
+
+def test_trials_repeat_themselves_and_begin_with_the_models_own_values(disc_images: Prepared, tmp_path: Path) -> None:
+    trials = rows(disc_images, tmp_path / "a.json")
+    pd.testing.assert_frame_equal(trials, rows(disc_images, tmp_path / "b.json"))
+    assert list(trials["trial"]) == [0, 1, 2, 3]
+    assert (trials.loc[0, "alpha"], trials.loc[0, "filters"]) == (SPEC.alpha, SPEC.filters)
+    assert trials["alpha"].between(1.5, 3.0).all()
+    assert trials["alpha"].nunique() == 4
+    assert set(trials["filters"]) <= {4, 6}
+    assert (trials["epochs"] == 2).all()
+    assert trials["standard_error"].between(0, 0.5).all()
+
+
+@pytest.mark.parametrize("fold", [0, None])
+def test_a_trial_depends_on_no_test_image_unless_the_study_is_shared(
+    disc_images: Prepared, tmp_path: Path, fold: int | None
+) -> None:
+    _, test = disc_images.split(0)
+    images, masks = disc_images.images.copy(), disc_images.masks.copy()
+    images[test], masks[test] = 255 - images[test], 1 - masks[test]
+    other = replace(disc_images, images=images, masks=masks)
+    before, after = (rows(data, tmp_path / f"{i}.json", fold) for i, data in enumerate((disc_images, other)))
+    assert before.equals(after) == (fold is not None)
+
+
+def test_training_images_do_have_a_say(disc_images: Prepared, tmp_path: Path) -> None:
+    train, _ = disc_images.split(0)
+    masks = disc_images.masks.copy()
+    masks[train] = 1 - masks[train]
+    other = replace(disc_images, masks=masks)
+    before, after = (rows(data, tmp_path / f"{i}.json") for i, data in enumerate((disc_images, other)))
+    assert not before["score"].equals(after["score"])
+
+
+@pytest.mark.parametrize("pruning", [MEDIAN, HYPERBAND], ids=["median", "hyperband"])
+def test_a_study_that_goes_on_ends_as_one_that_ran_in_one_go(
+    disc_images: Prepared, tmp_path: Path, pruning: MedianPruning | HyperbandPruning
+) -> None:
+    changes = {"pruning": pruning, "epochs_share": 0.5, "startup": 3}
+    whole = rows(disc_images, tmp_path / "whole.json", trials=8, **changes)
+    for trials in (1, 2, 4, 5, 8):
+        parts = rows(disc_images, tmp_path / "parts.json", trials=trials, **changes)
+    pd.testing.assert_frame_equal(whole, parts)
+    one, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "parts"))
+    for trial in (*one, *other):
+        del trial["user"]["seconds"]
+    assert one == other
+    pruned = whole[whole["state"] == "pruned"]
+    assert 0 < len(pruned) < 7
+    assert (pruned["epochs"] < 4).all()
+    assert (whole.loc[whole["state"] == "complete", "epochs"] == 4).all()
+
+
+def test_what_the_search_is_after_changes_it(disc_images: Prepared, tmp_path: Path) -> None:
+    both, score = (
+        rows(disc_images, tmp_path / f"{name}.json", trials=4, startup=2, objectives=name)
+        for name in ("jaccard and cost", "jaccard")
+    )
+    assert both["alpha"][:2].equals(score["alpha"][:2])  # drawn at random
+    assert not both["alpha"].equals(score["alpha"])
+
+
+def test_a_study_out_of_time_ends_after_the_trial_it_is_in(disc_images: Prepared, tmp_path: Path) -> None:
+    trials = rows(disc_images, tmp_path / "a.json", minutes=1e-9)
+    assert list(trials["trial"]) == [0]
+    # Time that was spent before a restart counts.
+    assert len(rows(disc_images, tmp_path / "a.json", minutes=1e-9)) == 1
+
+
+def test_the_space_without_the_models_own_values_has_no_warm_start(disc_images: Prepared, tmp_path: Path) -> None:
+    space = SPACE.model_copy(update={"alpha": Span[float](low=2.0, high=3.0)})
+    assert rows(disc_images, tmp_path / "a.json", space=space, trials=1).loc[0, "alpha"] >= 2.0
+
+
+def grouped_in_pairs(data: Prepared) -> Prepared:
+    table = data.table.assign(group=[f"g{i // 2}" for i in range(12)], fold=[i // 4 for i in range(12)])
+    return replace(data, table=table)
+
+
+def test_the_inner_split_keeps_groups_whole_if_they_count(disc_images: Prepared) -> None:
+    data = grouped_in_pairs(disc_images)
+    groups = data.table["group"].to_numpy()
+    train, test = data.split(0)
+    torn = []
+    for seed in range(5):
+        for grouped in (True, False):
+            inner_train, validation = inner_split(data, train, 0.25, seed, grouped=grouped)
+            assert sorted([*inner_train, *validation]) == sorted(train)
+            assert not set(validation) & set(test)
+            if grouped:
+                assert not set(groups[inner_train]) & set(groups[validation])
+            else:
+                torn.append(bool(set(groups[inner_train]) & set(groups[validation])))
+    assert any(torn)
+
+
+def test_a_single_group_can_not_be_split(disc_images: Prepared) -> None:
+    data = replace(disc_images, table=disc_images.table.assign(group="one"))
+    with pytest.raises(UserError, match=r"tune: 1 training groups can't be split .* tune\.validation_share"):
+        make_study(data, grouped=True)
+
+
+def test_a_standard_error_counts_what_is_independent() -> None:
+    scores = np.array([0.2, 0.4, 0.6, 0.8])
+    assert standard_error(scores, np.arange(4)) == pytest.approx(scores.std(ddof=1) / 2)
+    assert standard_error(scores, np.array(["a", "a", "b", "b"])) == pytest.approx(0.4 / 2)
+    assert standard_error(scores, np.array(["a"] * 4)) == pytest.approx(scores.std(ddof=1) / 2)
+    assert standard_error(scores[:1], np.arange(1)) == 0.0
+
+
+def test_a_trial_that_diverges_scores_nothing_and_the_study_goes_on(disc_images: Prepared, tmp_path: Path) -> None:
+    space = SPACE.model_copy(update={"learning_rate": Span[float](choices=[0.01, 1e38])})
+    trials = rows(disc_images, tmp_path / "a.json", space=space, startup=9)
+    diverged = trials["learning_rate"] > 1
+    assert 0 < diverged.sum() < 4
+    assert (trials["score"][diverged] == 0).all()
+    assert (trials["score"][~diverged] > 0).all()
