@@ -30,6 +30,9 @@ class Graph:
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
 
+        #: Stages with outputs that git keeps; DVC's run cache doesn't carry these from machine to machine.
+        self.in_git = {stage.addressing for stage in graph if any(not out.use_cache for out in stage.outs)}
+
     def select(self, targets: Collection[str]) -> set[str]:
         """The stages that `targets` need, and they themselves.
 

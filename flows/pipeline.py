@@ -11,11 +11,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 # Prefect reads its settings while it's imported. The user's own come last and win.
 os.environ.update(
@@ -49,12 +50,16 @@ from multiresunet.history.git import git
 from multiresunet.history.verify import changed
 from multiresunet.history.worktree import environment, worktree
 
+if TYPE_CHECKING:
+    from flows.cluster import Cluster  # its packages are an extra
+
 MENDABLE = (UserError, DvcException)
 CHECK = ("stages.fetch", "--check")
 NETWORK = "can't be downloaded"
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 PULL = ("pull", "--run-cache", "--allow-missing")
 PUSH = ("push", "--run-cache")
+POLL = 0.1  # seconds between two looks at a cluster
 GUARDS: list[subprocess.Popen[bytes]] = []  # their owner, so kept until this process ends
 HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
 
@@ -73,8 +78,8 @@ def run_command(commands: Commands, name: str, *words: str) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def run_stage(commands: Commands, name: str, hours: float, device: str = "") -> None:
-    """Bring one DVC stage up to date, given that all that it needs is."""
+def run_stage(commands: Commands, name: str, hours: float, device: str, pull: bool) -> None:
+    """Bring one DVC stage up to date, given that all that it needs is; with `pull`, from the remote if it's there."""
     log, progress = get_run_logger(), artifacts.Progress(name)
 
     def show(line: str) -> None:
@@ -83,7 +88,7 @@ def run_stage(commands: Commands, name: str, hours: float, device: str = "") -> 
 
     extra = {"CUDA_VISIBLE_DEVICES": device} if device else None
     words = ("dvc", "--wait-for-lock", "repro", "--single-item", name)
-    commands.follow(name, *words, on_line=show, extra=extra, hours=hours)
+    commands.follow(name, *words, *(["--pull"] if pull else []), on_line=show, extra=extra, hours=hours)
 
 
 def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -96,10 +101,10 @@ def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 
 class Here:
-    """Runs stages on this machine."""
+    """Runs stages on this machine, or restores what others have made."""
 
-    def __init__(self, commands: Commands, slots: Slots, hours: float) -> None:
-        self._commands, self._slots, self._hours = commands, slots, hours
+    def __init__(self, commands: Commands, slots: Slots, hours: float, pull: bool = False) -> None:
+        self._commands, self._slots, self._hours, self._pull = commands, slots, hours, pull
         self._running: dict[Future[Any], tuple[str, str, PrefectConcurrentFuture[None]]] = {}
 
     def begin(self, name: str) -> bool:
@@ -113,14 +118,16 @@ class Here:
             retries=RETRIES.get(name.partition("@")[0], 0),
             retry_condition_fn=is_worth_retrying,
         )
-        future = cast(PrefectConcurrentFuture[None], named.submit(self._commands, name, self._hours, device))
+        future = cast(
+            PrefectConcurrentFuture[None], named.submit(self._commands, name, self._hours, device, self._pull)
+        )
         self._running[future.wrapped_future] = name, device, future
         return True
 
-    def ended(self) -> list[tuple[str, Exception | None]]:
-        """Wait until a stage has ended; those that have, with what went wrong. None: none runs."""
+    def ended(self, timeout: float | None = None) -> list[tuple[str, Exception | None]]:
+        """Wait until a stage has ended, or for `timeout` seconds; those that have ended, with what went wrong."""
         found: list[tuple[str, Exception | None]] = []
-        for done in wait(self._running, return_when=FIRST_COMPLETED).done:
+        for done in wait(self._running, timeout, FIRST_COMPLETED).done:
             name, device, future = self._running.pop(done)
             self._slots.give_back(device)
             try:
@@ -130,8 +137,61 @@ class Here:
                 found.append((name, error))
         return found
 
+    def __len__(self) -> int:
+        """How many stages run."""
+        return len(self._running)
 
-def bring_up_to_date(graph: Graph, targets: Sequence[str], place: Here) -> None:
+
+class There:
+    """Runs stages on a cluster and restores their results here; those whose outputs git keeps run here."""
+
+    def __init__(self, cluster: Cluster, here: Here, in_git: set[str]) -> None:
+        self._cluster, self._here, self._in_git = cluster, here, in_git
+        self._made: list[str] = []
+
+    def begin(self, name: str) -> bool:
+        """Run a stage; False if it's to be run here and there is no free slot."""
+        if name in self._in_git:
+            return self._here.begin(name)
+        self._cluster.begin(name)
+        return True
+
+    def ended(self) -> list[tuple[str, Exception | None]]:
+        """Wait until a stage's result is here, or it failed; those that have ended, with what went wrong."""
+        while True:
+            found = self._cluster.ended()
+            self._made += [name for name, error in found if error is None]
+            self._made = [name for name in self._made if not self._here.begin(name)]
+            failed = [(name, error) for name, error in found if error is not None]
+            if ended := [*failed, *self._here.ended(POLL)]:
+                return ended
+            if not len(self._cluster) and not len(self._here) and not self._made:
+                return []
+            time.sleep(POLL)
+
+
+def cluster(stack: ExitStack, scheduler: str, hours: float) -> Cluster:
+    """Workers of a Dask cluster, for as long as the stack lives.
+
+    Raises:
+        UserError: what is needed isn't installed, or nobody answers
+    """
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        from flows.cluster import Cluster
+    except ImportError:
+        raise UserError("a cluster needs more packages; install with `pip install -e '.[cluster]'`") from None
+    runner = DaskTaskRunner(address=scheduler, client_kwargs={"timeout": 20})
+    try:
+        stack.enter_context(runner)
+        runner.client  # noqa: B018 - connects
+    except OSError:
+        raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
+    return Cluster(runner, hours)
+
+
+def bring_up_to_date(graph: Graph, targets: Sequence[str], place: Here | There) -> None:
     """Run what is stale of `targets` and what they need.
 
     Raises:
@@ -163,7 +223,7 @@ def working_in(commit: str) -> Iterator[None]:
             os.environ.update(before)
 
 
-def run_stale(walk: Walk, place: Here) -> None:
+def run_stale(walk: Walk, place: Here | There) -> None:
     """Run what the walk names, side by side as far as there is room.
 
     Raises:
@@ -199,6 +259,7 @@ def pipeline(
     push: bool = False,
     base: str = "HEAD",
     commit: str | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Run every stale stage, upstream first, and show what came out.
 
@@ -214,6 +275,7 @@ def pipeline(
         push: send it to the remote at the end
         base: the commit that the tables are compared with
         commit: work in a clean checkout of this commit, and fail if what git has of it isn't what it makes
+        scheduler: address of a Dask cluster whose workers run the stages (see flows/cluster.py)
 
     Raises:
         UserError: a stage failed; or DVC still calls something stale after all have run; or, with `commit`,
@@ -233,7 +295,10 @@ def pipeline(
                 run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
             run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
             places = Slots(slots or os.cpu_count() or 1, devices() if gpus is None else gpus)
-            bring_up_to_date(Graph(), targets, Here(commands, places, hours))
+            graph = Graph()
+            here = Here(commands, places, hours, pull=pull or scheduler is not None)
+            there = There(cluster(stack, scheduler, hours), here, graph.in_git) if scheduler is not None else None
+            bring_up_to_date(graph, targets, there or here)
             if push:
                 run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
         except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
@@ -276,6 +341,7 @@ def main() -> None:
     parser.add_argument("--pull", action="store_true", help="bring the cache from the remote first")
     parser.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
     parser.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
+    parser.add_argument("--scheduler", help="address of a Dask cluster that runs the stages: tcp://…")
     parser.add_argument("--commit", help="work in a clean checkout; fail if git has other tables than it makes")
     words = vars(parser.parse_args())
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
