@@ -9,6 +9,8 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 from dvc.utils.serialize import load_yaml, modify_yaml
 
+from multiresunet.errors import UserError
+
 
 class Graph:
     """The stages of the DVC project in the current folder, by name."""
@@ -27,6 +29,32 @@ class Graph:
         self.needs: dict[str, set[str]] = {
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
+
+        #: Stages with outputs that git keeps; DVC's run cache doesn't carry these from machine to machine.
+        self.in_git = {stage.addressing for stage in graph if any(not out.use_cache for out in stage.outs)}
+
+    def select(self, targets: Collection[str]) -> set[str]:
+        """The stages that `targets` need, and they themselves.
+
+        Args:
+            targets: names (`train@nuclei-unet`) or all of a kind (`train`)
+
+        Raises:
+            UserError: a target is neither
+        """
+        wanted: set[str] = set()
+        todo: list[str] = []
+        for target in targets:
+            found = [name for name in self.needs if target in (name, name.partition("@")[0])]
+            if not found:
+                raise UserError(f"{target!r} is no stage of dvc.yaml; `dvc stage list` names all")
+            todo += found
+        while todo:
+            name = todo.pop()
+            if name not in wanted:
+                wanted.add(name)
+                todo += self.needs[name]
+        return wanted
 
     def stale(self, names: Collection[str] | None = None) -> set[str]:
         """Those of `names`, or of all stages, that `dvc status` lists now."""
@@ -58,10 +86,11 @@ class Walk:
     about these alone, when their turn has come: what ran may have written what was there before.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
+        """`names`: stages with all that they need; None for all stages."""
         self._graph = graph
-        self._suspects = graph.stale()
-        self._order = TopologicalSorter(graph.needs)
+        self._suspects = graph.stale(names)
+        self._order = TopologicalSorter({name: graph.needs[name] for name in (graph.needs if names is None else names)})
         self._order.prepare()
 
     def ready(self) -> list[str]:

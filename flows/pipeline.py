@@ -6,18 +6,17 @@ Prefect gives the stages their log, their retries and their place in its UI; DVC
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 # Prefect reads its settings while it's imported. The user's own come last and win.
 os.environ.update(
@@ -34,26 +33,35 @@ os.environ.update(
 
 from dvc.exceptions import DvcException
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectConcurrentFuture
+from prefect.server.api.server import SubprocessASGIServer
 
+from flows import artifacts
+from flows.commands import Commands, leashed
 from flows.graph import Graph, Walk
+from flows.slots import Slots, devices
+from flows.workspace import alone, configure
 from multiresunet.errors import UserError
+from multiresunet.history.git import git
+from multiresunet.history.verify import changed
+from multiresunet.history.worktree import environment, worktree
+
+if TYPE_CHECKING:
+    from flows.cluster import Cluster  # its packages are an extra
 
 MENDABLE = (UserError, DvcException)
 CHECK = ("stages.fetch", "--check")
 NETWORK = "can't be downloaded"
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
-GRACE = 10.0  # seconds for a stage to end by itself
-SUMMARY = Path("metrics/summary.csv")
-# One stage at a time on a GPU, which they would share, else one for each core.
-SLOTS = 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
-RUNNING: set[subprocess.Popen[str]] = set()  # what to stop when the flow is
-STOPPED = threading.Event()
+PULL = ("pull", "--run-cache", "--allow-missing")
+PUSH = ("push", "--run-cache")
+POLL = 0.1  # seconds between two looks at a cluster
+GUARDS: list[subprocess.Popen[bytes]] = []  # their owner, so kept until this process ends
+HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
@@ -63,70 +71,24 @@ def without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def follow(name: str, *words: str) -> None:
-    """Run `python -m WORDS` with its lines live in the log; however this call ends, no process of it is left.
-
-    Raises:
-        UserError: it failed; the message has its own `error: …` line, or else its last line
-    """
-    logger = get_run_logger()
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    error = last = ""
-    if STOPPED.is_set():
-        raise UserError(f"{name} doesn't begin, since the run was stopped")
-    with subprocess.Popen(
-        [sys.executable, "-m", *words],
-        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        assert process.stdout
-        RUNNING.add(process)
-        try:
-            for line in filter(None, map(str.rstrip, process.stdout)):
-                logger.info("%s", line)
-                error, last = line if line.startswith("error: ") else error, line
-        except BaseException:
-            stop(process)
-            raise
-        finally:
-            RUNNING.discard(process)
-    if process.returncode:
-        raise UserError(f"{name} failed with {error or last or f'exit status {process.returncode}'}")
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End a process and its group as Ctrl-C would, so that DVC and the stage tidy up; then by force."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS calls it permission when all are dead
-        try:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-@task(name="fetch --check", task_run_name="fetch --check", cache_policy=NO_CACHE, persist_result=False)
-def check_folders() -> None:
-    """See whether any folder in use has changed, which DVC itself can't."""
-    follow("fetch --check", *CHECK)
+@task(name="command", cache_policy=NO_CACHE, persist_result=False)
+def run_command(commands: Commands, name: str, *words: str) -> None:
+    """Run a command that belongs to no stage."""
+    commands.follow(name, *words, on_line=get_run_logger().info)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def run_stage(name: str) -> None:
-    """Bring one DVC stage up to date, given that all that it needs is."""
-    follow(name, "dvc", "--wait-for-lock", "repro", "--single-item", name)
+def run_stage(commands: Commands, name: str, hours: float, device: str, pull: bool) -> None:
+    """Bring one DVC stage up to date, given that all that it needs is; with `pull`, from the remote if it's there."""
+    log, progress = get_run_logger(), artifacts.Progress(name)
 
+    def show(line: str) -> None:
+        log.info("%s", line)
+        progress(line)
 
-def submitted(name: str) -> PrefectConcurrentFuture[None]:
-    """Run a stage as a task of its own name, with the retries of its kind."""
-    retries = RETRIES.get(name.partition("@")[0], 0)
-    named = run_stage.with_options(name=name, task_run_name=name, retries=retries, retry_condition_fn=is_worth_retrying)
-    return cast(PrefectConcurrentFuture[None], named.submit(name))
+    extra = {"CUDA_VISIBLE_DEVICES": device} if device else None
+    words = ("dvc", "--wait-for-lock", "repro", "--single-item", name)
+    commands.follow(name, *words, *(["--pull"] if pull else []), on_line=show, extra=extra, hours=hours)
 
 
 def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -138,61 +100,213 @@ def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
     return False
 
 
-def run_stale(walk: Walk, slots: int) -> None:
-    """Run what the walk names, at most `slots` at a time.
+class Here:
+    """Runs stages on this machine, or restores what others have made."""
+
+    def __init__(self, commands: Commands, slots: Slots, hours: float, pull: bool = False) -> None:
+        self._commands, self._slots, self._hours, self._pull = commands, slots, hours, pull
+        self._running: dict[Future[Any], tuple[str, str, PrefectConcurrentFuture[None]]] = {}
+
+    def begin(self, name: str) -> bool:
+        """Run a stage as a task of its own name, with the retries of its kind; False if there is no free slot."""
+        device = self._slots.take(name)
+        if device is None:
+            return False
+        named = run_stage.with_options(
+            name=name,
+            task_run_name=name,
+            retries=RETRIES.get(name.partition("@")[0], 0),
+            retry_condition_fn=is_worth_retrying,
+        )
+        future = cast(
+            PrefectConcurrentFuture[None], named.submit(self._commands, name, self._hours, device, self._pull)
+        )
+        self._running[future.wrapped_future] = name, device, future
+        return True
+
+    def ended(self, timeout: float | None = None) -> list[tuple[str, Exception | None]]:
+        """Wait until a stage has ended, or for `timeout` seconds; those that have ended, with what went wrong."""
+        found: list[tuple[str, Exception | None]] = []
+        for done in wait(self._running, timeout, FIRST_COMPLETED).done:
+            name, device, future = self._running.pop(done)
+            self._slots.give_back(device)
+            try:
+                future.result()
+                found.append((name, None))
+            except MENDABLE as error:
+                found.append((name, error))
+        return found
+
+    def __len__(self) -> int:
+        """How many stages run."""
+        return len(self._running)
+
+
+class There:
+    """Runs stages on a cluster and restores their results here; those whose outputs git keeps run here."""
+
+    def __init__(self, cluster: Cluster, here: Here, in_git: set[str]) -> None:
+        self._cluster, self._here, self._in_git = cluster, here, in_git
+        self._made: list[str] = []
+
+    def begin(self, name: str) -> bool:
+        """Run a stage; False if it's to be run here and there is no free slot."""
+        if name in self._in_git:
+            return self._here.begin(name)
+        self._cluster.begin(name)
+        return True
+
+    def ended(self) -> list[tuple[str, Exception | None]]:
+        """Wait until a stage's result is here, or it failed; those that have ended, with what went wrong."""
+        while True:
+            found = self._cluster.ended()
+            self._made += [name for name, error in found if error is None]
+            self._made = [name for name in self._made if not self._here.begin(name)]
+            failed = [(name, error) for name, error in found if error is not None]
+            if ended := [*failed, *self._here.ended(POLL)]:
+                return ended
+            if not len(self._cluster) and not len(self._here) and not self._made:
+                return []
+            time.sleep(POLL)
+
+
+def cluster(stack: ExitStack, scheduler: str, hours: float) -> Cluster:
+    """Workers of a Dask cluster, for as long as the stack lives.
+
+    Raises:
+        UserError: what is needed isn't installed, or nobody answers
+    """
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+
+        from flows.cluster import Cluster
+    except ImportError:
+        raise UserError("a cluster needs more packages; install with `pip install -e '.[cluster]'`") from None
+    runner = DaskTaskRunner(address=scheduler, client_kwargs={"timeout": 20})
+    try:
+        stack.enter_context(runner)
+        runner.client  # noqa: B018 - connects
+    except OSError:
+        raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
+    return Cluster(runner, hours)
+
+
+def bring_up_to_date(graph: Graph, targets: Sequence[str], place: Here | There) -> None:
+    """Run what is stale of `targets` and what they need.
+
+    Raises:
+        UserError: a stage failed, or DVC still calls something stale after all have run
+    """
+    names = graph.select(targets) if targets else None
+    run_stale(Walk(graph, names), place)
+    graph.sort_lock()
+    if stale := graph.stale(names):
+        raise UserError(
+            f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
+        )
+
+
+@contextmanager
+def working_in(commit: str) -> Iterator[None]:
+    """Go to a clean checkout of a commit; of a remote's branch, its newest."""
+    if commit.startswith("origin/"):
+        git("fetch", "--quiet", "origin")
+    here, before = Path.cwd(), dict(os.environ)
+    with worktree(commit) as folder:
+        os.environ.update(environment())
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def run_stale(walk: Walk, place: Here | There) -> None:
+    """Run what the walk names, side by side as far as there is room.
 
     Raises:
         UserError: the first stage that failed; what ran beside it has ended, so that its work isn't lost
     """
     waiting: list[str] = []
-    running: dict[Future[Any], tuple[str, PrefectConcurrentFuture[None]]] = {}
     failure: Exception | None = None
     while True:
         waiting += walk.ready()
-        while waiting and len(running) < slots and not failure:
-            future = submitted(waiting[0])
-            running[future.wrapped_future] = waiting.pop(0), future
-        if not running:
+        if not failure:
+            waiting = [name for name in waiting if not place.begin(name)]
+        ended = place.ended()
+        if not ended:
             break
-        for ended in wait(running, return_when=FIRST_COMPLETED).done:
-            name, future = running.pop(ended)
-            try:
-                future.result()
+        for name, error in ended:
+            if error is None:
                 walk.done(name)
-            except MENDABLE as error:
-                failure = failure or error
+            failure = failure or error
     if failure:
         raise failure
 
 
 @flow(name="pipeline", persist_result=False)
-def pipeline(slots: int = SLOTS) -> None:
-    """Run every stale stage, upstream first, and show the summary.
+def pipeline(
+    targets: Sequence[str] = (),
+    datasets: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    recipe: str | None = None,
+    slots: int | None = None,
+    gpus: Sequence[str] | None = None,
+    hours: float = HOURS,
+    pull: bool = False,
+    push: bool = False,
+    base: str = "HEAD",
+    commit: str | None = None,
+    scheduler: str | None = None,
+) -> None:
+    """Run every stale stage, upstream first, and show what came out.
 
     Args:
-        slots: how many stages that don't need each other run side by side
+        targets: stages, or kinds of stages, to stop at; none for all
+        datasets: to be written to params.yaml as `run.datasets`; None leaves it
+        models: likewise `run.models`
+        recipe: likewise `run.recipe`
+        slots: how many stages that don't need each other run side by side on the CPU; None for one a core
+        gpus: devices, one stage on each at a time (twice in the list: two); None for all that there are
+        hours: how long one stage may take
+        pull: bring DVC's cache from the remote first
+        push: send it to the remote at the end
+        base: the commit that the tables are compared with
+        commit: work in a clean checkout of this commit, and fail if what git has of it isn't what it makes
+        scheduler: address of a Dask cluster whose workers run the stages (see flows/cluster.py)
 
     Raises:
-        UserError: a stage failed, or DVC still calls something stale after all have run
+        UserError: a stage failed; or DVC still calls something stale after all have run; or, with `commit`,
+            a table isn't the commit's
     """
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(without_traceback)
-    check_folders()
-    graph = Graph()
-    try:
-        run_stale(Walk(graph), max(1, slots))
-    except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
-        STOPPED.set()
-        for process in list(RUNNING):
-            stop(process)
-        raise
-    graph.sort_lock()
-    if stale := graph.stale():
-        raise UserError(
-            f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
-        )
-    with SUMMARY.open(newline="") as file:
-        create_table_artifact(key="summary", table=list(csv.DictReader(file)))
+    log = get_run_logger()
+    settings = {"run.datasets": datasets, "run.models": models, "run.recipe": recipe}
+    with ExitStack() as stack:
+        if commit is not None:
+            stack.enter_context(working_in(commit))
+        commands = Commands(stack.enter_context(alone(log)))
+        try:
+            configure({key: value for key, value in settings.items() if value is not None})
+            if pull:
+                run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
+            run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
+            places = Slots(slots or os.cpu_count() or 1, devices() if gpus is None else gpus)
+            graph = Graph()
+            here = Here(commands, places, hours, pull=pull or scheduler is not None)
+            there = There(cluster(stack, scheduler, hours), here, graph.in_git) if scheduler is not None else None
+            bring_up_to_date(graph, targets, there or here)
+            if push:
+                run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
+        except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
+            commands.stop()
+            raise
+        artifacts.publish(base)
+        if commit is not None and (differing := changed()):
+            raise UserError(f"{commit} makes another {', '.join(differing)} than git has; somebody has to look")
 
 
 def reach_server() -> None:
@@ -207,6 +321,9 @@ def reach_server() -> None:
         client = get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for server in SubprocessASGIServer._instances.values():
+        if server.server_process:  # it would outlive a flow that is killed
+            GUARDS.append(leashed(server.server_process.pid))
     if client.api_healthcheck():
         raise UserError(f"no Prefect server answers at {client.api_url}; start it or unset PREFECT_API_URL")
 
@@ -214,14 +331,25 @@ def reach_server() -> None:
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument("--slots", type=int, default=SLOTS, help="stages side by side (default: %(default)s)")
-    words = parser.parse_args()
+    parser.add_argument("targets", nargs="*", help="stages, or kinds of stages, to stop at (default: all)")
+    for name in ("datasets", "models"):
+        parser.add_argument(f"--{name}", type=commas, help=f"write run.{name} to params.yaml first: a,b,c")
+    parser.add_argument("--recipe", help="write run.recipe to params.yaml first")
+    parser.add_argument("--slots", type=int, help="stages side by side on the CPU (default: one a core)")
+    parser.add_argument("--gpus", type=commas, help="devices, a stage on each: 0,1 (default: all there are)")
+    parser.add_argument("--hours", type=float, default=HOURS, help="for one stage (default: %(default)g)")
+    parser.add_argument("--pull", action="store_true", help="bring the cache from the remote first")
+    parser.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
+    parser.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
+    parser.add_argument("--scheduler", help="address of a Dask cluster that runs the stages: tcp://…")
+    parser.add_argument("--commit", help="work in a clean checkout; fail if git has other tables than it makes")
+    words = vars(parser.parse_args())
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if Graph().stale():
+        if is_due(words):
             reach_server()
-            pipeline(words.slots)
+            pipeline(**words)
         else:  # without Prefect's server, which takes seconds to start
             subprocess.run([sys.executable, "-m", *CHECK], check=True)
     except MENDABLE as error:
@@ -232,6 +360,20 @@ def main() -> None:
         sys.exit("error: interrupted; run again to go on from here")
     finally:
         logging.getLogger("prefect").setLevel(logging.ERROR)  # the server's farewell isn't the last word
+
+
+def commas(words: str) -> list[str]:
+    """The words of a list, of which there may be none."""
+    return [word for word in words.split(",") if word]
+
+
+def is_due(words: Mapping[str, Any]) -> bool:
+    """Whether there is anything for the flow to do."""
+    if any(words[name] for name in ("datasets", "models", "recipe", "pull", "push", "commit")):
+        return True
+    with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
+        graph = Graph()
+        return bool(graph.stale(graph.select(words["targets"]) if words["targets"] else None))
 
 
 if __name__ == "__main__":

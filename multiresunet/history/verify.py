@@ -42,7 +42,7 @@ def of_commit(commit: str, from_scratch: bool = False) -> list[str]:
         _reproduce(folder, *(["--force"] if from_scratch else []))
         if tables := _stages_of_tables(folder):  # again, since nothing but git vouches for what they have written
             _reproduce(folder, "--force", "--single-item", *tables)
-        return [*findings, *(f"{path}: the commit makes another one" for path in _changed(folder))]
+        return [*findings, *(f"{path}: the commit makes another one" for path in changed(folder))]
 
 
 def of_workspace() -> list[str]:
@@ -51,7 +51,7 @@ def of_workspace() -> list[str]:
     Returns:
         One line for each file.
     """
-    findings = [f"{path}: differs from the commit" for path in _changed(Path())]
+    findings = [f"{path}: differs from the commit" for path in changed(Path())]
     findings += changed_data(Path())
     check = [sys.executable, "-m", "stages.fetch", "--check"]
     done = subprocess.run(check, env=environment(), capture_output=True, encoding="utf-8")
@@ -113,7 +113,8 @@ def _locked(folder: Path) -> dict[str, Any]:
     return stages
 
 
-def _changed(folder: Path) -> list[str]:
+def changed(folder: Path = Path()) -> list[str]:
+    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last."""
     lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=folder).split("\0")
     return sorted((line[3:] for line in lines if line), key=lambda path: (path == "dvc.lock", path))
 

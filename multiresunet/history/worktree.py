@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +29,25 @@ def worktree(commit: str) -> Iterator[Path]:
         folder = Path(parent).resolve() / "worktree"
         git("worktree", "add", "--quiet", "--detach", str(folder), full)
         try:
-            dvc("cache", "dir", "--local", str(cache), folder=folder)
+            _share(cache, folder)
             yield folder
         finally:
             git("worktree", "remove", "--force", str(folder))
+
+
+def _share(cache: Path, folder: Path) -> None:
+    """Give another checkout this one's cache and remotes, of which it has but the committed part."""
+    shared = ConfigParser(interpolation=None)
+    for name in ("config", "config.local"):
+        one = ConfigParser(interpolation=None)
+        one.read(Path(".dvc", name), encoding="utf-8")
+        for section in one.values():
+            if "url" in section and "://" not in section["url"]:  # a folder, by its way from .dvc/
+                section["url"] = str(Path(".dvc", section["url"]).absolute())
+        shared.read_dict(one)
+    shared.read_dict({"cache": {"dir": str(cache)}})
+    with (folder / ".dvc/config.local").open("w", encoding="utf-8") as file:
+        shared.write(file)
 
 
 def environment() -> dict[str, str]:

@@ -10,19 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from flows.graph import Walk
+from tests import small
 
 CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
 
 
-def run(project: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.pipeline"]
+def run(project: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.pipeline", *words]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -47,10 +49,39 @@ def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environmen
     assert "Task run 'train@b' - training on b" in ran.stderr
     for name in ("dvc.lock", "metrics/summary.csv"):
         assert (project / name).read_bytes() == (reproduced / name).read_bytes()
-    filters = {"artifacts": {"key": {"any_": ["summary"]}}}
-    [artifact] = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json=filters).json()
+    shown = {artifact["key"]: artifact["data"] for artifact in artifacts(environment)}
+    assert shown.keys() >= {"summary", "metric-diff", "progress-train-a", "progress-train-b"}
     with (project / "metrics/summary.csv").open(newline="") as file:
-        assert artifact["data"] == str(list(csv.DictReader(file))).replace("'", '"')
+        assert shown["summary"] == str(list(csv.DictReader(file))).replace("'", '"')
+    assert shown["progress-train-a"] == 62.5  # of two folds the second, a quarter
+
+
+def artifacts(environment: dict[str, str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json={}).json()
+    return found
+
+
+def test_targets_run_with_what_they_need_alone(project: Path, environment: dict[str, str]) -> None:
+    ran = run(project, environment, "train@a")
+    assert ran.returncode == 0, ran.stderr
+    assert [name for name, _ in tasks(ran.stderr)] == [CHECK, "fetch@a", "train@a"]
+    assert run(project, environment, "nothing").stderr.startswith("error: 'nothing' is no stage of dvc.yaml")
+
+
+def test_a_table_that_its_commit_does_not_make_fails_loudly(finished: Path, environment: dict[str, str]) -> None:
+    small.commit(finished, environment)
+    table = finished / "metrics/summary.csv"
+    table.write_text(table.read_text() + "c,ccc\n")
+    small.commit(finished, environment)
+    (finished / "stages/train.py").unlink()  # the commit counts, not what lies here
+    ran = run(finished, environment, "--commit", "main", "--base", "HEAD~1")
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == (
+        "error: main makes another metrics/summary.csv than git has; somebody has to look"
+    )
+    assert "No table changed" in next(each["data"] for each in artifacts(environment) if each["key"] == "metric-diff")
+    assert table.read_text().endswith("c,ccc\n")
+    assert subprocess.check_output(["git", "worktree", "list"], cwd=finished).count(b"\n") == 1
 
 
 def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, str]) -> None:

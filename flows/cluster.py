@@ -1,0 +1,88 @@
+"""Stages on other machines. A Dask worker works in a clone of its own and shares nothing but git and DVC's remote.
+
+A worker runs a stage at the run's commit and publishes the result through DVC's run cache; the machine that began the
+run restores it from there, and writes dvc.lock alone. `python -m flows.worker tcp://…`, in a clone, starts a worker.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+
+from flows import artifacts
+from flows.commands import Commands
+from flows.workspace import alone
+from multiresunet.errors import UserError
+from multiresunet.history.git import git
+from multiresunet.history.verify import changed
+
+LOST = 3  # further tries of a stage whose worker has died or lost its network
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def compute(name: str, commit: str, hours: float) -> None:
+    """Run a stage in the current folder, the worker's clone, and publish its result.
+
+    What the stage needs is restored from the remote; nothing else is taken from where the run began.
+    """
+    log, progress = get_run_logger(), artifacts.Progress(name)
+
+    def show(line: str) -> None:
+        log.info("%s", line)
+        progress(line)
+
+    with alone(log) as lock:
+        if git("rev-parse", "HEAD").strip() != commit:
+            git("fetch", "--quiet", "origin")
+            git("checkout", "--quiet", "--force", "--detach", commit)
+        commands = Commands(lock)
+        try:
+            commands.follow(name, "dvc", "repro", "--pull", name, on_line=show, hours=hours)
+            commands.follow(f"push of {name}", "dvc", "push", "--run-cache", name, on_line=show)
+        except BaseException:
+            commands.stop()
+            raise
+
+
+class Cluster:
+    """Runs stages on a Dask cluster, each as a Prefect task."""
+
+    def __init__(self, runner: DaskTaskRunner, hours: float) -> None:
+        """Takes note of the commit that workers are to check out.
+
+        Raises:
+            UserError: there is something here that they couldn't have
+        """
+        # Tables and dvc.lock are what a run writes; workers make their own.
+        own = [path for path in changed() if path != "dvc.lock" and not path.startswith(("metrics/", "reports/"))]
+        if own:
+            raise UserError(f"{', '.join(own)}: workers have what is committed and pushed; commit and push this")
+        self._commit = git("rev-parse", "HEAD").strip()
+        self._runner, self._hours = runner, hours
+        self._running: dict[str, PrefectDaskFuture[None]] = {}
+
+    def begin(self, name: str) -> None:
+        """Hand a stage to whichever worker is free next."""
+        named: Any = compute.with_options(name=name, task_run_name=f"{name} on a worker", retries=LOST)
+        parameters = {"name": name, "commit": self._commit, "hours": self._hours}
+        self._running[name] = self._runner.submit(named, parameters)
+
+    def ended(self) -> list[tuple[str, Exception | None]]:
+        """Stages that have ended since the last call, with what went wrong."""
+        found: list[tuple[str, Exception | None]] = []
+        for name, future in list(self._running.items()):
+            if cast(Any, future.wrapped_future).done():
+                del self._running[name]
+                try:
+                    future.result()
+                    found.append((name, None))
+                except Exception as error:
+                    found.append((name, error))
+        return found
+
+    def __len__(self) -> int:
+        """How many stages run or wait for a worker."""
+        return len(self._running)

@@ -1,0 +1,64 @@
+"""Ends what runs on it when its owner has gone, even by SIGKILL, which leaves the owner no time to tidy up.
+
+    python flows/leash.py COMMAND …       run a command in this process' group, and end the group
+    python flows/leash.py --process PID   end a process that runs already
+
+The owner holds the other end of standard input open; nothing is ever written to it. Only the standard library's
+quickest modules are imported, since every stage waits for this.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+GRACE = 10.0  # seconds to end by itself
+
+
+def wait_for_owner() -> None:
+    """Return when the owner has closed its end of standard input, or is dead."""
+    with suppress(OSError):
+        while os.read(0, 1):
+            pass
+
+
+def run(command: list[str]) -> int:
+    """Run a command on the leash.
+
+    Returns:
+        Its exit status, as a shell would say it.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)  # meant for the group's others; ignoring it would be inherited
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def watch() -> None:
+        wait_for_owner()
+        os.killpg(0, signal.SIGINT)  # as Ctrl-C, so that DVC gives back its locks and the stage saves its state
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def guard(pid: int) -> None:
+    """End another process when the owner has gone."""
+    wait_for_owner()
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(GRACE)
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--process":
+        guard(int(sys.argv[2]))
+    else:
+        sys.exit(run(sys.argv[1:]))

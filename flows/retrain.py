@@ -1,0 +1,47 @@
+"""The flow that looks after folders of data: it pins new content and makes the tables again."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+
+from flows.pipeline import pipeline
+from flows.workspace import configure
+from multiresunet import params
+from multiresunet.data import folder
+from multiresunet.params import FolderSource
+
+
+@flow(name="retrain", persist_result=False)
+def retrain() -> list[str]:
+    """Pin what has changed in params.yaml, and run the pipeline if anything has.
+
+    Returns:
+        The names of the data sets whose folders have changed. The change of params.yaml and of the tables is left to
+        be reviewed and committed.
+
+    Raises:
+        UserError: a stage failed; the gate, say, since new images are damaged
+    """
+    log = get_run_logger()
+    found = changed()
+    if not found:
+        log.info("No folder has changed")
+        return []
+    for name, digest in found.items():
+        log.info("%s has changed; its digest is now %s", name, digest)
+    configure({f"datasets.{name}.source.digest": digest for name, digest in found.items()})
+    pipeline()
+    return list(found)
+
+
+def changed() -> dict[str, str]:
+    """The data sets of this run whose folders aren't what params.yaml pins, with their digests."""
+    loaded = params.load()
+    found = {}
+    for name in loaded.run.datasets:
+        source = loaded.datasets[name].source
+        if isinstance(source, FolderSource) and source.digest and folder.is_at_hand(source.path):
+            digest = folder.digest(folder.survey(folder.locate(source.path), source.layout))
+            if digest != source.digest:
+                found[name] = digest
+    return found

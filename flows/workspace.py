@@ -1,0 +1,119 @@
+"""The folder that a flow works in: one flow at a time, no traces of killed ones, and its params.yaml."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from multiresunet import params
+from multiresunet.errors import UserError
+from multiresunet.files import write_text
+from multiresunet.history.git import git
+
+LOCK = Path(".dvc/tmp/flow.lock")
+RWLOCK = Path(".dvc/tmp/rwlock")
+DVC_LOCK = Path("dvc.lock")
+PARAMS = Path("params.yaml")
+
+
+@contextmanager
+def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
+    """Wait until no other flow works in this folder, and keep others out.
+
+    Yields:
+        A file descriptor. The lock holds until all processes that have it are gone, killed or not, so a stage's
+        leash that inherits it keeps the next flow waiting until the stage has ended.
+    """
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("Another run is at work in this folder; waiting for its end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        tidy(log)
+        yield file.fileno()
+
+
+def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Mend what DVC has left if it was killed: locks of dead processes, and files that it was just writing.
+
+    DVC itself takes a dead process for alive when another one has got its number since.
+    """
+    if RWLOCK.exists():
+        try:
+            held = json.loads(RWLOCK.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            log.warning("%s was half written; removed", RWLOCK)
+            RWLOCK.unlink()
+        else:
+            write = {path: info for path, info in held.get("write", {}).items() if _is_dvc(info["pid"])}
+            read = {path: [i for i in infos if _is_dvc(i["pid"])] for path, infos in held.get("read", {}).items()}
+            kept = {"write": write, "read": {path: infos for path, infos in read.items() if infos}}
+            if kept != {"write": held.get("write", {}), "read": held.get("read", {})}:
+                write_text(RWLOCK, json.dumps(kept))
+    if DVC_LOCK.exists() and not _is_whole(DVC_LOCK):
+        log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", DVC_LOCK)
+        try:
+            write_text(DVC_LOCK, git("show", f"HEAD:./{DVC_LOCK}"))
+        except UserError:  # it has never been committed
+            DVC_LOCK.unlink()
+
+
+def _is_dvc(pid: int) -> bool:
+    try:
+        return any("dvc" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return isinstance(yaml.safe_load(path.read_text(encoding="utf-8")).get("stages"), dict)
+    except (yaml.YAMLError, AttributeError):
+        return False
+
+
+def configure(changes: Mapping[str, object]) -> None:
+    """Write values into params.yaml, and touch no other byte of it, so that the change can be reviewed.
+
+    Args:
+        changes: key with dots, say `run.recipe` → value
+
+    Raises:
+        UserError: params.yaml would be wrong with these values; it is left as it was
+    """
+    if not changes:
+        return
+    text = PARAMS.read_text(encoding="utf-8")
+    for key, value in changes.items():
+        text = replaced(text, key, value)
+    params.parse(yaml.safe_load(text))
+    write_text(PARAMS, text)
+
+
+def replaced(text: str, key: str, value: object) -> str:
+    """YAML with one value changed.
+
+    Raises:
+        UserError: there is no such key
+    """
+    node = name = yaml.compose(text)
+    for word in key.split("."):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        name, node = next((pair for pair in pairs if pair[0].value == word), (None, None))
+    if name is None or node is None:
+        raise UserError(f"params.yaml has no key {key}")
+    last = node
+    while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
+        last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]  # a block's own end is vague
+    before = text[: node.start_mark.index] if last is node else f"{text[: name.end_mark.index]}: "
+    return before + json.dumps(value, ensure_ascii=False) + text[last.end_mark.index :]
