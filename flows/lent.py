@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,13 +34,14 @@ from multiresunet import params
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, some_of, write_csv, write_json
 from multiresunet.params import Strict
+from multiresunet.training.loop import Epoch
 
 ROOT = Path(__file__).parents[1]
 WORK = Path(".state/lent")
 SCORED, TRAINED, PREPARED = Path("data/scored"), Path("data/trained"), Path("data/prepared")
 MERCY = 45.0  # seconds that a stage has for saving its state, before it is killed
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 Where = Annotated[Path, typer.Argument(help="The plan, a YAML file.")]
 
 
@@ -85,11 +87,11 @@ def pack(plan: Where) -> None:
     origin = {"commit": commit.stdout.strip(), "requirements.lock": sha256(ROOT / "requirements.lock")}
     for study in dict.fromkeys(_study(block) for block in blocks):
         _lay_out(study, [block for block in blocks if _study(block) == study], origin)
-    for job in jobs(blocks):
+    for study, dataset in dict.fromkeys((job.study, job.dataset) for job in jobs(blocks)):
         for stage in ("fetch", "validate", "preprocess"):
-            if not (job.place / PREPARED / job.dataset).is_dir() or stage == "fetch":
-                _here(job, stage, job.dataset)
-        _here(job, "tune", job.dataset, job.model)
+            _here(study, stage, dataset)
+    for job in jobs(blocks):
+        _here(job.study, "tune", job.dataset, job.model)
     target = WORK / "packed.tar.xz"
     _link_twins(sorted({job.place / PREPARED / job.dataset for job in jobs(blocks)}))
     _archive(target, [place for job in jobs(blocks) for place in _packed(job)])
@@ -132,7 +134,7 @@ def run(
 def gather(plan: Where, done: Annotated[list[Path], typer.Argument(help="done.tar.xz of each call.")]) -> None:
     """Make the tables, figures and provenance of each study from what `run` brought back, beside the plan."""
     blocks = _read(plan)
-    _unpack(done)
+    _unpack([WORK / "packed.tar.xz", *done])
     for study in dict.fromkeys(_study(block) for block in blocks):
         finished = [job for job in jobs(blocks) if job.study == study and job.done]
         datasets = list(dict.fromkeys(job.dataset for job in finished))
@@ -145,8 +147,8 @@ def gather(plan: Where, done: Annotated[list[Path], typer.Argument(help="done.ta
         tree["run"] |= {"datasets": datasets, "models": whole}
         (WORK / study / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
         for dataset in datasets:
-            _here(Job(study, dataset, whole[0]), "evaluate", dataset)
-        _here(finished[0], "report")
+            _here(study, "evaluate", dataset)
+        _here(study, "report")
         _keep(study, plan.parent / study, [job for job in finished if job.model in whole])
         left_out = sorted(set(models) - set(whole))
         print(f"{plan.parent / study}: {', '.join(datasets)} × {', '.join(whole)}", end="")
@@ -214,12 +216,13 @@ def _command(stage: str, *words: str) -> list[str]:
 
 def _environment() -> dict[str, str]:
     incoming = os.environ.get("MULTIRESUNET_DATA") or str(Path("data/incoming").resolve())
-    return os.environ | {"PYTHONPATH": str(ROOT), "MULTIRESUNET_DATA": str(Path(incoming).resolve())}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path, "MULTIRESUNET_DATA": str(Path(incoming).resolve())}
 
 
-def _here(job: Job, stage: str, *words: str) -> None:
-    if subprocess.run(_command(stage, *words), cwd=job.place, env=_environment()).returncode:
-        raise UserError(f"{job.study}: {stage} {' '.join(words)} failed, as said above")
+def _here(study: str, stage: str, *words: str) -> None:
+    if subprocess.run(_command(stage, *words), cwd=WORK / study, env=_environment()).returncode:
+        raise UserError(f"{study}: {stage} {' '.join(words)} failed, as said above")
 
 
 def _until(deadline: float, job: Job, stage: str) -> bool:
@@ -248,7 +251,7 @@ def _record(job: Job, times: dict[str, float]) -> None:
     table = pd.read_csv(prepared / "samples.csv")
     trained = sum(len(table) - count for count in table["fold"].value_counts()) * recipe.epochs
     write_json(
-        job.place / "provenance" / f"{job.dataset}-{job.model}.json",
+        _record_of(job),
         {
             **json.loads((job.place / "origin.json").read_text(encoding="utf-8")),
             "data": {path.name: sha256(path) for path in sorted(prepared.iterdir())},
@@ -264,6 +267,10 @@ def _record(job: Job, times: dict[str, float]) -> None:
     )
 
 
+def _record_of(job: Job) -> Path:
+    return job.place / "provenance" / f"{job.dataset}-{job.model}.json"
+
+
 def _driver() -> str:
     words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
@@ -271,14 +278,15 @@ def _driver() -> str:
 
 def _packed(job: Job) -> list[Path]:
     tuned = job.place / "data/tuned" / job.dataset / job.model
-    return [job.place / "params.yaml", job.place / "origin.json", job.place / PREPARED / job.dataset, tuned]
+    facts = job.place / "data/facts" / job.dataset
+    return [job.place / "params.yaml", job.place / "origin.json", job.place / PREPARED / job.dataset, facts, tuned]
 
 
 def _result(job: Job) -> list[Path]:
     return [
         job.place / SCORED / job.dataset / job.model,
         job.place / TRAINED / job.dataset / job.model / "history.csv",
-        job.place / "provenance" / f"{job.dataset}-{job.model}.json",
+        _record_of(job),
         *job.place.glob(f".state/*/{job.dataset}-{job.model}.csv"),
     ]
 
@@ -296,9 +304,11 @@ def _link_twins(folders: list[Path]) -> None:
 def _archive(target: Path, places: list[Path]) -> None:
     """Write the files, and those of the folders, under their paths in .state/lent; replaced in one step."""
     files = [f for p in places for f in ([p] if p.is_file() else sorted(f for f in p.rglob("*") if f.is_file()))]
-    with replacing(target) as draft, tarfile.open(draft, "w:xz") as archive:
+    draft = target.with_name(f".{target.name}.draft")
+    with tarfile.open(draft, "w:xz") as archive:
         for file in dict.fromkeys(files):
             archive.add(file, file.relative_to(WORK))
+    draft.replace(target)
 
 
 def _unpack(archives: list[Path]) -> None:
@@ -315,29 +325,33 @@ def _unpack(archives: list[Path]) -> None:
 def _partial(blocks: list[Block], target: Path) -> None:
     """The history of each finished fold of unfinished jobs, from the state that training has saved."""
     parts = []
-    for study in dict.fromkeys(_study(block) for block in blocks):
-        for path in sorted((WORK / study).glob(".state/train/*/fold*.pt")):
+    for job in (job for job in jobs(blocks) if not job.done):
+        epochs = params.load(job.place / "params.yaml").recipe.epochs
+        for path in sorted(job.place.glob(".state/train/*/fold*.pt")):
             state = torch.load(path, map_location="cpu", weights_only=True)
-            columns = ["epoch", "train_loss", "test_loss", "test_jaccard"]
-            history = pd.DataFrame(state["history"], columns=columns)
-            parts.append(history.assign(study=study, run=path.parent.name, fold=path.stem.removeprefix("fold")))
+            if state["names"][:2] == [job.dataset, job.model] and len(state["history"]) == epochs:
+                history = pd.DataFrame(state["history"], columns=[field.name for field in fields(Epoch)])
+                about = {"study": job.study, "dataset": job.dataset, "model": job.model}
+                parts.append(history.assign(fold=path.stem.removeprefix("fold"), **about))
     if parts:
         write_csv(target, pd.concat(parts))
 
 
 def _keep(study: str, target: Path, finished: list[Job]) -> None:
-    """Keep a study as results/<plan>/<study>, as `multiresunet.report.keep` keeps a run."""
+    """Keep a study's parameters, tables and figures, and where each job's result comes from."""
     place = WORK / study
-    command = [sys.executable, "-m", "multiresunet.report.keep", str(target.resolve())]
-    if subprocess.run(command, cwd=place, env=_environment()).returncode:
-        raise UserError(f"{study}: couldn't be kept, as said above")
-    records = {
-        f"{job.dataset}-{job.model}": json.loads(
-            (place / "provenance" / f"{job.dataset}-{job.model}.json").read_text(encoding="utf-8")
+    kept = [place / "params.yaml", *(place / "metrics").iterdir(), *(place / "reports/figures").glob("*.png")]
+    with replacing(target) as draft:
+        for path in sorted(kept):
+            shutil.copyfile(path, draft / path.name)
+        history = [place / TRAINED / job.dataset / job.model / "history.csv" for job in finished]
+        about = [{"dataset": job.dataset, "model": job.model} for job in finished]
+        write_csv(
+            draft / "history.csv",
+            pd.concat([pd.read_csv(path).assign(**names) for path, names in zip(history, about, strict=True)]),
         )
-        for job in finished
-    }
-    write_json(target / "machine.json", records)
+        records = {f"{job.dataset}-{job.model}": json.loads(_record_of(job).read_text("utf-8")) for job in finished}
+        write_json(draft / "provenance.json", records)
 
 
 def main() -> None:
