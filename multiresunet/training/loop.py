@@ -159,6 +159,7 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "losses": self.losses,
+            "names": list(self._names),
             "epoch": self.epoch,
             "step": self.step,
             "history": [astuple(line) for line in self.result.history],
