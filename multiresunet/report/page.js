@@ -101,7 +101,7 @@
 
     // what: -1 the input, 0 the truth, k the k-th model's mask; with error: where it differs from the truth.
     draw(canvas, { input, bits }, what, error) {
-      const context = canvas.getContext("2d");
+      const context = canvas.getContext("2d", { willReadFrequently: true });
       context.drawImage(input, 0, 0, this.width, this.height);
       if (what < 0) return;
       const image = context.getImageData(0, 0, this.width, this.height), pixels = image.data;
