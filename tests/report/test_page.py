@@ -124,9 +124,10 @@ def test_the_worst_comes_first_and_the_order_can_be_changed(opened: Browser, mad
     choose(opened, ".by", "1")
     choose(opened, ".order", "worst")
     assert opened.run(SHOWN) == ranked(made, MODELS[1])[0]
-    choose(opened, ".order", "disagreement")
     items = json.loads((made / "data/scores/nuclei/gallery.json").read_text())["items"]
-    assert opened.run(SHOWN) == max(items, key=lambda item: item["disagreement"])["sample"]
+    for order in ("disagreement", "distance"):
+        choose(opened, ".order", order)
+        assert opened.run(SHOWN) == max(items, key=lambda item: item[order])["sample"]
 
 
 @in_browser
@@ -198,7 +199,9 @@ def many(made: Path, folder: Path, count: int) -> Path:
     names = ("unet", "unet_respath", "unet_multires", "multiresunet")
     predicted = {name: ndimage.binary_dilation(masks, iterations=1 + i, axes=(1, 2)) for i, name in enumerate(names)}
     scores = [{"model": n, "sample": s, "jaccard_honest": rng.random()} for n in names for s in table["sample"]]
-    built = gallery.build(Prepared(images, masks.astype(np.uint8), table), predicted, pd.DataFrame(scores))
+    built = gallery.build(
+        Prepared(images, masks.astype(np.uint8), table), predicted, pd.DataFrame(scores), np.arange(20.0)
+    )
     items: list[dict[str, Any]] = [
         {**built["items"][i % 20], "sample": f"s{i}", "scores": rng.random(4).round(4).tolist()} for i in range(count)
     ]
@@ -236,7 +239,7 @@ def test_bits_of_many_models_go_into_colours() -> None:
     for count in (1, 7, 8, 23):
         predicted = {f"m{i}": rng.random((2, 16, 24)) < 0.5 for i in range(count)}
         scores = pd.DataFrame([{"model": m, "sample": s, "jaccard_honest": 0.5} for m in predicted for s in "ab"])
-        item = gallery.build(data, predicted, scores)["items"][1]
+        item = gallery.build(data, predicted, scores, np.zeros(2))["items"][1]
         pixels = np.asarray(decoded(item["masks"]))
         planes = [pixels] if count <= 7 else list(np.moveaxis(pixels, -1, 0))
         for bit, mask in enumerate([data.masks[1] > 0, *(p[1] for p in predicted.values())]):
