@@ -80,7 +80,9 @@ def evaluate(name: str) -> None:
             write_csv(draft / "classes.csv", of_all("classes.csv"))
         predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
-        write_json(draft / "gallery.json", gallery.build(data, predicted, learnt))
+        write_json(
+            draft / "gallery.json", gallery.build(data, predicted, learnt, evidence.distances.to_numpy(dtype=float))
+        )
     decisive = claims[claims["decisive"]]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 

@@ -32,7 +32,9 @@ def disagreement(predictions: list[NDArray[np.bool_]]) -> float:
     return float(np.mean(gaps)) if gaps else 0.0
 
 
-def build(data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame) -> dict[str, Any]:
+def build(
+    data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame, distances: NDArray[np.float64]
+) -> dict[str, Any]:
     """A data set's gallery, as plain values for JSON.
 
     Of a volume the slice with most foreground is shown; scores and disagreement are of all of it.
@@ -41,10 +43,11 @@ def build(data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd
         data: the prepared data set.
         predicted: each model's masks, N×(D×)H×W.
         images: each model's scores: model, sample, jaccard_honest.
+        distances: each image's to the training images, from `outliers.distance_to_training`.
 
     Returns:
         models: names; size: [width, height] of the pictures; items: one a sample, with sample, group, fold (from 1),
-        scores (of each model), disagreement, input (JPEG) and masks (PNG), both in base64.
+        scores (of each model), disagreement, distance, input (JPEG) and masks (PNG), both in base64.
 
     Raises:
         UserError: for more models than a pixel has bits.
@@ -64,6 +67,7 @@ def build(data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd
                 "fold": int(fold) + 1,
                 "scores": [round(float(scores.loc[sample, model]), 4) for model in models],
                 "disagreement": round(disagreement([masks[row] for masks in predicted.values()]), 4),
+                "distance": round(float(distances[row]), 4),
                 "input": _encoded(_shown(image).resize(size, Image.Resampling.BILINEAR), "JPEG", quality=72),
                 "masks": _encoded(_bits([truth, *predictions]).resize(size, Image.Resampling.NEAREST), "PNG"),
             }

@@ -74,7 +74,7 @@
 
     sort() {
       const way = this.order.value;
-      const key = way === "disagreement" ? (i) => -i.disagreement : way === "best" ? (i) => -this.score(i) : (i) => this.score(i);
+      const key = way === "disagreement" || way === "distance" ? (i) => -i[way] : way === "best" ? (i) => -this.score(i) : (i) => this.score(i);
       this.sorted = this.items.map((item) => [key(item), item]).sort((a, b) => a[0] - b[0] || (a[1].sample < b[1].sample ? -1 : 1)).map((pair) => pair[1]);
       this.tiles.forEach((tile) => tile.remove());
       this.tiles.clear();
@@ -101,7 +101,7 @@
 
     // what: -1 the input, 0 the truth, k the k-th model's mask; with error: where it differs from the truth.
     draw(canvas, { input, bits }, what, error) {
-      const context = canvas.getContext("2d");
+      const context = canvas.getContext("2d", { willReadFrequently: true });
       context.drawImage(input, 0, 0, this.width, this.height);
       if (what < 0) return;
       const image = context.getImageData(0, 0, this.width, this.height), pixels = image.data;
@@ -126,7 +126,7 @@
         tile.className = "tile"; tile.tabIndex = -1; tile.style.left = index * TILE + "px"; tile.title = item.sample;
         tile.setAttribute("aria-current", index === this.at);
         canvas.width = this.width; canvas.height = this.height;
-        label.textContent = this.order.value === "disagreement" ? "±" + item.disagreement.toFixed(2) : this.score(item).toFixed(2);
+        label.textContent = (this.order.value === "disagreement" ? item.disagreement : this.score(item)).toFixed(2);
         tile.append(canvas, label);
         tile.onclick = () => this.go(index);
         this.tiles.set(index, tile);

@@ -351,6 +351,22 @@ def test_all_together() -> None:
     pd.testing.assert_frame_equal(claims, comparison.claims(found, ["b", "a"], {}, prepared, settings))
 
 
+def test_a_network_that_has_learnt_nothing_in_one_fold_is_objected_to() -> None:
+    data = squares()
+    poor = blurred(data, 1, 0)
+    poor[FOLDS == 2] = False
+    nothing = dict.fromkeys(("everything foreground", "Otsu threshold"), np.ones(data.masks.shape, dtype=bool))
+    found = evidence(data, {"a": blurred(data, 1, 0), "b": poor, **nothing})
+    assert found.unlearnt(["a"], 0.02) == ""
+    assert found.unlearnt(["a", "b"], 0.02) == "b hardly beats what learns nothing in 1 of 5 folds"
+    settings = EVALUATE.model_copy(update={"references": ["b"]})
+    claims = comparison.claims(found, ["b", "a"], {}, comparison.bench_of(found.of("a"), settings, 0), settings)
+    decisive = claims[claims["decisive"]].set_index("claim")
+    assert set(decisive.loc[["epochs", "perturbations"], "verdict"]) == {UNTOLD}
+    objected = decisive["reason"].str.contains("learns nothing")
+    assert objected.to_dict() == {"epochs": True, "faint": False, "perturbations": True, "outliers": False}
+
+
 def test_a_single_model_has_nobody_to_be_held_against() -> None:
     data = squares()
     found = evidence(data, {"a": blurred(data, 1, 0), "b": blurred(data, 1, 0)})

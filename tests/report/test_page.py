@@ -1,0 +1,257 @@
+"""The page in a browser: it sorts, walks, changes its theme and prints, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from scipy import ndimage
+
+from multiresunet.data.arrays import Prepared
+from multiresunet.evaluation import gallery
+from multiresunet.nets import NetworkSpec, build
+from multiresunet.report import page
+from multiresunet.training import checkpoint
+from stages.evaluate import evaluate
+from stages.report import report
+from stages.score import score
+from tests.conftest import discs
+from tests.report.chromium import BINARY, Browser
+
+MODELS = ("unet", "multiresunet")
+in_browser = pytest.mark.skipif(BINARY is None, reason="no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which two networks, fresh from their initial weights, were scored, compared and reported."""
+    folder = tmp_path_factory.mktemp("page")
+    tree = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
+    tree["run"] = {"datasets": ["nuclei"], "models": list(MODELS), "recipe": "quick"}
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    data = discs(15, (32, 32), 1, 3)
+    prepared = folder / "data/prepared/nuclei"
+    prepared.mkdir(parents=True)
+    np.save(prepared / "images.npy", data.images)
+    np.save(prepared / "masks.npy", data.masks)
+    data.table.to_csv(prepared / "samples.csv", index=False)
+    (folder / "data/facts/nuclei").mkdir(parents=True)
+    (folder / "data/facts/nuclei/validation.json").write_text("[]")
+    for model in MODELS:
+        trained = folder / "data/trained/nuclei" / model
+        trained.mkdir(parents=True)
+        spec = NetworkSpec(model, 2, 1, filters=6)
+        for fold in range(3):
+            for which in ("best", "last"):
+                checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build(spec).state_dict())
+        lines = [{"fold": f, "epoch": e, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
+        pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
+    with contextlib.chdir(folder):
+        for model in MODELS:
+            score("nuclei", model)
+        evaluate("nuclei")
+        report()
+    yield folder
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser of its own for each test."""
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, made: Path) -> Browser:
+    """The page, with its first gallery in view."""
+    browser.open(made / "reports/index.html")
+    browser.run("document.querySelector('.gallery').scrollIntoView()")
+    browser.until(SHOWN)
+    return browser
+
+
+SHOWN = "document.querySelector('.gallery').dataset.sample"
+
+
+def ranked(made: Path, by: str = "mean") -> list[str]:
+    """Samples from worst to best."""
+    images = pd.read_csv(made / "data/scores/nuclei/images.csv")
+    table = images.pivot_table(index="sample", columns="model", values="jaccard_honest")[list(MODELS)]
+    scores = table.mean(axis=1) if by == "mean" else table[by]
+    return list(scores.round(4).sort_values(kind="stable").index)
+
+
+def choose(browser: Browser, select: str, value: str) -> None:
+    browser.run(f"(() => {{ const s = document.querySelector('{select}'); s.value = {value!r}; s.onchange(); }})()")
+
+
+@in_browser
+def test_nothing_is_asked_for_and_nothing_complains(opened: Browser, made: Path) -> None:
+    assert opened.run("document.title") == "MultiResUNet, measured"
+    opened.until("[...document.querySelectorAll('.viewer canvas')].length", lambda n: n == 6)
+    assert opened.requests() == [(made / "reports/index.html").resolve().as_uri()]
+    assert opened.complaints() == []
+
+
+@in_browser
+def test_a_complaint_would_be_heard(opened: Browser) -> None:
+    opened.run(
+        "(() => { const i = new Image(); i.src = 'https://example.org/x.png'; setTimeout(() => nobody(), 0); })()"
+    )
+    opened.until("new Promise((done) => setTimeout(() => done(1), 200))")
+    told = json.dumps(opened.complaints())
+    assert "Content Security Policy" in told
+    assert "nobody is not defined" in told
+
+
+@in_browser
+def test_the_worst_comes_first_and_the_order_can_be_changed(opened: Browser, made: Path) -> None:
+    worst = ranked(made)
+    assert opened.run(SHOWN) == worst[0]
+    choose(opened, ".order", "best")
+    assert opened.run(SHOWN) == worst[-1]
+    choose(opened, ".by", "1")
+    choose(opened, ".order", "worst")
+    assert opened.run(SHOWN) == ranked(made, MODELS[1])[0]
+    items = json.loads((made / "data/scores/nuclei/gallery.json").read_text())["items"]
+    for order in ("disagreement", "distance"):
+        choose(opened, ".order", order)
+        assert opened.run(SHOWN) == max(items, key=lambda item: item[order])["sample"]
+
+
+@in_browser
+def test_arrow_keys_walk_and_stop_at_the_ends(opened: Browser, made: Path) -> None:
+    worst = ranked(made)
+    for expected in worst[1:4]:
+        opened.press("ArrowRight")
+        assert opened.until(SHOWN, lambda name, e=expected: name == e)
+    for expected in (worst[2], worst[1], worst[0], worst[0]):
+        opened.press("ArrowLeft")
+        assert opened.until(SHOWN, lambda name, e=expected: name == e)
+
+
+@in_browser
+def test_the_pictures_are_those_of_the_sample(opened: Browser, made: Path) -> None:
+    data = Prepared.open(made / "data/prepared/nuclei")
+    row = list(data.table["sample"]).index(opened.run(SHOWN))
+    script = """(() => { const c = document.querySelectorAll('.viewer canvas')[1];
+        return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0); })()"""
+    truth = (data.masks[row].ravel() * 255).tolist()
+    opened.until(script, lambda pixels: pixels == truth)
+
+
+@in_browser
+def test_the_theme_can_be_chosen(opened: Browser) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    seen = {}
+    for _ in range(3):
+        opened.run("document.getElementById('theme').click()")
+        seen[opened.run("document.documentElement.dataset.theme || 'auto'")] = opened.run(ground)
+    assert set(seen) == {"auto", "light", "dark"}
+    assert seen["light"] == "rgb(255, 255, 255)"
+    assert seen["dark"] != seen["light"]
+
+
+@in_browser
+def test_it_prints(opened: Browser) -> None:
+    pdf = base64.b64decode(opened.call("Page.printToPDF", printBackground=True)["data"])
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type/Page") >= 2
+    assert len(pdf) > 30_000
+
+
+@in_browser
+def test_two_thousand_images_stay_few_on_the_page(browser: Browser, made: Path, tmp_path: Path) -> None:
+    page_of_many = many(made, tmp_path, 2000)
+    browser.open(page_of_many)
+    browser.run("document.querySelector('.gallery').scrollIntoView()")
+    browser.until(SHOWN)
+    for share in (0.3, 0.9, 1.0, 0.5):
+        browser.run(
+            f"(() => {{ const s = document.querySelector('.strip'); s.scrollLeft = s.scrollWidth * {share}; }})()"
+        )
+        browser.until("document.querySelectorAll('.tile').length", lambda n: 5 < n < 60)
+        top = "c.getContext('2d').getImageData(0, 0, c.width, 1).data[3]"
+        drawn = f"[...document.querySelectorAll('.tile canvas')].every((c) => {top} === 255)"
+        browser.until(drawn)
+    assert browser.run("document.querySelector('.where').textContent") == "1 of 2000"
+    assert browser.complaints() == []
+
+
+def many(made: Path, folder: Path, count: int) -> Path:
+    """The page with a gallery of `count` images of 128×128 in colour, and four models."""
+    rng = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(20, 4, 128, 128)), (0, 0, 4, 4))
+    images = np.clip(smooth[:, :3] * 1500 + 128 + rng.normal(0, 10, (20, 3, 128, 128)), 0, 255).astype(np.uint8)
+    masks = smooth[:, 3] > 0.02
+    table = pd.DataFrame({"sample": [f"s{i}" for i in range(20)], "group": "", "fold": 0})
+    names = ("unet", "unet_respath", "unet_multires", "multiresunet")
+    predicted = {name: ndimage.binary_dilation(masks, iterations=1 + i, axes=(1, 2)) for i, name in enumerate(names)}
+    scores = [{"model": n, "sample": s, "jaccard_honest": rng.random()} for n in names for s in table["sample"]]
+    built = gallery.build(
+        Prepared(images, masks.astype(np.uint8), table), predicted, pd.DataFrame(scores), np.arange(20.0)
+    )
+    items: list[dict[str, Any]] = [
+        {**built["items"][i % 20], "sample": f"s{i}", "scores": rng.random(4).round(4).tolist()} for i in range(count)
+    ]
+    text = (made / "reports/index.html").read_text()
+    original = (made / "data/scores/nuclei/gallery.json").read_text().replace("<", "\\u003c")
+    assert original in text
+    (folder / "many.html").write_text(text.replace(original, json.dumps({**built, "items": items})))
+    return folder / "many.html"
+
+
+def test_every_table_can_be_saved_and_every_figure_says_where_it_is_from(made: Path) -> None:
+    text = (made / "reports/index.html").read_text()
+    figures, tables = text.count("<figure"), text.count('<table class="verdicts">') + text.count("<thead>")
+    assert figures == 1 + 6
+    assert text.count("Commit ") >= figures
+    assert text.count('download="') == 3 * text.count('class="save"')
+    assert text.count('class="save"') >= tables - 2  # the one of verdicts counts twice
+    assert "data:text/csv" in text
+
+
+def test_the_page_is_the_same_again(made: Path) -> None:
+    before = (made / "reports/index.html").read_bytes()
+    with contextlib.chdir(made):
+        page.render()
+    assert (made / "reports/index.html").read_bytes() == before
+
+
+def test_bits_of_many_models_go_into_colours() -> None:
+    rng = np.random.default_rng(1)
+    data = Prepared(
+        rng.integers(0, 255, (2, 1, 16, 24), dtype=np.uint8),
+        rng.integers(0, 2, (2, 16, 24), dtype=np.uint8),
+        pd.DataFrame({"sample": ["a", "b"], "group": "", "fold": 0}),
+    )
+    for count in (1, 7, 8, 23):
+        predicted = {f"m{i}": rng.random((2, 16, 24)) < 0.5 for i in range(count)}
+        scores = pd.DataFrame([{"model": m, "sample": s, "jaccard_honest": 0.5} for m in predicted for s in "ab"])
+        item = gallery.build(data, predicted, scores, np.zeros(2))["items"][1]
+        pixels = np.asarray(decoded(item["masks"]))
+        planes = [pixels] if count <= 7 else list(np.moveaxis(pixels, -1, 0))
+        for bit, mask in enumerate([data.masks[1] > 0, *(p[1] for p in predicted.values())]):
+            np.testing.assert_array_equal(planes[bit // 8] >> (bit % 8) & 1, mask)
+
+
+def decoded(text: str) -> Any:
+    return Image.open(io.BytesIO(base64.b64decode(text)))
+
+
+def test_disagreement_by_hand() -> None:
+    one, two = np.array([[1, 1, 0]], dtype=bool), np.array([[0, 1, 1]], dtype=bool)
+    assert gallery.disagreement([one]) == 0
+    assert gallery.disagreement([one, two]) == pytest.approx(2 / 3)
+    assert gallery.disagreement([one, one, two]) == pytest.approx(4 / 9)
