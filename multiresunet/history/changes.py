@@ -98,6 +98,8 @@ def _of_table(name: str, old_text: str | None, new_text: str | None) -> Iterator
     columns = [column for column in dict.fromkeys([*new.columns, *old.columns]) if column not in keys]
     scores = [c for c in columns if not any(c.endswith(a) and c.removesuffix(a) in columns for a in AUXILIARY)]
     for key in dict.fromkeys([*after, *before]):
+        if not scores and (key in before) != (key in after):  # a table of names alone
+            yield Change(name, key, "row", *(("there", None) if key in before else (None, "there")))
         for column in scores:
             was, now = before.get(key, {}).get(column), after.get(key, {}).get(column)
             if was != now:

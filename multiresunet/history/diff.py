@@ -88,7 +88,7 @@ class Diff:
             text = _table(("row", "score", "old", "new", "difference", "95 % interval of old"), rows)
             if len(cells) > MOST:
                 text += f"\n\nand {len(cells) - MOST} more"
-            yield _folded(f"metrics/{name}.csv: {len(cells)} {'other ' if shown else ''}changes", text)
+            yield _folded(f"metrics/{name}.csv, {'other ' if shown else ''}changes: {len(cells)}", text)
 
     def picture(self, path: Path, most: int = 12) -> bool:
         """Draw the rows whose score changed most, old beside new, as PNG; False if there is none to draw."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
     """The environment with one server for all tests: each flow would start its own in ten seconds."""
+    with serving(settings) as (environment, _):
+        yield environment
+
+
+@contextmanager
+def serving(settings: dict[str, str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
+    """A Prefect server, and the environment that names it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -37,7 +45,7 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
             assert server.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        yield settings | {"PREFECT_API_URL": url}
+        yield settings | {"PREFECT_API_URL": url}, server
     finally:
         server.terminate()
         server.wait()

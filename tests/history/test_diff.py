@@ -154,6 +154,13 @@ def test_tables_whose_columns_changed_are_compared_by_what_they_share(repo: Path
     assert cells["claims", ("murphy", "fewer epochs"), "verdict"] == ("holds", None)
 
 
+def test_a_row_more_is_seen_even_if_it_has_no_other_columns(repo: Path) -> None:
+    commit(repo, "a", **{"metrics/names.csv": "dataset,score\nmurphy,1\n"})
+    commit(repo, "b", **{"metrics/names.csv": "dataset,score\nmurphy,1\nmurphy,2\n"})
+    [cell] = of_tables(Tree("a"), Tree("b"))
+    assert (cell.key, cell.old, cell.new) == (("murphy", "2"), None, "there")
+
+
 def test_it_says_which_parameters_data_and_code_changed(repo: Path) -> None:
     commit(
         repo,

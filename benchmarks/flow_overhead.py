@@ -1,0 +1,117 @@
+"""What the flow costs: `python benchmarks/flow_overhead.py [--json]`.
+
+Two figures, each beside what it's compared with, from one run on this machine:
+
+- efficiency on two slots: twelve independent stages of 20 s, and one that needs them; ideal is 6 · 20 s
+- overhead over `dvc repro` when 30 stages are up to date: the whole command, minus the whole of `dvc repro`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 20
+STAGES = 12
+UP_TO_DATE = 30
+
+
+def project(folder: Path, stages: int, seconds: float) -> dict[str, str]:
+    """Write a DVC project of `stages` that sleep, and `report`, which needs them all; its environment."""
+    names = [f"s{number:02}" for number in range(stages)]
+    files = {
+        ".gitignore": "/data/\n",
+        "params.yaml": json.dumps({"run": {"datasets": names}}),
+        "dvc.yaml": """
+stages:
+  train:
+    matrix: {dataset: "${run.datasets}"}
+    cmd: python -m stages.sleep ${item.dataset}
+    deps: [stages/sleep.py]
+    outs: ["data/trained/${item.dataset}"]
+  report:
+    cmd: mkdir -p metrics && ls data/trained > metrics/summary.csv
+    deps: [data/trained]
+    outs: [metrics/summary.csv: {cache: false}]
+""",
+        "stages/__init__.py": "",
+        "stages/fetch.py": "",
+        "stages/sleep.py": f"""
+import sys, time
+from pathlib import Path
+time.sleep({seconds})
+Path("data/trained").mkdir(parents=True, exist_ok=True)
+Path("data/trained", sys.argv[1]).write_text(sys.argv[1])
+""",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(ROOT),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+    return environment
+
+
+def timed(folder: Path, environment: dict[str, str], *words: str) -> float:
+    """Seconds that `python -m WORDS` takes."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def measure() -> dict[str, float]:
+    """Both figures, and what they're made of, in seconds."""
+    with tempfile.TemporaryDirectory() as name:
+        busy = Path(name, "busy")
+        environment = project(busy, STAGES, SECONDS)
+        flow = timed(busy, environment, "flows.pipeline", "--slots", "2")
+        idle = Path(name, "idle")
+        environment = project(idle, UP_TO_DATE, 0)
+        first = timed(idle, environment, "dvc", "repro")
+        repro = timed(idle, environment, "dvc", "repro")
+        again = timed(idle, environment, "flows.pipeline")
+    ideal = SECONDS * STAGES / 2
+    return {
+        "ideal_s": ideal,
+        "flow_s": flow,
+        "efficiency": ideal / flow,
+        "first_repro_s": first,
+        "repro_s": repro,
+        "flow_up_to_date_s": again,
+        "overhead_s": again - repro,
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    words = parser.parse_args()
+    found = measure()
+    if words.json:
+        print(json.dumps({name: round(value, 3) for name, value in found.items()}, indent=2))
+        return
+    print(
+        f"{STAGES} stages of {SECONDS} s on two slots: {found['flow_s']:.1f} s, ideal {found['ideal_s']:.0f} s;",
+        end=" ",
+    )
+    print(f"efficiency {found['efficiency']:.2f}")
+    print(f"{UP_TO_DATE} stages up to date: flow {found['flow_up_to_date_s']:.1f} s, ", end="")
+    print(f"`dvc repro` {found['repro_s']:.1f} s; overhead {found['overhead_s']:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

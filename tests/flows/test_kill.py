@@ -1,0 +1,175 @@
+"""SIGKILL at random moments, of the flow, of Prefect's server or of a deployment's worker; then starting again."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import small
+from tests.flows.conftest import serving
+
+pytestmark = pytest.mark.slow
+STAGES = ["fetch a", "fetch b", "train a", "train b"]
+# Each start and each end of a stage leaves a line where nothing is tidied up.
+DIARY = """
+import os, sys, time
+def note(what):
+    with open({path!r}, "a") as file:
+        file.write(f"{{what}} {stage} {{sys.argv[1]}}\\n")
+        file.flush()
+if sys.argv[1] != "--check":
+    note("begin")
+    time.sleep({seconds})
+"""
+
+
+def keep_diary(folder: Path, diary: Path, seconds: float) -> None:
+    """Let stages of a project take `seconds` and note when they begin and end."""
+    for stage in ("fetch", "train"):
+        script = folder / f"stages/{stage}.py"
+        head = DIARY.format(path=str(diary), stage=stage, seconds=seconds)
+        script.write_text(head + script.read_text() + '\nif sys.argv[1] != "--check":\n    note("end")\n')
+
+
+def ours(folder: Path) -> list[psutil.Process]:
+    """All processes that work in a folder, wherever they come from."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def start(project: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (project.parent / "log").open("a") as log:
+        command = [sys.executable, "-m", "flows.pipeline", "--slots", "2"]
+        return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+
+
+def check(project: Path, reproduced: Path, diary: Path, kills: int) -> None:
+    """All is made, as an undisturbed run makes it; what had ended wasn't repeated but for what was being recorded."""
+    lines = diary.read_text().splitlines()
+    for stage in STAGES:
+        assert f"end {stage}" in lines
+    ends = sum(line.startswith("end ") for line in lines)
+    # A kill can come after a stage's last word and before DVC has noted it; two run side by side.
+    assert ends <= len(STAGES) + 2 * kills
+    begins = sum(line.startswith("begin ") for line in lines)
+    assert begins <= len(STAGES) + 2 * kills
+    assert (project / "metrics/summary.csv").read_bytes() == (reproduced / "metrics/summary.csv").read_bytes()
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=project, capture_output=True, text=True)
+    assert "up to date" in status.stdout
+    assert ours(project) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_flow_killed_five_times_ends_as_if_undisturbed(
+    project: Path, reproduced: Path, environment: dict[str, str], seed: int
+) -> None:
+    diary = project.parent / "diary"
+    keep_diary(project, diary, 1.5)
+    moments = random.Random(seed)
+    for _ in range(5):
+        flow = start(project, environment)
+        begun = len(diary.read_text()) if diary.exists() else 0
+        deadline = time.monotonic() + 60
+        # Most of a run's start is imports, in which nothing can be lost; let half of the kills come later.
+        while moments.random() < 0.9 and time.monotonic() < deadline and flow.poll() is None:
+            if diary.exists() and len(diary.read_text()) > begun:
+                break
+            time.sleep(0.2)
+        time.sleep(moments.uniform(0, 3))
+        flow.kill()
+        flow.wait()
+    time.sleep(1)
+    last = start(project, environment)
+    assert last.wait(300) == 0, (project.parent / "log").read_text()
+    check(project, reproduced, diary, kills=5)
+
+
+def test_a_killed_flow_leaves_nothing_even_its_own_server(project: Path, settings: dict[str, str]) -> None:
+    diary = project.parent / "diary"
+    keep_diary(project, diary, 60)
+    flow = start(project, settings)
+    deadline = time.monotonic() + 150
+    while not diary.exists():
+        assert flow.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    family = psutil.Process(flow.pid).children(recursive=True)
+    assert any("uvicorn" in process.cmdline() for process in family)
+    flow.kill()
+    flow.wait()
+    left = psutil.wait_procs(family, timeout=30)[1]
+    assert not [process.cmdline() for process in left if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_server_killed_and_started_again_loses_no_stage(
+    project: Path, reproduced: Path, settings: dict[str, str]
+) -> None:
+    diary = project.parent / "diary"
+    keep_diary(project, diary, 2)
+    kills = 0
+    with serving(settings) as (environment, server):
+        flow = start(project, environment)
+        while not diary.exists() and flow.poll() is None:
+            time.sleep(0.1)
+        server.kill()
+        server.wait()
+        kills += 1
+        flow.wait(240)  # to its end, or to an error that says that nobody answers
+    with serving(settings) as (environment, _):
+        assert start(project, environment).wait(300) == 0, (project.parent / "log").read_text()
+    check(project, reproduced, diary, kills)
+
+
+def test_a_deployments_worker_killed_and_started_again_loses_no_run(
+    project: Path, reproduced: Path, settings: dict[str, str], repository: Path
+) -> None:
+    diary = project.parent / "diary"
+    keep_diary(project, diary, 3)
+    shutil.copy(repository / "prefect.yaml", project)
+    (project / "flows").symlink_to(repository / "flows")
+    small.commit(project, settings)
+    log = (project.parent / "log").open("a")
+    with serving(settings) as (environment, _):
+
+        def prefect(*words: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+            return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+
+        assert prefect("work-pool", "create", "machine", "--type", "process").wait(120) == 0
+        assert prefect("deploy", "--name", "on-demand").wait(120) == 0
+        worker = prefect("worker", "start", "--pool", "machine")
+        try:
+            assert prefect("deployment", "run", "pipeline/on-demand").wait(120) == 0
+            deadline = time.monotonic() + 180
+            while not diary.exists():
+                assert time.monotonic() < deadline, (project.parent / "log").read_text()
+                time.sleep(0.2)
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait()
+            worker = prefect("worker", "start", "--pool", "machine")
+            while diary.read_text().count("end ") < len(STAGES) or not (project / "metrics/summary.csv").exists():
+                assert time.monotonic() < deadline + 120, (project.parent / "log").read_text()
+                time.sleep(0.5)
+        finally:
+            worker.terminate()
+            worker.wait(60)
+        # The run's own process goes on without its worker; what comes next waits for its end.
+        assert start(project, environment).wait(300) == 0
+    log.close()
+    assert diary.read_text().count("begin ") == len(STAGES)
+    check(project, reproduced, diary, kills=0)
