@@ -569,6 +569,7 @@ class Machine(Strict):
     """How training uses the machine. No result depends on it, so it may be left out and makes no stage stale."""
 
     save_every: PositiveFloat = 120.0
+    heartbeat: PositiveInt = 30
 
 
 class Params(Strict):

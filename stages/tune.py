@@ -1,7 +1,11 @@
-"""tune DATASET MODEL: for a tuned model, search its numbers for each fold on that fold's training images."""
+"""tune DATASET MODEL [--worker]: for a tuned model, search its numbers for each fold on that fold's training images.
+
+With MULTIRESUNET_STUDIES set to a PostgreSQL URL, the studies lie there, and any number of `--worker` processes help.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +14,8 @@ from multiresunet import params
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
 from stages.running import PREPARED, STATE, TUNED, run
+
+STUDIES = "MULTIRESUNET_STUDIES"
 
 if TYPE_CHECKING:
     from multiresunet.tuning.study import Study
@@ -20,8 +26,10 @@ def tune(*words: str) -> None:
     match words:
         case [name, model]:
             search(params.load(), name, model)
+        case [name, model, "--worker"]:
+            work_along(params.load(), name, model)
         case _:
-            raise UserError(f"usage: python -m stages.tune DATASET MODEL (got {' '.join(words)!r})")
+            raise UserError(f"usage: python -m stages.tune DATASET MODEL [--worker] (got {' '.join(words)!r})")
 
 
 def search(loaded: params.Params, name: str, model: str) -> None:
@@ -34,18 +42,33 @@ def search(loaded: params.Params, name: str, model: str) -> None:
             write_json(draft / "best.json", {})
         return
     # Imported here, since most models have nothing to tune and torch takes seconds.
-    from multiresunet.tuning import outputs, state
+    from multiresunet.tuning import outputs, state, workers
     from multiresunet.tuning.study import run_alone
 
     key = key_of(loaded, name, model)
     saved = STATE / "tune" / f"{name}-{model}"
-    found = [
-        (study, run_alone(study, saved / key / f"{study.names[-1]}.json", outputs.reporter(study)))
-        for study in studies(loaded, name, model)
-    ]
+    if url := os.environ.get(STUDIES):
+        found = workers.work(studies(loaded, name, model), url, key, loaded.machine.heartbeat, outputs.say)
+    else:
+        found = [
+            (study, run_alone(study, saved / key / f"{study.names[-1]}.json", outputs.say))
+            for study in studies(loaded, name, model)
+        ]
     with replacing(TUNED / name / model) as draft:
         outputs.write(draft, found, loaded.tune.select, loaded.recipe.folds.count)
     state.forget(saved)
+
+
+def work_along(loaded: params.Params, name: str, model: str) -> None:
+    """Finish trials until there are none left; the process without `--worker` writes the outputs."""
+    from multiresunet.tuning import outputs, workers
+
+    if not loaded.models[model].tuned:
+        raise UserError(f"model {model} isn't tuned; there is nothing to work on")
+    url = os.environ.get(STUDIES)
+    if not url:
+        raise UserError(f"--worker needs {STUDIES}, the URL of the PostgreSQL database that the workers share")
+    workers.work(studies(loaded, name, model), url, key_of(loaded, name, model), loaded.machine.heartbeat, outputs.say)
 
 
 def studies(loaded: params.Params, name: str, model: str) -> list[Study]:

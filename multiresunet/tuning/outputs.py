@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,12 +45,7 @@ def write(draft: Path, found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rul
     write_json(draft / "best.json", best(trials, list(found[0][0].space.own), folds))
 
 
-def reporter(study: Study) -> Callable[[Numbers], None]:
-    """Prints a line for each trial that is finished."""
-
-    def say(row: Numbers) -> None:
-        varied = [key for key in row if key in study.space.distributions]
-        numbers = ", ".join(f"{key} {row[key]:.4g}" for key in varied)
-        print(f"{study.name} trial {row['trial']}: {numbers}: Jaccard {row['score']:.3f} ({row['state']})", flush=True)
-
-    return say
+def say(study: Study, row: Numbers) -> None:
+    """Print a line about a trial that is finished."""
+    numbers = ", ".join(f"{key} {row[key]:.4g}" for key in row if key in study.space.distributions)
+    print(f"{study.name} trial {row['trial']}: {numbers}: Jaccard {row['score']:.3f} ({row['state']})", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class Study:
         """Inner epochs of a trial."""
         return max(1, round(self.recipe.epochs * self.tune.epochs_share))
 
+    @property
+    def limit(self) -> float:
+        """Seconds of training after which no other trial begins."""
+        return math.inf if self.tune.minutes is None else 60 * self.tune.minutes
+
     def cost(self, numbers: Numbers) -> Cost:
         """Multiply-adds for one of the data set's images, and parameters, of the network with these numbers."""
         return cost_of(with_numbers(self.spec, self.recipe, numbers)[0], tuple(self.data.masks.shape[1:]))
@@ -134,7 +140,7 @@ class Study:
             return score(network.to(self.device), feed, self.validation, recipe.batch, self.threshold, loss)[1]
 
     def row(self, trial: FrozenTrial) -> Numbers:
-        """A finished trial as a line of trials.csv; a pruned one has the score that it was pruned at."""
+        """A trial as a line of trials.csv; a pruned one has the score that it was pruned at, one given up has none."""
         numbers = self.space.numbers(trial.params)
         cost = self.cost(numbers)
         return {
@@ -143,7 +149,7 @@ class Study:
             "state": trial.state.name.lower(),
             **numbers,
             "epochs": trial.last_step or 0,
-            "score": _score(trial),
+            "score": _score(trial) if trial.state in FINISHED else None,
             "standard_error": trial.user_attrs.get("standard_error"),
             "multiply_adds": cost.multiply_adds,
             "parameters": cost.parameters,
@@ -234,6 +240,11 @@ def number_of(trial: optuna.Trial | FrozenTrial) -> int:
     return int(trial.user_attrs.get(NUMBER, trial.number))
 
 
+def seconds_of(trials: Sequence[FrozenTrial]) -> float:
+    """What finished trials have taken, added up."""
+    return float(sum(trial.user_attrs.get("seconds", 0.0) for trial in trials))
+
+
 class Sampler(optuna.samplers.BaseSampler):
     """TPE for the score alone, or for score and cost together; trial 0 is the model's own values.
 
@@ -285,20 +296,21 @@ class Sampler(optuna.samplers.BaseSampler):
         raise AssertionError(param_name)
 
 
-def run_alone(study: Study, saved: Path, on_trial: Callable[[Numbers], None] = lambda _: None) -> Sequence[FrozenTrial]:
+def run_alone(
+    study: Study, saved: Path, on_trial: Callable[[Study, Numbers], None] = lambda *_: None
+) -> list[FrozenTrial]:
     """Run the study in this process, going on from what `saved` holds of it; the finished trials, in their order.
 
     A trial that was cut off is trained again from its beginning.
     """
     running = study.create()
     running.add_trials(state.load(saved, study.space.distributions))
-    limit = float("inf") if study.tune.minutes is None else 60 * study.tune.minutes
     while len(running.trials) < study.tune.trials:
-        if sum(trial.user_attrs["seconds"] for trial in running.trials) >= limit:
+        if seconds_of(running.trials) >= study.limit:
             break
         running.optimize(study.objective, n_trials=1)
         state.save(saved, running.trials)
-        on_trial(study.row(running.trials[-1]))
+        on_trial(study, study.row(running.trials[-1]))
     return running.trials
 
 

@@ -119,5 +119,5 @@ def test_a_shared_study_speaks_for_all_folds(tuned: Any) -> None:
 
 @pytest.mark.parametrize("words", [(), ("discs",), ("discs", "tuned", "--wroker")])
 def test_wrong_words_are_answered_with_the_usage(words: tuple[str, ...]) -> None:
-    with pytest.raises(UserError, match=r"usage: python -m stages\.tune DATASET MODEL"):
+    with pytest.raises(UserError, match=r"usage: python -m stages\.tune DATASET MODEL \[--worker\]"):
         tune(*words)
