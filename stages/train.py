@@ -80,13 +80,15 @@ class Shown:
     """Shows loss and Jaccard index in a progress bar."""
 
     def __init__(self, title: str, progress: Progress, epochs: int) -> None:
-        self._title, self._progress = title, progress
+        self._title, self._progress, self._epochs = title, progress, epochs
         self._task = progress.add_task(title, total=epochs)
 
     def __call__(self, line: Epoch) -> None:
         """Take note of an epoch that has ended."""
         text = f"{self._title}  loss {line.train_loss:.3f}  Jaccard {line.test_jaccard:.3f}"
         self._progress.update(self._task, completed=line.epoch, description=text)
+        if not self._progress.console.is_terminal:  # the flow reads from its log how far a stage is
+            print(f"{text}  epoch {line.epoch}/{self._epochs}", flush=True)
 
 
 if __name__ == "__main__":

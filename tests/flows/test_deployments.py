@@ -1,0 +1,114 @@
+"""prefect.yaml on a real server: what it declares, and a schedule that fires by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from flows.pipeline import pipeline
+from flows.retrain import retrain
+from tests import small
+from tests.flows.conftest import serving
+
+CRON = '{cron: "0 2 * * *", timezone: UTC, slug: nightly}'
+
+
+def declared(repository: Path) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in yaml.safe_load((repository / "prefect.yaml").read_text())["deployments"]}
+
+
+def test_every_deployment_names_a_flow_its_pool_and_known_parameters(repository: Path) -> None:
+    found = declared(repository)
+    assert {"nightly", "on-demand", "retrain"} < found.keys()
+    flows = {"flows/pipeline.py:pipeline": pipeline, "flows/retrain.py:retrain": retrain}
+    pools = {"": "machine", "docker": "containers", "kubernetes": "cluster"}
+    for name, each in found.items():
+        flow = flows[each["entrypoint"]]
+        flow.validate_parameters(each.get("parameters", {}))
+        kind = next((kind for kind in ("docker", "kubernetes") if name.endswith(kind)), "")
+        assert each["work_pool"]["name"] == pools[kind]
+
+
+@pytest.mark.slow
+def test_a_schedule_fires_by_itself_and_shows_its_artifacts(
+    tmp_path: Path, settings: dict[str, str], repository: Path
+) -> None:
+    project = tmp_path / "project"
+    small.create(project, settings)
+    text = (repository / "prefect.yaml").read_text()
+    assert CRON in text
+    text = text.replace(CRON, '{cron: "* * * * *", timezone: UTC, slug: nightly}')
+    (project / "prefect.yaml").write_text(text.replace("{commit: origin/main, push: true}", "{}"))
+    (project / "flows").symlink_to(repository / "flows")
+    small.commit(project, settings)
+    with serving(settings) as (environment, _), (tmp_path / "log").open("w") as log:
+
+        def prefect(*words: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+            return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+
+        def ask(what: str, **words: Any) -> list[dict[str, Any]]:
+            answer = httpx.post(f"{environment['PREFECT_API_URL']}/{what}/filter", json=words, timeout=60)
+            found: list[dict[str, Any]] = answer.raise_for_status().json()
+            return found
+
+        assert prefect("work-pool", "create", "machine", "--type", "process").wait(120) == 0
+        assert prefect("deploy", "--name", "nightly", "--name", "retrain").wait(120) == 0
+        worker = prefect("worker", "start", "--pool", "machine")
+        try:
+            deadline = time.monotonic() + 300
+            done: list[dict[str, Any]] = []
+            while not done:
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(1)
+                done = ask("flow_runs", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
+        finally:
+            worker.terminate()
+            worker.wait(60)
+        [run] = done[:1]
+        assert run["auto_scheduled"]
+        shown = ask("artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+        assert {each["key"] for each in shown} >= {"summary", "metric-diff", "progress-train-a"}
+    assert (project / "metrics/summary.csv").read_text() == "dataset,score\na,aaa\nb,bbb\n"
+
+
+class Looked:
+    """What `retrain` was told to do."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def __call__(self) -> None:
+        self.runs += 1
+
+
+def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    from multiresunet.data import folder
+
+    monkeypatch.chdir(tmp_path)
+    for kind in ("images", "masks"):
+        (tmp_path / f"data/incoming/murphy/{kind}").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / f"data/incoming/murphy/{kind}/one.png")
+    text = (repository / "params.yaml").read_text().replace("datasets: [nuclei,", "datasets: [murphy,", 1)
+    (tmp_path / "params.yaml").write_text(text)
+    monkeypatch.delenv("MULTIRESUNET_DATA", raising=False)
+    looked = Looked()
+    monkeypatch.setattr("flows.retrain.pipeline", looked)
+    monkeypatch.setattr("flows.retrain.get_run_logger", lambda: __import__("logging").getLogger("test"))
+    digest = folder.digest(folder.survey(folder.locate("murphy")))
+    assert retrain.fn() == ["murphy"]
+    assert looked.runs == 1
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["murphy"]["source"]["digest"] == digest
+    assert retrain.fn() == []
+    assert looked.runs == 1
