@@ -26,6 +26,7 @@ def test_the_threshold_curve_is_what_each_threshold_gives() -> None:
     p = rng.random((3, 12, 12)).astype(np.float32)
     truth = rng.random(p.shape) < p
     truth[2] = False
+    p[0, 0] = 0.5  # at a threshold is above it, as everywhere
     table = calibration.by_threshold(p, truth)
     for _, (threshold, jaccard) in table.iterrows():
         each = [overlap(one >= np.float32(threshold), true)["jaccard"] for one, true in zip(p, truth, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from multiresunet import params
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation import ablation, comparison, epochs, faint, outliers, robustness, scores
 from multiresunet.evaluation.comparison import Evidence
-from multiresunet.evaluation.verdict import FAILS, HOLDS, UNTOLD, Bench, Finding, judge
+from multiresunet.evaluation.verdict import FAILS, HOLDS, UNTOLD, Advantage, Bench, Finding, judge
 
 EVALUATE = params.load().evaluate
 RULE = EVALUATE.verdict
@@ -378,3 +379,27 @@ def test_a_single_model_has_nobody_to_be_held_against() -> None:
 def test_too_few_images_are_noted() -> None:
     assert comparison.note(30, 5, EVALUATE) == ""
     assert "8 independent images and 2 folds" in comparison.note(8, 2, EVALUATE)
+
+
+def advantage(**changes: Any) -> Finding:
+    numbers = {"value": 0.5, "low": 0.3, "high": 0.7, "p": 0.001, "effect": 1.0, "folds": (0.5,) * 5, "units": 30}
+    return Finding("c", "m", "a", "b", 1.0, 0.5, Advantage(**numbers | changes), "px", least=0.1, decisive=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, HOLDS),
+        ({"folds": (0.5, 0.5, 0.5, -0.1, -0.1)}, UNTOLD),
+        ({"folds": (0.5, 0.5)}, UNTOLD),
+        ({"units": 5}, UNTOLD),
+        ({"p": 0.2}, UNTOLD),
+        ({"low": -0.1}, UNTOLD),
+        ({"value": 0.05, "low": 0.01, "high": 0.2}, UNTOLD),
+        ({"value": 0.05, "low": 0.01, "high": 0.09}, FAILS),
+        ({"value": -0.5, "low": -0.7, "high": -0.3}, FAILS),
+        ({"low": math.nan, "high": math.nan}, UNTOLD),
+    ],
+)
+def test_the_rule(changes: dict[str, Any], expected: str) -> None:
+    assert verdict(advantage(**changes)) == expected
