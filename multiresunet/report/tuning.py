@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from multiresunet import params
+from multiresunet.errors import UserError
 from multiresunet.evaluation.comparison import bench_of
+from multiresunet.files import replacing, write_csv
 from multiresunet.params import Params
+from multiresunet.report.tables import DIGITS
 from multiresunet.seeds import seed_for
+from multiresunet.tuning.figures import draw
 
 COLUMNS = (
     *("dataset", "model", "against", "study", "folds", "units"),
@@ -75,3 +82,32 @@ def pairs(loaded: Params) -> list[tuple[str, str]]:
         for other, model in plain.items()
         if loaded.models[name] == model.model_copy(update={"tuned": True})
     ]
+
+
+def keep(target: Path, tuned: Path = Path("data/tuned"), scores: Path = Path("data/scores")) -> None:
+    """Add to a kept run what was tuned: tuning.csv, and each tuned model's trials, front and pictures.
+
+    Raises:
+        UserError: if the pipeline hasn't run, or `target` isn't there.
+    """
+    loaded = params.load()
+    if not target.is_dir() or not scores.is_dir():
+        raise UserError(
+            f"{target} or {scores} is missing; run `dvc repro` and `multiresunet.report.keep {target}` first"
+        )
+    write_csv(target / "tuning.csv", table(loaded, tuned, scores), DIGITS)
+    for dataset in loaded.run.datasets:
+        for model in (name for name in loaded.run.models if loaded.models[name].tuned):
+            with replacing(target / f"{dataset}-{model}") as draft:
+                for name in ("trials.csv", "pareto.csv", "best.json"):
+                    shutil.copyfile(tuned / dataset / model / name, draft / name)
+                draw(pd.read_csv(draft / "trials.csv"), draft)
+
+
+if __name__ == "__main__":
+    try:
+        keep(Path(sys.argv[1]))
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+    except IndexError:
+        raise SystemExit("usage: python -m multiresunet.report.tuning results/NAME") from None

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from multiresunet import params
+from multiresunet.errors import UserError
 from multiresunet.report import tuning
 from tests.tuning.making import ROOT
 
@@ -69,3 +70,18 @@ def test_nothing_tuned_nothing_said(made: Path) -> None:
     run = loaded().run.model_copy(update={"models": ["unet", "multiresunet_tuned"]})
     alone = loaded().model_copy(update={"run": run})
     assert tuning.table(alone, made / "tuned", made / "scores").empty
+
+
+def test_what_is_kept_says_what_was_tuned_and_what_it_gained(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "load", loaded)
+    monkeypatch.setattr(tuning, "draw", lambda trials, folder: [])  # has tests of its own
+    for name in ("pareto.csv", "best.json"):
+        (made / "tuned/nuclei/multiresunet_tuned" / name).write_text("x")
+    target = made / "kept"
+    with pytest.raises(UserError, match="kept or .* is missing"):
+        tuning.keep(target, made / "tuned", made / "scores")
+    target.mkdir()
+    tuning.keep(target, made / "tuned", made / "scores")
+    assert len(pd.read_csv(target / "tuning.csv")) == 1
+    kept = sorted(path.name for path in (target / "nuclei-multiresunet_tuned").iterdir())
+    assert kept == ["best.json", "pareto.csv", "trials.csv"]
