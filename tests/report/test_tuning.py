@@ -78,7 +78,7 @@ def test_what_is_kept_says_what_was_tuned_and_what_it_gained(made: Path, monkeyp
     for name in ("pareto.csv", "best.json"):
         (made / "tuned/nuclei/multiresunet_tuned" / name).write_text("x")
     target = made / "kept"
-    with pytest.raises(UserError, match="kept or .* is missing"):
+    with pytest.raises(UserError, match=r"kept or .* is missing"):
         tuning.keep(target, made / "tuned", made / "scores")
     target.mkdir()
     tuning.keep(target, made / "tuned", made / "scores")

@@ -13,7 +13,7 @@ from multiresunet import params
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs/tuning.md").read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize(("block", "trials"), zip(BLOCKS, (20, 100, 500), strict=True))
+@pytest.mark.parametrize(("block", "trials"), list(zip(BLOCKS, (20, 100, 500), strict=True)))
 @pytest.mark.parametrize("recipe", ["cpu", "paper"])
 def test_recommended_values_load(block: str, trials: int, recipe: str, repository: Path) -> None:
     tree = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
