@@ -626,7 +626,8 @@ class Params(Strict):
 
     def label(self, model: str) -> str:
         """The model's name in the tables: a study that saw all images makes its scores optimistic, and it says so."""
-        return f"{model} (optimistic)" if self.models[model].tuned and self.tune.scope == "shared" else model
+        known = self.models.get(model)  # what learns nothing is no model of params.yaml
+        return f"{model} (optimistic)" if known and known.tuned and self.tune.scope == "shared" else model
 
     @property
     def recipe(self) -> Recipe:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def tune(*words: str) -> None:
-    """Write data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json; all empty for a model that isn't tuned."""
+    """Write data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures."""
     match words:
         case [name, model]:
             search(params.load(), name, model)

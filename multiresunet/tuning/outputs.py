@@ -1,4 +1,4 @@
-"""What tuning leaves: trials.csv, pareto.csv and best.json."""
+"""What tuning leaves: trials.csv, pareto.csv, best.json, and pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from multiresunet.files import write_csv, write_json
 from multiresunet.params import Select
-from multiresunet.tuning import choose
+from multiresunet.tuning import choose, figures
 from multiresunet.tuning.space import Numbers
 from multiresunet.tuning.study import Study
 
@@ -35,13 +35,14 @@ def best(trials: pd.DataFrame, names: Sequence[str], folds: int) -> dict[str, Nu
 
 
 def write(draft: Path, found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rule: Select, folds: int) -> None:
-    """Write the tables."""
+    """Write the tables and the pictures."""
     trials = table(found, rule)
     write_csv(draft / "trials.csv", trials)
     front = trials[trials["front"]].drop(columns=["state", "front"])
     write_csv(
         draft / "pareto.csv", front.sort_values("multiply_adds", kind="stable").sort_values("fold", kind="stable")
     )
+    figures.draw(trials, draft)
     write_json(draft / "best.json", best(trials, list(found[0][0].space.own), folds))
 
 

@@ -39,7 +39,15 @@ def tuned(tmp_path: Path, disc_images: Prepared, monkeypatch: pytest.MonkeyPatch
 
 def test_the_tables(tuned: Any, tmp_path: Path) -> None:
     made = tuned("one", pruning=MEDIAN, trials=3)
-    assert list(made) == ["best.json", "pareto.csv", "trials.csv"]
+    assert list(made) == [
+        "best.json",
+        "front.png",
+        "history.png",
+        "importance.png",
+        "pareto.csv",
+        "slices.png",
+        "trials.csv",
+    ]
     folder = tmp_path / "one/data/tuned/discs/tuned"
     trials, front = pd.read_csv(folder / "trials.csv"), pd.read_csv(folder / "pareto.csv")
     assert list(trials["fold"]) == [0] * 3 + [1] * 3 + [2] * 3

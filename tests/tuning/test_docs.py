@@ -1,0 +1,22 @@
+"""The parameters that docs/tuning.md recommends are valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multiresunet import params
+
+BLOCKS = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs/tuning.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(("block", "trials"), list(zip(BLOCKS, (20, 100, 500), strict=True)))
+@pytest.mark.parametrize("recipe", ["cpu", "paper"])
+def test_recommended_values_load(block: str, trials: int, recipe: str, repository: Path) -> None:
+    tree = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    tree["run"]["recipe"] = recipe
+    tree["tune"] = yaml.safe_load(block)
+    assert params.parse(tree).tune.trials == trials
