@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from graphlib import TopologicalSorter
 
+import yaml
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
-from dvc.utils.serialize import load_yaml, modify_yaml
+from dvc.utils.serialize import modify_yaml
 
 from multiresunet.errors import UserError
+from multiresunet.history.git import git
 
 
 class Graph:
@@ -25,7 +27,6 @@ class Graph:
         # may hold the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
         graph = self._repo.index.graph
-        self._locked = locked_stages()
         self.needs: dict[str, set[str]] = {
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
@@ -63,19 +64,20 @@ class Graph:
     def sort_lock(self) -> None:
         """Bring dvc.lock into the order of a serial `dvc repro`; side by side, stages have ended in any order.
 
-        DVC leaves a stage that the file already has where it is, and appends a new one when it has run.
+        DVC leaves a stage that the file already has where it is, and appends a new one when it has run. The commit's
+        file counts, since the one here may be what a killed run has left.
         """
         plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
-        order = list(dict.fromkeys([*self._locked, *plan]))
         with modify_yaml("dvc.lock") as lock:
+            order = dict.fromkeys([*committed_stages(), *plan, *lock["stages"]])
             lock["stages"] = {name: lock["stages"][name] for name in order if name in lock["stages"]}
 
 
-def locked_stages() -> list[str]:
-    """The stages that dvc.lock has, in its order."""
+def committed_stages() -> list[str]:
+    """The stages of the commit's dvc.lock, in its order; none if there is no commit yet."""
     try:
-        return list(load_yaml("dvc.lock").get("stages", {}))
-    except FileNotFoundError:
+        return list((yaml.safe_load(git("show", "HEAD:./dvc.lock")) or {}).get("stages", {}))
+    except UserError:
         return []
 
 

@@ -34,11 +34,11 @@ os.environ.update(
 from dvc.exceptions import DvcException
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.base import ServerType
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectConcurrentFuture
-from prefect.server.api.server import SubprocessASGIServer
 
 from flows import artifacts
 from flows.commands import Commands, leashed
@@ -321,9 +321,12 @@ def reach_server() -> None:
         client = get_client(sync_client=True)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for server in SubprocessASGIServer._instances.values():
-        if server.server_process:  # it would outlive a flow that is killed
-            GUARDS.append(leashed(server.server_process.pid))
+    if client.server_type is ServerType.EPHEMERAL:
+        from prefect.server.api.server import SubprocessASGIServer  # seconds, which nothing else here needs
+
+        for server in SubprocessASGIServer._instances.values():
+            if server.server_process:  # it would outlive a flow that is killed
+                GUARDS.append(leashed(server.server_process.pid))
     if client.api_healthcheck():
         raise UserError(f"no Prefect server answers at {client.api_url}; start it or unset PREFECT_API_URL")
 

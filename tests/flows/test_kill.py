@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tests import small
 from tests.flows.conftest import serving
@@ -58,6 +59,10 @@ def start(project: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]
         return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
 
 
+def stages_in_order(project: Path) -> list[str]:
+    return list(yaml.safe_load((project / "dvc.lock").read_text())["stages"])
+
+
 def check(project: Path, reproduced: Path, diary: Path, kills: int) -> None:
     """All is made, as an undisturbed run makes it; what had ended wasn't repeated but for what was being recorded."""
     lines = diary.read_text().splitlines()
@@ -69,6 +74,7 @@ def check(project: Path, reproduced: Path, diary: Path, kills: int) -> None:
     begins = sum(line.startswith("begin ") for line in lines)
     assert begins <= len(STAGES) + 2 * kills
     assert (project / "metrics/summary.csv").read_bytes() == (reproduced / "metrics/summary.csv").read_bytes()
+    assert stages_in_order(project) == stages_in_order(reproduced)
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=project, capture_output=True, text=True)
     assert "up to date" in status.stdout
     assert ours(project) == []
