@@ -573,13 +573,10 @@ class Machine(Strict):
     """
 
     save_every: PositiveFloat = 120.0
-<<<<<<< Updated upstream
     heartbeat: PositiveInt = 30
-=======
     devices: PositiveInt = 1
     num_nodes: PositiveInt = 1
     strategy: Literal["ddp", "ddp_find_unused_parameters_true"] = "ddp"
->>>>>>> Stashed changes
 
 
 class Params(Strict):
