@@ -566,10 +566,17 @@ class Fetch(Strict):
 
 
 class Machine(Strict):
-    """How training uses the machine. No result depends on it, so it may be left out and makes no stage stale."""
+    """How training uses the machine.
+
+    Several devices give the same results but for rounding; apart from that nothing depends on it, so it may be left out
+    and makes no stage stale.
+    """
 
     save_every: PositiveFloat = 120.0
     heartbeat: PositiveInt = 30
+    devices: PositiveInt = 1
+    num_nodes: PositiveInt = 1
+    strategy: Literal["ddp", "ddp_find_unused_parameters_true"] = "ddp"
 
 
 class Params(Strict):

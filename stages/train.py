@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
+from contextlib import nullcontext
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +17,7 @@ from multiresunet import params
 from multiresunet.data.arrays import Prepared
 from multiresunet.files import replacing, write_csv
 from multiresunet.training import checkpoint, state
+from multiresunet.training.devices import devices_of
 from multiresunet.training.fit import fit, use_threads
 from multiresunet.training.loop import Epoch
 from multiresunet.training.settings import network_of, tuned
@@ -28,6 +33,10 @@ def train(name: str, model: str) -> None:
     loaded = params.load()
     recipe = loaded.recipe
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
+    devices = devices_of(loaded.machine, recipe, device)
+    first = devices.global_rank == 0
+    if not first:
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     data = Prepared.open(PREPARED / name)
     spec = network_of(loaded.models[model], recipe, data)
     best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
@@ -39,15 +48,17 @@ def train(name: str, model: str) -> None:
             "threshold": loaded.evaluate.threshold,
             "networks": [[network.as_dict(), trained_as.model_dump()] for network, trained_as in networks],
             "data": state.digest(sorted((PREPARED / name).iterdir())),
-            "device": device.type,
+            "device": [device.type, devices.world_size],
         }
     )
+    on = device.type if devices.world_size == 1 else f"{devices.world_size} × {device.type}"
+    on += ", not deterministic" if device.type == "cuda" and not recipe.deterministic else ""
     history: list[dict[str, object]] = []
     seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with (
         stop_wishes() as stop_wish,
-        replacing(TRAINED / name / model) as draft,
+        replacing(TRAINED / name / model) if first else nullcontext(Path()) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
         for fold, (network, trained_as) in enumerate(networks):
@@ -64,13 +75,19 @@ def train(name: str, model: str) -> None:
                 on_epoch=Shown(f"{name} {model} fold {fold + 1}/{recipe.folds.count}", progress, recipe.epochs),
                 keeper=state.Keeper(STATE / "train" / key / f"fold{fold}.pt", loaded.machine.save_every),
                 stop_wish=stop_wish,
+                devices=devices,
             )
+            if not first:
+                continue
             history += [{"fold": fold, **asdict(line)} for line in fitted.history]
             for epoch, taken in enumerate(fitted.seconds, start=1):
-                seconds.append({"fold": fold, "epoch": epoch, "seconds": taken, "device": device.type})
+                seconds.append({"fold": fold, "epoch": epoch, "seconds": taken, "device": on})
             checkpoint.save(draft / f"fold{fold}-best.safetensors", network, fitted.best)
             checkpoint.save(draft / f"fold{fold}-last.safetensors", network, fitted.last)
-        write_csv(draft / "history.csv", pd.DataFrame(history))
+        if first:
+            write_csv(draft / "history.csv", pd.DataFrame(history))
+    if not first:
+        return
     # Apart from the history, since no two runs agree on it.
     write_csv(STATE / "seconds" / f"{name}-{model}.csv", pd.DataFrame(seconds))
     shutil.rmtree(STATE / "train" / key)

@@ -171,6 +171,8 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.modern.augment.flip", 1.5, ["recipes.modern.augment.flip", "1.5", "less than or equal to 1"]),
         ("recipes.modern.augment.affine.shear", 1.0, ["recipes.modern.augment.affine.shear", "isn't known"]),
         ("recipes.modern.augment.noise", 0.1, ["recipes.modern.augment.noise", "0.1"]),
+        ("machine.devices", 0, ["machine.devices", "0", "greater than 0"]),
+        ("machine.strategy", "fsdp", ["machine.strategy", "'fsdp'", "'ddp'"]),
         ("machine.save_every", 0.0, ["machine.save_every", "0.0", "greater than 0"]),
         ("recipes.quick.epochs", 0, ["recipes.quick.epochs", "0", "greater than 0"]),
         # the search and the scores

@@ -15,7 +15,15 @@ from multiresunet.params import Augment, Strength
 from multiresunet.seeds import generator_for, seed_for
 
 
-def augment(images: Tensor, labels: Tensor, settings: Augment, seed: int, *names: str | int) -> tuple[Tensor, Tensor]:
+def augment(
+    images: Tensor,
+    labels: Tensor,
+    settings: Augment,
+    seed: int,
+    *names: str | int,
+    of: int | None = None,
+    mine: slice = slice(None),
+) -> tuple[Tensor, Tensor]:
     """Flip, turn, rotate, zoom and shift images with their labels; change brightness, contrast and noise of images.
 
     All movements of an image are one resampling: linear for images, nearest for labels; beyond the border the
@@ -26,9 +34,12 @@ def augment(images: Tensor, labels: Tensor, settings: Augment, seed: int, *names
         labels: N×1×(D×)H×W, float32.
         settings: chances and strengths.
         seed, names: what the numbers depend on.
+        of, mine: of how many images in all these are which, if several devices share a batch: they get the same
+            numbers as on one.
     """
+    whole = len(images) if of is None else of
     generator = generator_for(seed, *names)
-    matrices = movements(len(images), tuple(images.shape[2:]), settings, generator)
+    matrices = movements(whole, tuple(images.shape[2:]), settings, generator)[mine]
     # grid_sample counts axes from the last one.
     theta = torch.cat([matrices[:, :, :-1].flip(1, 2), matrices[:, :, -1:].flip(1)], dim=2).float()
     grid = F.affine_grid(theta.to(images.device, non_blocking=True), list(images.shape), align_corners=False)
@@ -41,7 +52,7 @@ def augment(images: Tensor, labels: Tensor, settings: Augment, seed: int, *names
         """For each image a number from low·strength to strength, or 0."""
         if part is None:
             return torch.zeros(())
-        numbers = torch.rand(2, len(images), generator=generator)
+        numbers = torch.rand(2, whole, generator=generator)[:, mine]
         amount = (numbers[0] < part.probability) * (low + (1 - low) * numbers[1]) * part.strength
         return amount.view(one_each).to(images.device, non_blocking=True)
 
@@ -54,7 +65,7 @@ def augment(images: Tensor, labels: Tensor, settings: Augment, seed: int, *names
         images = images + brightness * deviation
     if settings.noise is not None:
         source = torch.Generator(images.device).manual_seed(seed_for(seed, *names, "noise"))
-        grain = torch.randn(images.shape, generator=source, device=images.device)
+        grain = torch.randn((whole, *images.shape[1:]), generator=source, device=images.device)[mine]
         images = images + noise * deviation * grain
     return images, labels
 

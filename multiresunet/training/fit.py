@@ -13,6 +13,7 @@ from multiresunet.errors import DivergedError, StoppedError, UserError
 from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec
 from multiresunet.params import Recipe
+from multiresunet.training.devices import Alone, Devices
 from multiresunet.training.feed import Indices
 from multiresunet.training.loop import Epoch, Fit, Training
 from multiresunet.training.scoring import cross_validated, predict
@@ -56,6 +57,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     keeper: Keeper | None = None,
     stop_wish: Wish = lambda: None,
+    devices: Devices | None = None,
 ) -> Fit:
     """Train a network from scratch, or go on from the state that `keeper` has.
 
@@ -70,33 +72,42 @@ def fit(
         epochs: how many.
         threshold: of the probability, for the Jaccard index.
         seed, names: initial weights, the order of the images and their augmentation depend on these alone.
-        device: where to compute.
+        device: where to compute, if not on several `devices`.
         on_epoch: called after each epoch that is trained now.
         keeper: where the state is kept; nowhere if absent.
         stop_wish: asked after each step; if it returns a signal's number, the state is saved and training stops.
+        devices: several that share each batch, for the same result but for rounding. Each process calls this function;
+            the first keeps the state, at the end of epochs only, which is also when a wish to stop is granted. All of
+            them score all test images.
 
     Raises:
         StoppedError: after `stop_wish`.
         DivergedError: if the loss is no longer finite.
         UserError: if memory or disk run out; says what to change.
     """
-    training = Training(spec, data, train, test, recipe, epochs, threshold, seed, names, device)
+    devices = devices or Alone(device)
+    alone, rank = devices.world_size == 1, devices.global_rank
     keeper = keeper or Keeper()
-    if (state := keeper.load()) is not None:
+    state = (
+        keeper.load()
+    )  # before `Training`, where processes wait for each other: what one reads, none has yet removed
+    training = Training(spec, data, train, test, recipe, epochs, threshold, seed, names, devices)
+    if state is not None:
         training.resume(state)
     try:
         while training.epoch <= epochs:
             for _ in training.steps():
-                number = stop_wish()
-                if number is not None or keeper.due(epoch_ended=False):
+                number = stop_wish() if alone else None
+                if number is not None or (alone and keeper.due(epoch_ended=False)):
                     training.check()
                     keeper.save(training.state())
                 if number is not None:
                     raise StoppedError(f"{training.place}, by signal {number}; {keeper.last}", number)
             line = training.end_epoch()
-            number = stop_wish()
+            number = _agreed(stop_wish(), devices)
             # At the end of a fold the state stands for its result until the outputs of all folds are there.
-            if number is not None or training.epoch > epochs or keeper.due(epoch_ended=True):
+            due = number is not None or training.epoch > epochs or keeper.due(epoch_ended=True)
+            if due and rank == 0:
                 keeper.save(training.state())
             on_epoch(line)
             if number is not None and training.epoch <= epochs:
@@ -123,6 +134,13 @@ def fit(
     )
 
 
+def _agreed(wish: int | None, devices: Devices) -> int | None:
+    """The signal that any of the processes has received."""
+    if devices.world_size == 1:
+        return wish
+    return int(devices.all_reduce(torch.tensor(wish or 0, device=devices.device), reduce_op="max").item()) or None
+
+
 def largest_batch(attempt: Callable[[int], None], batch: int) -> int | None:
     """The first of batch/2, batch/4, … down to 2 with which `attempt` doesn't run out of memory."""
     while (batch := batch // 2) >= 2:
@@ -141,7 +159,7 @@ def _one_step(spec: NetworkSpec, data: Prepared, recipe: Recipe, batch: int, dev
     if device.type == "cuda":
         torch.cuda.empty_cache()
     some = np.resize(np.arange(len(data.masks)), batch)
-    training = Training(spec, data, some, some, recipe, 1, 0.5, 0, ("trial",), device)
+    training = Training(spec, data, some, some, recipe, 1, 0.5, 0, ("trial",), Alone(device))
     for _ in training.steps():
         training.losses.item()
 

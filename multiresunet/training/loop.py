@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from multiresunet.data.arrays import Prepared
+from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec, UShape, build, set_normalisation_momentum
 from multiresunet.params import Recipe
 from multiresunet.seeds import generator_for
 from multiresunet.training.augmentation import augment
+from multiresunet.training.devices import Devices, synchronised
 from multiresunet.training.feed import Feed, Indices, batches
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
@@ -66,18 +68,21 @@ class Training:
         threshold: float,
         seed: int,
         names: tuple[str | int, ...],
-        device: torch.device,
+        devices: Devices,
     ) -> None:
-        self.feed = Feed(data, device)
-        self.network = build(spec, generator_for(seed, *names, "weights")).to(device)
+        self.devices = devices
+        self.feed = Feed(data, devices.device)
+        self.network = build(spec, generator_for(seed, *names, "weights")).to(devices.device)
         self.network.to(memory_format=self.feed.layout)  # type: ignore[call-overload]  # documented, but not typed
+        self.network = synchronised(self.network, devices)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes)
         self.optimiser = optimiser_of(self.network, recipe.optimiser)
         steps = len(batches(train, recipe.batch))
         self.schedule = schedule_of(self.optimiser, recipe.schedule, epochs, steps)
         self.average = average_of(self.network, recipe.ema)
-        self.losses = torch.zeros((), dtype=torch.float64, device=device)
+        self.learner = devices.setup_module(self.network)  # the same weights, with gradients from all devices
+        self.losses = torch.zeros((), dtype=torch.float64, device=devices.device)
         self.epoch, self.step = 1, 0
         self.result = Fit()
         self._train, self._test, self._recipe, self._threshold = train, test, recipe, threshold
@@ -99,17 +104,27 @@ class Training:
         """Train on what is left of the epoch, and pause after each step; the host waits for nothing."""
         order = torch.randperm(len(self._train), generator=generator_for(self._seed, *self._names, "order", self.epoch))
         left = batches(self._train[order.numpy()], self._recipe.batch)[self.step :]
+        rank, world = self.devices.global_rank, self.devices.world_size
+        if min(map(len, left), default=world) < world:
+            raise UserError(
+                f"{self.place}: a batch of {min(map(len, left))} images can't be shared by {world} devices; "
+                "lower machine.devices, or choose another batch in the recipe"
+            )
+        mine = slice(rank, None, world)
         self.network.train()
-        for images, labels in self.feed(left):
+        for batch, (images, labels) in zip(left, self.feed([batch[mine] for batch in left]), strict=True):
             if self._recipe.augment is not None:
                 where = (*self._names, "augment", self.epoch, self.step)
-                images, labels = augment(images, labels, self._recipe.augment, self._seed, *where)
+                images, labels = augment(
+                    images, labels, self._recipe.augment, self._seed, *where, of=len(batch), mine=mine
+                )
                 images = images.contiguous(memory_format=self.feed.layout)
             with autocast(self._recipe, images.device):
-                logits = self.network(images)
+                logits = self.learner(images)
             loss = self.loss(logits.float(), labels)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            # The devices' gradients are averaged; shares of a batch may differ by an image.
+            self.devices.backward(loss * (len(images) * world / len(batch)))
             self.optimiser.step()
             self.schedule.step()
             if self.average is not None:
@@ -127,7 +142,8 @@ class Training:
         recipe, result = self._recipe, self.result
         with autocast(recipe, self.losses.device):
             test_loss, jaccard, _ = score(self.scored, self.feed, self._test, recipe.batch, self._threshold, self.loss)
-        line = Epoch(self.epoch, self.losses.item() / len(self._train), test_loss, float(jaccard.mean()))
+        losses = self.devices.all_reduce(self.losses, reduce_op="sum")
+        line = Epoch(self.epoch, losses.item() / len(self._train), test_loss, float(jaccard.mean()))
         if not math.isfinite(line.train_loss) or not math.isfinite(line.test_loss):
             raise FloatingPointError
         if not result.history or line.test_jaccard > result.best_jaccard:
