@@ -141,4 +141,4 @@ class _Summed(torch.autograd.Function):
 
 
 def _summed(data: Tensor) -> Tensor:
-    return cast(Tensor, _Summed.apply(data))
+    return cast(Tensor, _Summed.apply(data))  # type: ignore[no-untyped-call]  # torch has no types for it

@@ -74,7 +74,7 @@ class Training:
         self.feed = Feed(data, devices.device)
         self.network = build(spec, generator_for(seed, *names, "weights")).to(devices.device)
         self.network.to(memory_format=self.feed.layout)  # type: ignore[call-overload]  # documented, but not typed
-        self.network = synchronised(self.network, devices)
+        self.network = cast(UShape, synchronised(self.network, devices))
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes)
         self.optimiser = optimiser_of(self.network, recipe.optimiser)
