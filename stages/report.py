@@ -16,7 +16,6 @@ def report() -> None:
         keep_only(folder, datasets)
     gathered = {name: tables.gather(SCORES, datasets, f"{name}.csv") for name in tables.GATHERED}
     summary = tables.summary(gathered["folds"])
-    summary["model"] = summary["model"].map(loaded.label)
     for name, table in {"summary": summary, **gathered}.items():
         write_csv(METRICS / f"{name}.csv", table, tables.DIGITS)
     write_json(METRICS / "summary.json", tables.as_tree(summary))

@@ -87,7 +87,7 @@ def render() -> Path:
         ablation=_ablation(claims),
         sections=[_section(name, loaded, summary, kept) for name in loaded.run.datasets],
         overview=Markup(charts.overview(kept["intervals"], loaded.run.datasets)),
-        colours={name: charts.colour(name) for name in (*loaded.run.models, *summary["model"].unique(), *TRIVIAL)},
+        colours={model: charts.colour(model) for model in (*loaded.run.models, *TRIVIAL)},
         paper=paper.to_dict("records"),
         links={
             name: _links(name, table)
