@@ -83,7 +83,7 @@ def evaluate(name: str) -> None:
         write_json(
             draft / "gallery.json", gallery.build(data, predicted, learnt, evidence.distances.to_numpy(dtype=float))
         )
-    decisive = claims[claims["decisive"]]
+    decisive = claims[claims["decisive"].astype(bool)]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 
 

@@ -192,7 +192,7 @@ def _matrices(claims: pd.DataFrame, loaded: params.Params) -> list[dict[str, Any
     """For each pair of models the verdicts: a row a claim, a column a data set; the paper's own pair first."""
     decisive = {
         (row["claim"], row["model"], row["reference"], row["dataset"]): row
-        for row in _records(claims[claims["decisive"]])
+        for row in _records(claims[claims["decisive"].astype(bool)])
     }
     held = pairs(loaded.run.models, loaded.evaluate.references)
     found = []

@@ -41,7 +41,7 @@ def run(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedPr
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3000,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
