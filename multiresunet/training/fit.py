@@ -10,6 +10,7 @@ import torch
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.errors import StoppedError, UserError
+from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec
 from multiresunet.params import Recipe
 from multiresunet.training.feed import Indices
@@ -27,6 +28,7 @@ def use_threads(threads: int, *, deterministic: bool = True) -> torch.device:
     On the CPU algorithms are always deterministic; on a GPU the faster ones, which aren't, can be allowed.
     """
     torch.set_num_threads(threads)
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fixed = deterministic or device.type == "cpu"
     if fixed:

@@ -13,6 +13,7 @@ from torch import Tensor
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation.overlap import overlaps
 from multiresunet.nets import UShape
+from multiresunet.nets.fused import fused
 from multiresunet.training.feed import Feed, Indices
 from multiresunet.training.losses import Loss
 
@@ -24,12 +25,12 @@ def score(
 
     Of a data set with classes the overlap is that of all classes together with the truth: foreground against the rest.
     """
-    network.eval()
+    ready = fused(network, feed.device)
     loss = torch.zeros((), dtype=torch.float64, device=feed.device)
     scores = []
     with torch.no_grad():
         for images, labels in feed(_in_order(indices, batch)):
-            logits = network(images).float()
+            logits = ready(images).float()
             loss += loss_of(logits, labels).double() * len(images)
             scores.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0] > 0.5)))
     jaccard, dice = torch.cat(scores, dim=1).cpu().numpy()
@@ -60,9 +61,9 @@ def predict(
     Returns:
         len(indices)×(D×)H×W.
     """
-    network.eval()
+    ready = fused(network, feed.device)
     with torch.no_grad():
-        parts = [what(network(images)).cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
+        parts = [what(ready(images).float()).cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
     return np.concatenate(parts)
 
 
