@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation import calibration, cost, faint, predictions, robustness, scores
 from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.nets import UShape
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.training import checkpoint
 from multiresunet.training.feed import Feed
@@ -23,7 +23,7 @@ from multiresunet.training.scoring import cross_validated, label, predict
 from stages.running import PREPARED, SCORED, STATE, TRAINED, run
 
 
-def network_from(folder: Path, which: str, fold: int) -> UShape:
+def network_from(folder: Path, which: str, fold: int) -> nn.Module:
     """The network that was trained without `fold`, after its `best` or `last` epoch."""
     return checkpoint.load(folder / f"fold{fold}-{which}.safetensors")
 
