@@ -46,6 +46,13 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _network(name: str) -> str:
+    if name not in get_args(NetworkName) and not ("." in name and all(map(str.isidentifier, name.split(".")))):
+        own = ", ".join(get_args(NetworkName))
+        raise ValueError(f"must be one of {own}, or the import path of a class, as monai.networks.nets.UNet")
+    return name
+
+
 def _sha256(digest: str) -> str:
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise ValueError(
@@ -222,12 +229,33 @@ class Dataset(Strict):
 
 
 class Model(Strict):
-    """A network and its two numbers, U and α."""
+    """A network and its two numbers, U and α; or one from elsewhere, by import path, with its arguments.
 
-    network: NetworkName
-    filters: Annotated[int, Field(ge=2)]
+    In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
+    """
+
+    network: Annotated[str, AfterValidator(_network)]
+    filters: Annotated[int, Field(ge=2)] | None = None
+    arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
     tuned: bool = False
+
+    @model_validator(mode="after")
+    def _arguments_for_networks_from_elsewhere(self) -> Self:
+        elsewhere = "." in self.network
+        if elsewhere != (self.arguments is not None):
+            raise ValueError(
+                f"network {self.network} needs arguments; add them ({{}} for none)"
+                if elsewhere
+                else f"network {self.network} has no arguments; remove them"
+            )
+        if elsewhere != (self.filters is None):
+            raise ValueError(
+                f"network {self.network} has no filters; remove filters, or put them into arguments"
+                if elsewhere
+                else f"network {self.network} needs filters; add it (the paper's is 32)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _alpha_where_it_means_something(self) -> Self:
@@ -609,7 +637,7 @@ class Params(Strict):
         space, recipe = self.tune.space, self.recipes[self.run.recipe]
         for name in self.run.models:
             model = self.models[name]
-            if not model.tuned or model.alpha is None:
+            if not model.tuned or model.alpha is None or model.filters is None:
                 continue
             filters = least_filters(recipe.filters or model.filters, space.filters_factor)
             alpha = space.alpha.least if space.alpha else model.alpha

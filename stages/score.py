@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors import safe_open
+from torch import nn
 
 from multiresunet import params
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation import calibration, cost, faint, predictions, robustness, scores
 from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.nets import UShape
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.training import checkpoint
 from multiresunet.training.feed import Feed
@@ -25,7 +25,7 @@ from multiresunet.training.scoring import cross_validated, label, predict
 from stages.running import PREPARED, SCORED, STATE, TRAINED, run
 
 
-def network_from(folder: Path, which: str, fold: int) -> UShape:
+def network_from(folder: Path, which: str, fold: int) -> nn.Module:
     """The network that was trained without `fold`, after its `best` or `last` epoch."""
     return checkpoint.load(folder / f"fold{fold}-{which}.safetensors")
 

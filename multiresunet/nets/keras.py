@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets.ushape import UShape
 
 
-def _slots(network: UShape) -> Iterator[tuple[str, Tensor, bool]]:
+def _slots(network: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
     """Every tensor of the network by its Keras name, and whether it is a kernel."""
     for name, module in network.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -34,7 +33,7 @@ def _torch_layout(kernel: np.ndarray) -> np.ndarray:
     return np.moveaxis(kernel, (-1, -2), (0, 1))
 
 
-def load_keras_weights(network: UShape, weights: Mapping[str, np.ndarray]) -> None:
+def load_keras_weights(network: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
     """Fill `network` in place from arrays in Keras' layout.
 
     Args:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import torch
+from torch import nn
 
 from multiresunet.errors import UserError
 from multiresunet.nets.blocks import LENGTH, SHARES, Shares
+from multiresunet.nets.external import External, seed_of
 from multiresunet.nets.layers import initialise
 from multiresunet.nets.multiresunet import multiresunet
 from multiresunet.nets.unet import unet
-from multiresunet.nets.ushape import UShape
 
 NAMES = ("unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet")
 
@@ -23,6 +25,8 @@ class NetworkSpec:
     `alpha` and `shares` are ignored by the networks without MultiRes blocks, `respath` (units of the finest ResPath)
     by those without ResPaths; `dims` is 2 or 3; `classes` is the number of logits per pixel: one stands for foreground
     or not (sigmoid), more for that many classes, background included (softmax).
+    A name with a dot is the import path of a network from elsewhere, and `arguments` are its (see `External`); of the
+    other numbers it takes none.
     """
 
     name: str
@@ -33,6 +37,7 @@ class NetworkSpec:
     classes: int = 1
     shares: Shares = SHARES
     respath: int = LENGTH
+    arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", tuple(self.shares))  # JSON has lists only
@@ -46,12 +51,12 @@ class NetworkSpec:
         return replace(self, filters=filters, alpha=alpha, shares=shares, respath=respath)
 
 
-def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape:
-    """Build a network; its forward returns logits.
+def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> nn.Module:
+    """Build a network, a `UShape` or an `External`; its forward returns logits.
 
     Args:
         spec: name and numbers.
-        generator: source of the initial weights (Glorot-uniform); seeded with 0 if absent.
+        generator: source of the initial weights (Glorot-uniform in our own networks); seeded with 0 if absent.
 
     Raises:
         UserError: for an unknown name, other than two or three dimensions, or impossible numbers.
@@ -61,6 +66,10 @@ def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape
     numbers = (spec.dims, spec.in_channels, spec.classes, spec.filters)
     if min(*numbers, spec.respath) < 1:
         raise UserError(f"network {spec.name}: channels, filters and respath must be positive")
+    generator = generator or torch.Generator().manual_seed(0)
+    if "." in spec.name:
+        shape = spec.dims, spec.in_channels, spec.classes
+        return External(spec.name, spec.arguments, *shape, seed_of(generator))
     match spec.name:
         case "unet" | "unet_bn" | "unet_respath":
             normalised, respath = spec.name == "unet_bn", spec.respath if spec.name == "unet_respath" else 0
@@ -77,5 +86,5 @@ def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> UShape
                 raise UserError(f"network {spec.name}: {error}; raise filters, alpha or shares") from None
         case _:
             raise UserError(f"network {spec.name!r} is unknown; allowed: {', '.join(NAMES)}")
-    initialise(network, generator or torch.Generator().manual_seed(0))
+    initialise(network, generator)
     return network

@@ -46,7 +46,7 @@ class UShape(nn.Module):
         Sides that can't be halved `levels` times are padded with their border's values, and the logits cropped.
         """
         size = x.shape[2:]
-        x = self._padded(x)
+        x = padded(x, self.dims, 2**self.levels)
         across = []
         for level in range(1, self.levels + 1):
             x = self._at("encoder", level, x)
@@ -56,20 +56,29 @@ class UShape(nn.Module):
         for level in range(self.levels, 0, -1):
             x = torch.cat([self._at("up", level, x), across[level - 1]], dim=1)
             x = self._at("decoder", level, x)
-        x = self.head(x)
-        for axis, side in enumerate(size, start=2):
-            x = x.narrow(axis, 0, side)
-        return x
+        return cropped(self.head(x), size)
 
     def _at(self, name: str, level: int, x: Tensor) -> Tensor:
         return cast(Tensor, getattr(self, f"{name}{level}")(x))
 
-    def _padded(self, x: Tensor) -> Tensor:
-        if x.dim() != self.dims + 2:
-            raise ValueError(f"expected N×C and {self.dims} axes of space, got an array of shape {tuple(x.shape)}")
-        step = 2**self.levels
-        missing = [-side % step for side in x.shape[2:]]
-        if not any(missing):
-            return x
-        # F.pad counts axes from the last one.
-        return F.pad(x, [n for extra in reversed(missing) for n in (0, extra)], mode="replicate")
+
+def padded(x: Tensor, dims: int, step: int) -> Tensor:
+    """Repeat the border's values behind each axis of space until its side is a multiple of `step`.
+
+    Raises:
+        ValueError: if `x` isn't N×C and `dims` axes of space.
+    """
+    if x.dim() != dims + 2:
+        raise ValueError(f"expected N×C and {dims} axes of space, got an array of shape {tuple(x.shape)}")
+    missing = [-side % step for side in x.shape[2:]]
+    if not any(missing):
+        return x
+    # F.pad counts axes from the last one.
+    return F.pad(x, [n for extra in reversed(missing) for n in (0, extra)], mode="replicate")
+
+
+def cropped(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Undo `padded`."""
+    for axis, side in enumerate(size, start=2):
+        x = x.narrow(axis, 0, side)
+    return x

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, UShape, build
+from multiresunet.nets import NetworkSpec, build
 
 KEY = "network"
 
@@ -25,7 +25,7 @@ def save(path: Path, spec: NetworkSpec, weights: Mapping[str, Tensor]) -> None:
     )
 
 
-def load(path: Path) -> UShape:
+def load(path: Path) -> nn.Module:
     """Rebuild a network from a file that `save` wrote.
 
     Raises:

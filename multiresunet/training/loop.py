@@ -6,16 +6,16 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, UShape, build, set_normalisation_momentum
+from multiresunet.nets import External, NetworkSpec, build, set_normalisation_momentum
 from multiresunet.params import Recipe
-from multiresunet.seeds import generator_for
+from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import augment
 from multiresunet.training.devices import Devices, synchronised
 from multiresunet.training.feed import Feed, Indices, batches
@@ -74,7 +74,7 @@ class Training:
         self.feed = Feed(data, devices.device)
         self.network = build(spec, generator_for(seed, *names, "weights")).to(devices.device)
         self.network.to(memory_format=self.feed.layout)  # type: ignore[call-overload]  # documented, but not typed
-        self.network = cast(UShape, synchronised(self.network, devices))
+        self.network = synchronised(self.network, devices)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes)
         self.optimiser = optimiser_of(self.network, recipe.optimiser)
@@ -96,9 +96,9 @@ class Training:
         return f"{' '.join(map(str, self._names))}: epoch {self.epoch}, step {self.step}"
 
     @property
-    def scored(self) -> UShape:
+    def scored(self) -> nn.Module:
         """The network whose weights count: the averaged one, where the recipe averages."""
-        return self.network if self.average is None else cast(UShape, self.average.module)
+        return self.network if self.average is None else self.average.module
 
     def steps(self) -> Iterator[None]:
         """Train on what is left of the epoch, and pause after each step; the host waits for nothing."""
@@ -119,6 +119,8 @@ class Training:
                     images, labels, self._recipe.augment, self._seed, *where, of=len(batch), mine=mine
                 )
                 images = images.contiguous(memory_format=self.feed.layout)
+            if isinstance(self.network, External):  # may drop out, from global randomness
+                torch.manual_seed(seed_for(self._seed, *self._names, "network", self.epoch, self.step))
             with autocast(self._recipe, images.device):
                 logits = self.learner(images)
             loss = self.loss(logits.float(), labels)
@@ -203,5 +205,5 @@ def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 
-def _copied(network: UShape) -> Weights:
+def _copied(network: nn.Module) -> Weights:
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.evaluation.overlap import overlaps
-from multiresunet.nets import UShape
 from multiresunet.nets.fused import fused
 from multiresunet.training.feed import Feed, Indices
 from multiresunet.training.losses import Loss
 
 
 def score(
-    network: UShape, feed: Feed, indices: Indices, batch: int, threshold: float, loss_of: Loss
+    network: nn.Module, feed: Feed, indices: Indices, batch: int, threshold: float, loss_of: Loss
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Mean loss, and each image's Jaccard index and Dice coefficient, in inference mode; computed on the device.
 
@@ -54,7 +53,7 @@ def label(logits: Tensor, threshold: float) -> Tensor:
 
 
 def predict(
-    network: UShape, feed: Feed, indices: Indices, batch: int, what: Callable[[Tensor], Tensor] = foreground
+    network: nn.Module, feed: Feed, indices: Indices, batch: int, what: Callable[[Tensor], Tensor] = foreground
 ) -> NDArray[Any]:
     """What the network says of some samples: `foreground` probabilities (float32), or another function of the logits.
 
@@ -63,12 +62,12 @@ def predict(
     """
     ready = fused(network, feed.device)
     with torch.no_grad():
-        parts = [what(ready(images)).cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
+        parts = [what(ready(images).float()).cpu().numpy() for images, _ in feed(_in_order(indices, batch))]
     return np.concatenate(parts)
 
 
 def cross_validated(
-    network_of: Callable[[int], UShape],
+    network_of: Callable[[int], nn.Module],
     data: Prepared,
     batch: int,
     device: torch.device,

@@ -16,8 +16,9 @@ def network_of(model: Model, recipe: Recipe, data: Prepared) -> NetworkSpec:
         model.network,
         data.dims,
         data.channels,
-        filters=recipe.filters or model.filters,
+        filters=recipe.filters or model.filters or 1,
         alpha=model.alpha,
+        arguments=model.arguments or {},
         classes=len(data.classes) + 1 if data.classes else 1,
     )
 

@@ -1,67 +1,17 @@
-"""What every network must do, in both dimensions."""
+"""What is particular about our own networks."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 import torch
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NAMES, NetworkSpec, build, keras_parameters, set_normalisation_momentum
+from multiresunet.nets import NetworkSpec, build, keras_parameters, set_normalisation_momentum
 from multiresunet.nets.blocks import multires_widths
-
-every_network = pytest.mark.parametrize("name", NAMES)
-both_dimensions = pytest.mark.parametrize("dims", [2, 3])
 
 
 def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
     return NetworkSpec(name, dims, channels, filters=4, alpha=1.67)
-
-
-@every_network
-@both_dimensions
-@pytest.mark.parametrize(("channels", "classes"), [(1, 1), (3, 1), (5, 4)])
-def test_logits_have_the_shape_of_the_image(name: str, dims: int, channels: int, classes: int) -> None:
-    network = build(replace(small(name, dims, channels), classes=classes)).eval()
-    with torch.no_grad():
-        assert network(torch.rand(2, channels, *[16] * dims)).shape == (2, classes, *[16] * dims)
-
-
-@every_network
-@both_dimensions
-def test_odd_sizes_agree_with_padding_by_hand(name: str, dims: int) -> None:
-    network = build(small(name, dims)).eval()
-    size = (19, 33, 17)[:dims]
-    image = torch.rand(1, 1, *size)
-    padded = image
-    for axis, side in enumerate(size, start=2):
-        last = padded.narrow(axis, side - 1, 1)
-        padded = torch.cat([padded, *[last] * (-side % 2**network.levels)], dim=axis)
-    with torch.no_grad():
-        logits = network(image)
-        expected = network(padded)[(..., *(slice(side) for side in size))]
-    assert logits.shape == image.shape
-    torch.testing.assert_close(logits, expected)
-
-
-@every_network
-@both_dimensions
-def test_every_parameter_gets_a_gradient(name: str, dims: int) -> None:
-    network = build(small(name, dims))
-    network(torch.rand(2, 1, *[32] * dims)).square().mean().backward()
-    without = [n for n, p in network.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
-    # A bias in front of a normalisation has none by construction, and in float32 the rest is rounding.
-    assert not without
-
-
-@every_network
-def test_the_seed_decides_the_weights(name: str) -> None:
-    one, same, other = (build(small(name, 2), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2))
-    assert all(torch.equal(one[key], same[key]) for key in one)
-    kernels = [key for key in one if key.endswith("conv.weight")]
-    assert kernels
-    assert not any(torch.equal(one[key], other[key]) for key in kernels)
 
 
 def test_kernels_are_glorot_uniform() -> None:

@@ -144,3 +144,26 @@ def test_predict_does_not_depend_on_the_batch(disc_images: Prepared) -> None:
     one, other = (predict(network, Feed(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
     assert one.shape == (7, 32, 32)
     np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def elsewhere(dropout: float = 0.0) -> NetworkSpec:
+    arguments = {
+        "spatial_dims": "$dims",
+        "in_channels": "$channels",
+        "out_channels": "$classes",
+        "channels": [8, 16, 16],
+        "strides": [2, 2],
+        "dropout": dropout,
+    }
+    return NetworkSpec("monai.networks.nets.AttentionUnet", 2, 1, arguments=arguments)
+
+
+def test_a_network_from_elsewhere_learns(disc_images: Prepared) -> None:
+    assert trained(disc_images, elsewhere(), epochs=15).history[-1].test_jaccard > 0.7
+
+
+def test_what_a_network_drops_out_depends_on_the_names_alone(disc_images: Prepared) -> None:
+    one = trained(disc_images, elsewhere(0.2), epochs=2)
+    torch.manual_seed(99)
+    assert trained(disc_images, elsewhere(0.2), epochs=2).history == one.history
+    assert trained(disc_images, elsewhere(), epochs=2).history != one.history
