@@ -74,10 +74,11 @@ def evaluate(name: str) -> None:
             "reliability": of_all("reliability.csv"),
             "thresholds": of_all("thresholds.csv"),
             "cost": pd.DataFrame(costs),
+            "classes": scores.by_class(
+                of_all("classes.csv") if data.classes else pd.DataFrame(columns=["model", "class"])
+            ),
         }.items():
             write_csv(draft / f"{table}.csv", content)
-        if data.classes:
-            write_csv(draft / "classes.csv", of_all("classes.csv"))
         predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
         write_json(

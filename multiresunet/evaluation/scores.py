@@ -114,6 +114,15 @@ def per_class(data: Prepared, model: str, paper: NDArray[np.uint8], honest: NDAr
     return pd.concat(tables, ignore_index=True)
 
 
+def by_class(images: pd.DataFrame) -> pd.DataFrame:
+    """`summary` of each class by itself, in the order of models and classes in `images`, a table of `per_class`."""
+    parts = [summary(per_fold(part)).assign(**{"class": name}) for name, part in images.groupby("class", sort=False)]
+    columns = ["model", "class", "folds", "images", *(f"{score}{end}" for score in SCORES for end in ("", "_sd"))]
+    order = {model: place for place, model in enumerate(images["model"].unique())}
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return table[columns].sort_values("model", key=lambda models: models.map(order), kind="stable", ignore_index=True)
+
+
 def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFrame:
     """Mean over the images of each fold: model, fold, images, and the scores in `names`."""
     models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order

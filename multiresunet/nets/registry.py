@@ -37,7 +37,7 @@ class NetworkSpec:
     classes: int = 1
     shares: Shares = SHARES
     respath: int = LENGTH
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", tuple(self.shares))  # JSON has lists only

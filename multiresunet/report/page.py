@@ -91,8 +91,15 @@ def render() -> Path:
         paper=paper.to_dict("records"),
         links={
             name: _links(name, table)
-            for name, table in {"summary": summary, "paper": paper, "claims": claims, "cost": kept["cost"]}.items()
+            for name, table in {
+                "summary": summary,
+                "paper": paper,
+                "claims": claims,
+                "cost": kept["cost"],
+                "classes": kept["classes"],
+            }.items()
         },
+        classes=kept["classes"].to_dict("records"),
         cost=_cost(kept["cost"]),
         signs=SIGNS,
         recipe_name=loaded.run.recipe,

@@ -11,7 +11,7 @@ from multiresunet.evaluation import scores
 DIGITS = 4
 GATHERED = (
     *("folds", "claims", "intervals", "comparisons"),
-    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost"),
+    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost", "classes"),
 )
 """The tables of each data set that go into metrics/, one below the other."""
 

@@ -138,3 +138,21 @@ def test_examples_are_worst_middle_and_best(kind: str, request: pytest.FixtureRe
         assert saved["image"].ndim == 4
         assert saved["truth"].any(axis=(1, 2)).all()
         np.testing.assert_array_equal(saved["predictions"][2, 0], saved["truth"][2])
+
+
+def test_each_class_has_its_mean_over_folds_in_the_order_of_models_and_classes() -> None:
+    rows = [
+        {"model": model, "fold": fold, "class": name} | dict.fromkeys(scores.SCORES, value + fold)
+        for model, value in (("b", 0.1), ("a", 0.2))
+        for fold in (0, 1)
+        for name in ("upper", "lower")
+    ]
+    table = scores.by_class(pd.DataFrame(rows))
+    assert list(zip(table["model"], table["class"], strict=True)) == [
+        ("b", "upper"), ("b", "lower"), ("a", "upper"), ("a", "lower")
+    ]  # fmt: skip
+    assert table["dice_paper"].tolist() == pytest.approx([0.6, 0.6, 0.7, 0.7])
+    assert table["jaccard_honest_sd"].tolist() == pytest.approx([0.5**0.5] * 4)
+    empty = scores.by_class(pd.DataFrame(columns=["model", "class"]))
+    assert list(empty.columns) == list(table.columns)
+    assert not len(empty)

@@ -76,6 +76,7 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
         datasets__nuclei__size=[32, 32],
         datasets__tumours__source__samples=6,
         datasets__tumours__size=[16, 16, 16],
+        datasets__tumours__mask__classes={"core": [1, 4], "oedema": [2]},
         recipes__quick__folds__count=2,
         recipes__quick__epochs=2,
         recipes__quick__filters=6,
@@ -115,6 +116,11 @@ def test_the_tables_hold_every_data_set_and_model(made: Path) -> None:
     assert list(summary["model"]) == models * 2
     assert summary["jaccard_honest"].between(0, 1).all()
     assert (summary["jaccard_paper"] >= summary["jaccard_honest"] - 1e-9).all()
+    classes = pd.read_csv(made / "metrics/classes.csv")
+    assert list(zip(classes["dataset"], classes["model"], classes["class"], strict=True)) == [
+        ("tumours", model, name) for model in models[:2] for name in ("core", "oedema")
+    ]
+    assert classes["dice_honest"].between(0, 1).all()
     folds = pd.read_csv(made / "metrics/folds.csv")
     again = folds.groupby(["dataset", "model"], sort=False)["jaccard_honest"].mean().to_numpy()
     assert abs(again - summary["jaccard_honest"].to_numpy()).max() < 2e-4
