@@ -40,7 +40,7 @@ def serving(settings: dict[str, str]) -> Iterator[tuple[dict[str, str], subproce
     url = f"http://127.0.0.1:{port}/api"
     server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400  # a busy machine needs minutes
         while not answers(url):
             assert server.poll() is None
             assert time.monotonic() < deadline

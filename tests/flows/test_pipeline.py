@@ -25,7 +25,7 @@ STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
 
 def run(project: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.pipeline", *words]
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=400)
 
 
 def tasks(log: str) -> list[tuple[str, str]]:
@@ -187,13 +187,13 @@ def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str
             sleeper.terminate()
         else:
             os.killpg(sleeper.pid, signal.SIGINT)  # a terminal sends it to the server as well
-        log = sleeper.communicate(timeout=30)[1]
+        log = sleeper.communicate(timeout=120)[1]
 
         assert sleeper.returncode == 1
         assert log.splitlines()[-1] == "error: interrupted; run again to go on from here"
         assert ("fetch@a", "Completed") not in tasks(log)
         assert "fetch@a" in dict(tasks(log))
-        _, left = psutil.wait_procs(children, timeout=5)
+        _, left = psutil.wait_procs(children, timeout=30)
         assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
     finally:
         for child in psutil.wait_procs(children, timeout=0)[1]:
