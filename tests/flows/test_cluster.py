@@ -80,7 +80,7 @@ class Site:
         return process
 
     def wait_for(self, *ports: int) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not all(map(is_open, ports)):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -98,7 +98,7 @@ class Site:
 
     def flow(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "flows.pipeline", *words]
-        return subprocess.run(command, cwd=folder, env=self.environment, stderr=subprocess.PIPE, text=True, timeout=400)
+        return subprocess.run(command, cwd=folder, env=self.environment, stderr=subprocess.PIPE, text=True, timeout=900)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -144,7 +144,7 @@ def test_a_worker_that_dies_is_replaced_and_its_stage_repeated(site: Site) -> No
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while "train" not in ((site.folder / "ran").read_text() if (site.folder / "ran").exists() else ""):
         assert flow.poll() is None
         assert time.monotonic() < deadline
@@ -158,7 +158,7 @@ def test_a_worker_that_dies_is_replaced_and_its_stage_repeated(site: Site) -> No
     _, left = psutil.wait_procs(children, timeout=20)
     assert not [each.cmdline() for each in left if each.status() != psutil.STATUS_ZOMBIE]
     site.worker("second")
-    log = flow.communicate(timeout=300)[1]
+    log = flow.communicate(timeout=900)[1]
     assert flow.returncode == 0, log
     lines = site.ran()
     assert lines.count("fetch a") == lines.count("fetch b") == 1

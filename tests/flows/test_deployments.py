@@ -63,7 +63,7 @@ def test_a_schedule_fires_by_itself_and_shows_its_artifacts(
         assert prefect("deploy", "--name", "nightly", "--name", "retrain").wait(120) == 0
         worker = prefect("worker", "start", "--pool", "machine")
         try:
-            deadline = time.monotonic() + 300
+            deadline = time.monotonic() + 900
             done: list[dict[str, Any]] = []
             while not done:
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
