@@ -54,7 +54,8 @@ def evaluate(name: str) -> None:
             outliers.distance_to_training(outliers.features(data), data.folds), index=data.table["sample"]
         ),
     )
-    bench = comparison.bench_of(evidence.of(models[0]), settings, seed_for(loaded.seed, name, "statistics"))
+    seed, grouped = seed_for(loaded.seed, name, "statistics"), loaded.dataset(name).groups
+    bench = comparison.bench_of(evidence.of(models[0]), settings, seed, grouped=grouped)
     costs = [{"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models]
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
     networks = {str(cost["network"]): str(cost["model"]) for cost in reversed(costs)}

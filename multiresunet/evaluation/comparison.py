@@ -61,9 +61,13 @@ def pairs(models: Sequence[str], references: Sequence[str]) -> list[tuple[str, s
     ]
 
 
-def bench_of(images: pd.DataFrame, settings: Evaluate, seed: int) -> Bench:
-    """The folds and independent units of one model's images, with random samples."""
-    units = statistics.units_of(images["group"].fillna("").astype(str).tolist())
+def bench_of(images: pd.DataFrame, settings: Evaluate, seed: int, *, grouped: bool) -> Bench:
+    """The folds and independent units of one model's images, with random samples.
+
+    The units are groups where the data set says that groups bind images together (`grouped`), else images.
+    """
+    groups = images["group"].fillna("").astype(str) if grouped else [""] * len(images)
+    units = statistics.units_of(list(groups))
     return Bench(images["fold"].to_numpy(dtype=np.int64), units, settings.statistics, seed)
 
 

@@ -45,7 +45,12 @@ def table(loaded: Params, tuned: Path, scores: Path) -> pd.DataFrame:
         costs = pd.read_csv(scores / dataset / "cost.csv").set_index("model").to_dict("index")
         for model, other in pairs(loaded):
             ours, theirs = (images[images["model"] == name].reset_index(drop=True) for name in (model, other))
-            bench = bench_of(ours, loaded.evaluate, seed_for(loaded.seed, dataset, "statistics"))
+            bench = bench_of(
+                ours,
+                loaded.evaluate,
+                seed_for(loaded.seed, dataset, "statistics"),
+                grouped=loaded.dataset(dataset).groups,
+            )
             score, other_score = (part["jaccard_honest"].to_numpy(dtype=np.float64) for part in (ours, theirs))
             found = bench.paired(score - other_score)
             trials = pd.read_csv(tuned / dataset / model / "trials.csv")

@@ -336,7 +336,7 @@ def test_all_together() -> None:
         },
     )
     settings = EVALUATE.model_copy(update={"references": ["b"]})
-    prepared = comparison.bench_of(found.of("a"), settings, 0)
+    prepared = comparison.bench_of(found.of("a"), settings, 0, grouped=True)
     claims = comparison.claims(found, ["b", "a"], {}, prepared, settings)
     decisive = claims[claims["decisive"]].set_index("claim")
     assert list(decisive.index) == ["epochs", "faint", "perturbations", "outliers"]
@@ -361,7 +361,9 @@ def test_a_network_that_has_learnt_nothing_in_one_fold_is_objected_to() -> None:
     assert found.unlearnt(["a"], 0.02) == ""
     assert found.unlearnt(["a", "b"], 0.02) == "b hardly beats what learns nothing in 1 of 5 folds"
     settings = EVALUATE.model_copy(update={"references": ["b"]})
-    claims = comparison.claims(found, ["b", "a"], {}, comparison.bench_of(found.of("a"), settings, 0), settings)
+    claims = comparison.claims(
+        found, ["b", "a"], {}, comparison.bench_of(found.of("a"), settings, 0, grouped=True), settings
+    )
     decisive = claims[claims["decisive"]].set_index("claim")
     assert set(decisive.loc[["epochs", "perturbations"], "verdict"]) == {UNTOLD}
     objected = decisive["reason"].str.contains("learns nothing")
@@ -371,7 +373,7 @@ def test_a_network_that_has_learnt_nothing_in_one_fold_is_objected_to() -> None:
 def test_a_single_model_has_nobody_to_be_held_against() -> None:
     data = squares()
     found = evidence(data, {"a": blurred(data, 1, 0), "b": blurred(data, 1, 0)})
-    prepared = comparison.bench_of(found.of("a"), EVALUATE, 0)
+    prepared = comparison.bench_of(found.of("a"), EVALUATE, 0, grouped=True)
     assert comparison.claims(found, ["a"], {}, prepared, EVALUATE).empty
     assert comparison.comparisons(found, ["a"], prepared, EVALUATE).empty
 
@@ -403,3 +405,10 @@ def advantage(**changes: Any) -> Finding:
 )
 def test_the_rule(changes: dict[str, Any], expected: str) -> None:
     assert verdict(advantage(**changes)) == expected
+
+
+def test_groups_that_bind_nothing_are_no_units() -> None:
+    images = pd.DataFrame({"fold": [0, 0, 1, 1], "group": ["u2os", "u2os", "3t3", "3t3"]})
+    units = {grouped: comparison.bench_of(images, EVALUATE, 0, grouped=grouped).units for grouped in (True, False)}
+    assert len(np.unique(units[True])) == 2
+    assert len(np.unique(units[False])) == 4
