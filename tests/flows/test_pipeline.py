@@ -49,16 +49,17 @@ def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environmen
     assert "Task run 'train@b' - training on b" in ran.stderr
     for name in ("dvc.lock", "metrics/summary.csv"):
         assert (project / name).read_bytes() == (reproduced / name).read_bytes()
-    shown = {artifact["key"]: artifact["data"] for artifact in artifacts(environment)}
+    shown = artifacts(environment)
     assert shown.keys() >= {"summary", "metric-diff", "progress-train-a", "progress-train-b"}
     with (project / "metrics/summary.csv").open(newline="") as file:
         assert shown["summary"] == str(list(csv.DictReader(file))).replace("'", '"')
     assert shown["progress-train-a"] == 62.5  # of two folds the second, a quarter
 
 
-def artifacts(environment: dict[str, str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json={}).json()
-    return found
+def artifacts(environment: dict[str, str]) -> dict[str, Any]:
+    """By key, the latest data that a flow has shown; all tests share the server."""
+    found = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json={}).json()
+    return {each["key"]: each["data"] for each in sorted(found, key=lambda artifact: str(artifact["created"]))}
 
 
 def test_targets_run_with_what_they_need_alone(project: Path, environment: dict[str, str]) -> None:
@@ -79,7 +80,7 @@ def test_a_table_that_its_commit_does_not_make_fails_loudly(finished: Path, envi
     assert ran.stderr.splitlines()[-1] == (
         "error: main makes another metrics/summary.csv than git has; somebody has to look"
     )
-    assert "No table changed" in next(each["data"] for each in artifacts(environment) if each["key"] == "metric-diff")
+    assert "No table changed" in artifacts(environment)["metric-diff"]
     assert table.read_text().endswith("c,ccc\n")
     assert subprocess.check_output(["git", "worktree", "list"], cwd=finished).count(b"\n") == 1
 
