@@ -340,7 +340,7 @@ def _partial(blocks: list[Block], target: Path) -> None:
 def _keep(study: str, target: Path, finished: list[Job]) -> None:
     """Keep a study's parameters, tables and figures, and where each job's result comes from."""
     place = WORK / study
-    kept = [place / "params.yaml", *(place / "metrics").iterdir(), *(place / "reports/figures").glob("*.png")]
+    kept = [place / "params.yaml", *(place / "metrics").iterdir(), *(place / "reports/figures").iterdir()]
     with replacing(target) as draft:
         for path in sorted(kept):
             shutil.copyfile(path, draft / path.name)
