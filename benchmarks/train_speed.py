@@ -40,6 +40,7 @@ from multiresunet.data.arrays import Prepared
 from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec, build
 from multiresunet.params import Recipe
+from multiresunet.training.devices import Alone
 from multiresunet.training.fit import use_threads
 from multiresunet.training.loop import Training, autocast
 from multiresunet.training.scoring import score
@@ -135,7 +136,7 @@ class Engine:
     def __init__(self, spec: NetworkSpec, data: Prepared, recipe: Recipe, device: torch.device) -> None:
         everything = np.arange(len(data.masks))
         self.recipe, self.everything, self.device = recipe, everything, device
-        self.training = Training(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), device)
+        self.training = Training(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), Alone(device))
 
     def train(self) -> Iterator[None]:
         """One step at a time, for ever."""
@@ -301,6 +302,7 @@ def compare(
         start = time.perf_counter()
         for name in next(order):
             settle(name)
+            next(running[name])  # after settling, memory has to be taken from the system anew
             spent = seconds(lambda name=name: any(islice(running[name], steps)), device)  # type: ignore[misc]
             taken["training", name].append(steps * batch / spent)
             taken["inference", name].append(len(data.masks) / seconds(sides[name].evaluate, device))
