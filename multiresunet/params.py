@@ -649,11 +649,6 @@ class Params(Strict):
                     )
         return self
 
-    def label(self, model: str) -> str:
-        """The model's name in the tables: a study that saw all images makes its scores optimistic, and it says so."""
-        known = self.models.get(model)  # what learns nothing is no model of params.yaml
-        return f"{model} (optimistic)" if known and known.tuned and self.tune.scope == "shared" else model
-
     @property
     def recipe(self) -> Recipe:
         """The recipe that this run uses."""

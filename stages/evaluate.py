@@ -13,6 +13,7 @@ from multiresunet.evaluation import (
     comparison,
     examples,
     faint,
+    gain,
     gallery,
     outliers,
     predictions,
@@ -30,6 +31,7 @@ def evaluate(name: str) -> None:
 
     claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, faint.csv: the means
     behind the claims. history.csv, reliability.csv, thresholds.csv, cost.csv: of all models.
+    tuning.csv: see `gain`.
     """
     loaded = params.load()
     models, settings = loaded.run.models, loaded.evaluate
@@ -56,9 +58,11 @@ def evaluate(name: str) -> None:
     )
     seed, grouped = seed_for(loaded.seed, name, "statistics"), loaded.dataset(name).groups
     bench = comparison.bench_of(evidence.of(models[0]), settings, seed, grouped=grouped)
-    costs = [{"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models]
+    costs = pd.DataFrame(
+        {"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models
+    )
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
-    networks = {str(cost["network"]): str(cost["model"]) for cost in reversed(costs)}
+    networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
     claims = comparison.claims(evidence, models, networks, bench, settings)
 
     with replacing(SCORES / name) as draft:
@@ -74,7 +78,8 @@ def evaluate(name: str) -> None:
             "faint": faint.curves(evidence.faint),
             "reliability": of_all("reliability.csv"),
             "thresholds": of_all("thresholds.csv"),
-            "cost": pd.DataFrame(costs),
+            "cost": costs,
+            "tuning": gain.table(loaded, evidence.images, costs, bench),
             "classes": scores.by_class(
                 of_all("classes.csv") if data.classes else pd.DataFrame(columns=["model", "class"])
             ),

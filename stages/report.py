@@ -15,7 +15,7 @@ def report() -> None:
     for folder in (SCORES, FACTS):
         keep_only(folder, datasets)
     gathered = {name: tables.gather(SCORES, datasets, f"{name}.csv") for name in tables.GATHERED}
-    summary = tables.summary(gathered["folds"])
+    summary = tables.summary(gathered["folds"], gathered["tuning"])
     for name, table in {"summary": summary, **gathered}.items():
         write_csv(METRICS / f"{name}.csv", table, tables.DIGITS)
     write_json(METRICS / "summary.json", tables.as_tree(summary))

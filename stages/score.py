@@ -34,7 +34,8 @@ def score(name: str, model: str) -> None:
     """Write data/scored/<name>/<model>: tables and predictions.npz; all but the paper's score of the last epoch.
 
     images.csv: scores of each image. faint.csv: errors along the true boundary. perturbed.csv: scores of perturbed
-    images. reliability.csv, thresholds.csv: what the probabilities are worth. cost.json: what the network costs.
+    images. reliability.csv, thresholds.csv: what the probabilities are worth. cost.json: what the network costs, as
+    a mean over folds.
     classes.csv: overlap of each class by itself, where the data set has classes; all else is about their union.
     """
     loaded = params.load()
@@ -64,13 +65,16 @@ def score(name: str, model: str) -> None:
         name=name,
     )
     images = scores.per_image(data, model, paper, honest, settings.tolerances)
-    network = last(int(data.folds[0])).to(device)
-    with safe_open(trained / f"fold{int(data.folds[0])}-last.safetensors", "pt") as file:
+    folds = [int(fold) for fold in np.unique(data.folds)]
+    with safe_open(trained / f"fold{folds[0]}-last.safetensors", "pt") as file:
         spec = json.loads(file.metadata()[checkpoint.KEY])
+    # Networks that were tuned for their folds differ.
+    parameters = [keras_parameters(last(fold)) for fold in folds]
+    operations = [cost.multiply_adds(last(fold), data.channels, data.masks.shape[1:]) for fold in folds]
     counted = {
         "network": spec["name"],
-        "parameters": keras_parameters(network),
-        "multiply_adds": cost.multiply_adds(network, data.channels, data.masks.shape[1:]),
+        "parameters": round(np.mean(parameters)),
+        "multiply_adds": round(np.mean(operations)),
     }
     with replacing(SCORED / name / model) as draft:
         write_csv(draft / "images.csv", images)

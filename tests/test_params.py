@@ -246,17 +246,6 @@ def test_a_space_that_varies_nothing_is_refused() -> None:
     assert "tune.space: varies nothing; give at least one of alpha, filters_factor" in line
 
 
-def test_the_tables_mark_what_a_shared_study_chose() -> None:
-    models = ["multiresunet_tuned", "multiresunet", "Otsu threshold"]
-    nested, shared = (params.parse(changed("tune.scope", scope)) for scope in ("nested", "shared"))
-    assert [nested.label(name) for name in models] == models
-    assert [shared.label(name) for name in models] == [
-        "multiresunet_tuned (optimistic)",
-        "multiresunet",
-        "Otsu threshold",
-    ]
-
-
 def test_a_data_set_named_like_a_kind_of_source_keeps_its_name_in_the_message() -> None:
     tree = changed("datasets.folder", copy.deepcopy(ORIGINAL["datasets"]["murphy"]))
     tree["datasets"]["folder"]["channels"] = 0

@@ -6,10 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from multiresunet import params
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, write_json
 from multiresunet.report import tables
-from multiresunet.report.page import FIGURES, METRICS, SUMMARY, provenance
+from multiresunet.report.page import FIGURES, METRICS, SUMMARY, provenance, studied
 
 TABLES = Path("reports/tables")
 KEPT = (
@@ -20,6 +21,8 @@ KEPT = (
 
 def keep(target: Path) -> None:
     """Copy the current run's files to `target`: tables, pictures, tables/ as Markdown and LaTeX, provenance.json.
+
+    What a tuned model's studies left goes into a folder DATASET-MODEL.
 
     Raises:
         UserError: if the pipeline hasn't run.
@@ -32,6 +35,8 @@ def keep(target: Path) -> None:
         for path in (*KEPT, *sorted(FIGURES.glob("*.*")), *([readme] if readme.exists() else [])):
             shutil.copyfile(path, draft / path.name)
         shutil.copytree(TABLES, draft / "tables")
+        for source in studied(params.load()):
+            shutil.copytree(source, draft / f"{source.parent.name}-{source.name}")
         write_json(draft / "provenance.json", {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
 
 

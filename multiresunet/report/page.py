@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,10 +33,18 @@ FIGURES = Path("reports/figures")
 SCORES = Path("data/scores")
 FACTS = Path("data/facts")
 RAW = Path("data/raw")
+TUNED = Path("data/tuned")
 PREPARED = Path("data/prepared")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.csv"
 TRAINING, INFERENCE = Path(".state/seconds"), Path(".state/inference")
+PICTURES = {
+    "history": "Each trial’s score, and the best so far.",
+    "slices": "Scores over α and over the filters U.",
+    "importance": "What matters for the score.",
+    "front": "Score against cost; ★ was taken.",
+}
+"""Of a study, as `stages.tune` draws them."""
 PACKAGES = (
     "torch",
     "numpy",
@@ -73,7 +82,8 @@ def render() -> Path:
         loader=PackageLoader("multiresunet.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     summary = pd.read_csv(SUMMARY)
-    words = {"reason": str, "note": str}  # and no numbers, even where all are empty
+    # Words are no numbers, even where all of them are empty.
+    words = {"reason": str, "note": str, "against": str, "study": str}
     kept = {name: pd.read_csv(METRICS / f"{name}.csv", dtype=words) for name in tables.GATHERED}
     for name, column in (("claims", "reason"), ("comparisons", "note")):
         kept[name][column] = kept[name][column].fillna("")
@@ -118,6 +128,12 @@ def render() -> Path:
         if not (dataset_page.PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
             dataset_page.render(name, loaded.datasets[name])
     return PAGE
+
+
+def studied(loaded: params.Params) -> list[Path]:
+    """What the studies of the run left: a folder for each data set and tuned model, where this clone has them."""
+    found = [TUNED / d / m for d in loaded.run.datasets for m in loaded.run.models if loaded.models[m].tuned]
+    return [folder for folder in found if all((folder / f"{name}.png").is_file() for name in PICTURES)]
 
 
 def tables_of(name: str) -> dict[str, pd.DataFrame]:
@@ -181,10 +197,23 @@ def _section(name: str, loaded: params.Params, summary: pd.DataFrame, kept: dict
             for model, part in own["reliability"].groupby("model", sort=False)
         },
         "comparisons": own["comparisons"].to_dict("records"),
+        "tuning": own["tuning"].to_dict("records"),
+        "studies": [
+            {
+                "model": folder.name,
+                "pictures": [(caption, _embedded(folder / f"{p}.png")) for p, caption in PICTURES.items()],
+            }
+            for folder in studied(loaded)
+            if folder.parent.name == name
+        ],
         "links": {table: _links(f"{name}-{table}", content) for table, content in own.items()},
         # As a text of its own, so that the page opens without reading it; "<" can't end the element that holds it.
         "gallery": Markup((SCORES / name / "gallery.json").read_text(encoding="utf-8").replace("<", "\\u003c")),
     }
+
+
+def _embedded(picture: Path) -> str:
+    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"
 
 
 def _wide(intervals: pd.DataFrame) -> dict[str, Any]:

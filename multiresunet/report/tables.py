@@ -11,7 +11,7 @@ from multiresunet.evaluation import scores
 DIGITS = 4
 GATHERED = (
     *("folds", "claims", "intervals", "comparisons"),
-    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost", "classes"),
+    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost", "classes", "tuning"),
 )
 """The tables of each data set that go into metrics/, one below the other."""
 
@@ -26,14 +26,19 @@ def gather(folder: Path, datasets: list[str], name: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(folds: pd.DataFrame) -> pd.DataFrame:
-    """One row for each data set and model: mean and deviation over folds, in the order of params.yaml."""
+def summary(folds: pd.DataFrame, tuning: pd.DataFrame) -> pd.DataFrame:
+    """One row for each data set and model: mean and deviation over folds, in the order of params.yaml.
+
+    Rows of tuned models say what sort of study they come from, and what it gained over the model's own values.
+    """
     parts = []
     for dataset, part in folds.groupby("dataset", sort=False):
         table = scores.summary(part)
         table.insert(0, "dataset", dataset)
         parts.append(table)
-    return pd.concat(parts, ignore_index=True)
+    joined = pd.concat(parts, ignore_index=True)
+    key = ["dataset", "model"]
+    return joined.merge(tuning[[*key, "study", "gain", "gain_low", "gain_high"]], on=key, how="left", validate="1:1")
 
 
 def as_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:

@@ -28,7 +28,7 @@ from stages.score import score
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
 
-MODELS = ("unet", "multiresunet")
+MODELS = ("unet", "multiresunet", "multiresunet_tuned")
 in_browser = pytest.mark.skipif(BINARY is None, reason="no Chromium here")
 
 
@@ -38,6 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("page")
     tree = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
     tree["run"] = {"datasets": ["nuclei"], "models": list(MODELS), "recipe": "quick"}
+    tree["tune"]["scope"] = "shared"
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     data = discs(15, (32, 32), 1, 3)
     prepared = folder / "data/prepared/nuclei"
@@ -50,12 +51,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for model in MODELS:
         trained = folder / "data/trained/nuclei" / model
         trained.mkdir(parents=True)
-        spec = NetworkSpec(model, 2, 1, filters=6)
+        spec = NetworkSpec(model.removesuffix("_tuned"), 2, 1, filters=8 if "tuned" in model else 6)
         for fold in range(3):
             for which in ("best", "last"):
                 checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build(spec).state_dict())
         lines = [{"fold": f, "epoch": e, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
         pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
+    study = folder / "data/tuned/nuclei/multiresunet_tuned"
+    study.mkdir(parents=True)
+    for name in page.PICTURES:
+        Image.new("L", (9, 9)).save(study / f"{name}.png")
     with contextlib.chdir(folder):
         for model in MODELS:
             score("nuclei", model)
@@ -99,7 +104,7 @@ def choose(browser: Browser, select: str, value: str) -> None:
 @in_browser
 def test_nothing_is_asked_for_and_nothing_complains(opened: Browser, made: Path) -> None:
     assert opened.run("document.title") == "MultiResUNet, measured"
-    opened.until("[...document.querySelectorAll('.viewer canvas')].length", lambda n: n == 6)
+    opened.until("[...document.querySelectorAll('.viewer canvas')].length", lambda n: n == 8)
     assert opened.requests() == [(made / "reports/index.html").resolve().as_uri()]
     assert opened.complaints() == []
 
@@ -215,11 +220,25 @@ def many(made: Path, folder: Path, count: int) -> Path:
 def test_every_table_can_be_saved_and_every_figure_says_where_it_is_from(made: Path) -> None:
     text = (made / "reports/index.html").read_text()
     figures, tables = text.count("<figure"), text.count('<table class="verdicts">') + text.count("<thead>")
-    assert figures == 1 + 6
+    assert figures == 1 + 6 + len(page.PICTURES)
     assert text.count("Commit ") >= figures
     assert text.count('download="') == 3 * text.count('class="save"')
     assert text.count('class="save"') >= tables - 2  # the one of verdicts counts twice
     assert "data:text/csv" in text
+
+
+def test_a_model_whose_study_saw_all_images_is_marked_and_its_pictures_shown(made: Path) -> None:
+    text = (made / "reports/index.html").read_text()
+    summary = text[text.index("<table>", text.index('id="scores"')) :]
+    [row] = [row for row in summary[: summary.index("</table>")].split("<tr") if "multiresunet_tuned" in row]
+    assert ">optimistic<" in row
+    assert "by tuning" in row
+    assert summary.count(">optimistic<") == 1
+    for name in page.PICTURES:
+        picture = base64.b64encode((made / f"data/tuned/nuclei/multiresunet_tuned/{name}.png").read_bytes()).decode()
+        assert picture in text
+    summary_csv = pd.read_csv(made / "metrics/summary.csv").set_index("model")
+    assert summary_csv.loc["multiresunet_tuned", "study"] == "shared (optimistic)"
 
 
 def test_the_page_is_the_same_again(made: Path) -> None:

@@ -33,15 +33,27 @@ def folds() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def tuning(study: str = "nested") -> pd.DataFrame:
+    numbers = {"study": study, "gain": 0.02, "gain_low": -0.01, "gain_high": 0.05}
+    return pd.DataFrame([{"dataset": "ant", "model": "multiresunet", **numbers}])
+
+
 def test_the_summary_keeps_the_order_of_the_run() -> None:
-    table = tables.summary(folds())
+    table = tables.summary(folds(), tuning())
     assert list(table["dataset"]) == ["zebra"] * 3 + ["ant"] * 3
     assert table["jaccard_honest"].iloc[1] == pytest.approx(0.4)
     assert table["jaccard_honest_sd"].iloc[1] == pytest.approx(0.1)
 
 
+def test_the_summary_says_of_tuned_models_what_was_gained_and_which_score_is_optimistic() -> None:
+    table = tables.summary(folds(), tuning("shared (optimistic)")).set_index(["dataset", "model"])
+    row = table.loc[("ant", "multiresunet")]
+    assert (row["study"], row["gain"], row["gain_low"], row["gain_high"]) == ("shared (optimistic)", 0.02, -0.01, 0.05)
+    assert table.drop(index=("ant", "multiresunet"))[["study", "gain"]].isna().all(axis=None)
+
+
 def test_the_tree_is_what_dvc_diffs() -> None:
-    tree = tables.as_tree(tables.summary(folds()))
+    tree = tables.as_tree(tables.summary(folds(), tuning()))
     assert tree["ant"]["Otsu_threshold"]["dice_honest"] == 0.25
 
 
@@ -69,7 +81,7 @@ def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
     )
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        figures.overview(tables.summary(folds()), tmp_path / name / "overview.png")
+        figures.overview(tables.summary(folds(), tuning()), tmp_path / name / "overview.png")
         figures.gallery(tmp_path / "examples.npz", tmp_path / name / "gallery.png")
     for name in ("overview.png", "gallery.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -87,7 +99,7 @@ def test_a_page_without_results_says_what_to_do(
 
 
 def test_the_paper_stands_beside_us() -> None:
-    summary = tables.summary(folds())
+    summary = tables.summary(folds(), tuning())
     table = tables.beside_the_paper(summary, {"zebra": "endoscopy (phantom)", "ant": "photography"})
     assert len(table) == 1
     row = table.iloc[0]
