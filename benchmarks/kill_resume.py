@@ -19,7 +19,7 @@ import numpy as np
 from multiresunet import params
 from multiresunet.files import sha256
 from stages import train as stage
-from stages.running import PREPARED, TRAINED, TUNED
+from stages.running import PREPARED, TRAINED, TUNED, run
 
 FORK = multiprocessing.get_context("fork")  # a resumed run shouldn't pay for imports
 
@@ -31,7 +31,7 @@ def begin(folder: Path, dataset: str, model: str) -> BaseProcess:
         os.chdir(folder)
         with (folder / "output").open("a") as output:
             sys.stdout = sys.stderr = output
-            stage.run(lambda *_: stage.train(dataset, model))
+            run(lambda *_: stage.train(dataset, model))
 
     process = FORK.Process(target=work)
     process.start()

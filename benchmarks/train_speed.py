@@ -175,7 +175,7 @@ def wait_for(device: torch.device) -> None:
 
 
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
-clock = CLOCKS["wall"]
+clock: Callable[[], float] = CLOCKS["wall"]
 
 
 def seconds(action: Callable[[], object], device: torch.device) -> float:
@@ -192,7 +192,7 @@ def added_memory(action: Callable[[], object], device: torch.device) -> float:
     gc.collect()
     if device.type == "cuda":
         wait_for(device)
-        before = torch.cuda.memory_allocated(device)
+        before = float(torch.cuda.memory_allocated(device))
         torch.cuda.reset_peak_memory_stats(device)
         action()
         wait_for(device)
@@ -230,7 +230,7 @@ def ceilings(device: torch.device) -> dict[str, float]:
 
 def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, float]]:
     """Operations and least traffic of one image in units of 1e9, for training and inference; bytes in float32."""
-    traffic = 0
+    traffic = 0.0
 
     def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal traffic
@@ -248,7 +248,7 @@ def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, fl
             if what == "training":
                 logits.sum().backward()
         found[what] = counter.get_total_flops()
-    single = traffic // 2  # counted twice
+    single = traffic / 2  # counted twice
     return {
         "training": (found["training"] / 1e9, 3 * single / 1e9),
         "inference": (found["inference"] / 1e9, single / 1e9),
@@ -289,7 +289,8 @@ def compare(
         else:
             use_threads(threads, deterministic=False)
 
-    memory, taken = {}, {}
+    memory = dict[tuple[str, str], float]()
+    taken = dict[tuple[str, str], list[float]]()
     for name, side in sides.items():
         settle(name)
         memory["training", name] = added_memory(lambda name=name: next(running[name]), device)  # type: ignore[misc]

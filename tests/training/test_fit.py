@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec
+from multiresunet.nets import NetworkSpec, build
 from multiresunet.params import Folds, Optimiser, Recipe, Schedule
-from multiresunet.training import checkpoint
 from multiresunet.training.feed import Feed, batches
 from multiresunet.training.fit import fit, use_threads
 from multiresunet.training.loop import Epoch, Fit
@@ -40,7 +40,7 @@ RECIPE = Recipe(
 SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
 
 
-def trained(data: Prepared, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int = 1, **changes: object) -> Fit:
+def trained(data: Prepared, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int = 1, **changes: Any) -> Fit:
     train, test = data.split(0)
     device = use_threads(1)
     arguments = {"train": train, "test": test, **changes}
@@ -54,7 +54,7 @@ def trained(data: Prepared, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int
         names=("t",),
         device=device,
         **arguments,
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_it_learns_discs_in_a_few_epochs(disc_images: Prepared) -> None:
@@ -99,7 +99,7 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
         (fitted.last, fitted.history[-1].test_jaccard),
         (fitted.best, fitted.best_jaccard),
     ):
-        network = checkpoint.build(SPEC)
+        network = build(SPEC)
         network.load_state_dict(weights)
         _, jaccard, _ = score(network, Feed(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
@@ -120,7 +120,7 @@ def test_cross_validation_asks_the_network_that_has_not_seen_the_image(disc_imag
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.full_like(x, float(self.fold))
 
-    predicted = cross_validated(Constant, disc_images, 3, torch.device("cpu"))  # type: ignore[arg-type]
+    predicted = cross_validated(Constant, disc_images, 3, torch.device("cpu"))
     expected = 1 / (1 + np.exp(-disc_images.folds.astype(float)))
     np.testing.assert_allclose(predicted.mean(axis=(1, 2)), expected, rtol=1e-5)
 
@@ -139,7 +139,7 @@ def test_one_image_is_too_few_to_train_on() -> None:
 
 
 def test_predict_does_not_depend_on_the_batch(disc_images: Prepared) -> None:
-    network = checkpoint.build(SPEC)
+    network = build(SPEC)
     indices = np.arange(7)
     one, other = (predict(network, Feed(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
     assert one.shape == (7, 32, 32)

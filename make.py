@@ -1,0 +1,79 @@
+"""python3 make.py run | test | check | lock | setup: set up .venv from requirements.lock, once, and do it there.
+
+run: the tables and the report. test: the tests (further words go to pytest). check: ruff and mypy. lock: the lock anew.
+This file needs nothing but Python, of any version: it says so if that is too old.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+LOCK = ROOT / "requirements.lock"
+INSTALLED = VENV / "installed"  # holds the hash of the lock that was installed
+VERSIONS = (3, 11), (3, 13)
+COMMANDS = {
+    "run": ["flows.pipeline", "multiresunet.report.page"],
+    "test": ["pytest"],
+    "check": ["ruff check .", "ruff format --check .", "mypy"],
+    "setup": [],
+}
+COMPILE = (
+    "uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml"
+)
+
+
+def python(*words: str) -> str:
+    """Run a module of .venv; end with its status if it fails."""
+    # Stages call `python`; quiet and offline.
+    settings = {"PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]), "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+    out = subprocess.PIPE if words[0] == "uv" else None
+    done = subprocess.run(
+        [str(BIN / "python"), "-m", *words], cwd=ROOT, env={**os.environ, **settings}, stdout=out, text=True
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout or ""
+
+
+def set_up() -> None:
+    """Install what the lock names, unless that is there."""
+    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if INSTALLED.is_file() and INSTALLED.read_text() == wanted:
+        return
+    if not VERSIONS[0] <= sys.version_info[:2] <= VERSIONS[1]:
+        sys.exit("error: Python 3.11 to 3.13 is needed, this is another; python3.11 make.py, say")
+    print("Installing into .venv (once, some minutes) …", flush=True)
+    venv.create(VENV, with_pip=True)
+    python("pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(LOCK))
+    INSTALLED.write_text(wanted)
+
+
+def lock() -> None:
+    """Resolve pyproject.toml anew; PyTorch's own build brings the CUDA packages that it needs."""
+    lines = python(*COMPILE.split()).splitlines()
+    LOCK.write_text("".join(f"{line}\n" for line in lines if not line.startswith(("nvidia-", "cuda-", "triton"))))
+
+
+def main() -> None:
+    """Do what the command line says."""
+    what, more = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if what not in (*COMMANDS, "lock") or (more and what != "test"):
+        sys.exit(__doc__)
+    set_up()
+    if what == "lock":
+        lock()
+    for words in COMMANDS.get(what, []):
+        python(*words.split(), *more)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
