@@ -345,6 +345,12 @@ class Augment(Strict):
     noise: Strength | None
 
 
+class DeepSupervision(Strict):
+    """Losses of coarser decoders, beside the network's own, which counts 1: at half the size, a quarter, an eighth."""
+
+    weights: Annotated[list[NonNegativeFloat], Field(min_length=1, max_length=HALVINGS - 1)]
+
+
 class Recipe(Strict):
     """How a network is trained."""
 
@@ -354,6 +360,7 @@ class Recipe(Strict):
     epochs: PositiveInt
     batch: PositiveInt
     loss: Literal["bce", "dice", "dice_bce"]
+    deep_supervision: DeepSupervision | None
     optimiser: Optimiser
     schedule: Schedule
     ema: Share | None
@@ -630,6 +637,17 @@ class Params(Strict):
             for name in names:
                 if name not in known:
                     raise ValueError(f"run.{key}: {name!r} is unknown; allowed: {', '.join(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _deep_supervision_where_there_are_decoders(self) -> Self:
+        for name in self.run.models:
+            network = self.models[name].network
+            if self.recipe.deep_supervision is not None and network not in get_args(NetworkName):
+                raise ValueError(
+                    f"run.models: {name} is the network {network}, whose decoders aren't known here; leave it out, or "
+                    f"set recipes.{self.run.recipe}.deep_supervision to null"
+                )
         return self
 
     @model_validator(mode="after")

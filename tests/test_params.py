@@ -70,6 +70,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("colour", "blue", ["colour", "'blue'", "isn't known"]),
         ("run.dataset", ["nuclei"], ["run.dataset", "nuclei", "isn't known"]),
         ("datasets.murphy.source.url", "x", ["datasets.murphy.source.url", "'x'", "isn't known"]),
+        ("recipes.quick.deep_supervision", {"weight": 1.0}, ["recipes.quick.deep_supervision.weights", "is missing"]),
         ("recipes.quick.optimiser.momentum", 0.9, ["recipes.quick.optimiser.momentum", "0.9", "isn't known"]),
         # absent keys
         ("seed", GONE, ["seed", "is missing", "add"]),
@@ -239,6 +240,17 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
 def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
     line = refusal(changed(path, value))
     assert [word for word in ["params.yaml: ", *words] if word not in line] == [], line
+
+
+def test_deep_supervision_is_refused_where_it_is_not_offered() -> None:
+    tree = changed("run.models", ["unet", "attention_unet"])
+    params.parse(tree)
+    tree["recipes"]["quick"]["deep_supervision"] = {"weights": [0.5]}
+    line = refusal(tree)
+    assert "attention_unet is the network monai.networks.nets.AttentionUnet" in line
+    assert "recipes.quick.deep_supervision to null" in line
+    tree["run"]["models"] = ["unet"]
+    params.parse(tree)
 
 
 def test_a_space_that_varies_nothing_is_refused() -> None:

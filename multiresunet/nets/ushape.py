@@ -45,7 +45,10 @@ class UShape(nn.Module):
 
         Sides that can't be halved `levels` times are padded with their border's values, and the logits cropped.
         """
-        size = x.shape[2:]
+        return cropped(self.head(self.decoded(x)[0]), x.shape[2:])
+
+    def decoded(self, x: Tensor) -> list[Tensor]:
+        """What each decoder gives, the finest first, of the padded image: N×its channels×…."""
         x = padded(x, self.dims, 2**self.levels)
         across = []
         for level in range(1, self.levels + 1):
@@ -53,10 +56,12 @@ class UShape(nn.Module):
             across.append(self._at("respath", level, x))
             x = self.pool(x)
         x = self.bottleneck(x)
+        found = []
         for level in range(self.levels, 0, -1):
             x = torch.cat([self._at("up", level, x), across[level - 1]], dim=1)
             x = self._at("decoder", level, x)
-        return cropped(self.head(x), size)
+            found.append(x)
+        return found[::-1]
 
     def _at(self, name: str, level: int, x: Tensor) -> Tensor:
         return cast(Tensor, getattr(self, f"{name}{level}")(x))

@@ -22,6 +22,7 @@ from multiresunet.training.feed import Feed, Indices, batches
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
 from multiresunet.training.scoring import score
+from multiresunet.training.supervision import Supervised
 
 Weights = dict[str, Tensor]
 
@@ -77,11 +78,14 @@ class Training:
         self.network = synchronised(self.network, devices)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes)
-        self.optimiser = optimiser_of(self.network, recipe.optimiser)
+        weights = recipe.deep_supervision.weights if recipe.deep_supervision else []
+        self.supervised = Supervised(self.network, spec.classes, weights, generator_for(seed, *names, "heads"))
+        self.supervised.to(devices.device)
+        self.optimiser = optimiser_of(self.supervised, recipe.optimiser)
         steps = len(batches(train, recipe.batch))
         self.schedule = schedule_of(self.optimiser, recipe.schedule, epochs, steps)
         self.average = average_of(self.network, recipe.ema)
-        self.learner = devices.setup_module(self.network)  # the same weights, with gradients from all devices
+        self.learner = devices.setup_module(self.supervised)  # the same weights, with gradients from all devices
         self.losses = torch.zeros((), dtype=torch.float64, device=devices.device)
         self.epoch, self.step = 1, 0
         self.result = Fit()
@@ -122,11 +126,11 @@ class Training:
             if isinstance(self.network, External):  # may drop out, from global randomness
                 torch.manual_seed(seed_for(self._seed, *self._names, "network", self.epoch, self.step))
             with autocast(self._recipe, images.device):
-                logits = self.learner(images)
-            loss = self.loss(logits.float(), labels)
+                outputs = self.learner(images)
+            loss, whole = self.supervised.losses(self.loss, outputs, labels)
             self.optimiser.zero_grad(set_to_none=True)
             # The devices' gradients are averaged; shares of a batch may differ by an image.
-            self.devices.backward(loss * (len(images) * world / len(batch)))
+            self.devices.backward(whole * (len(images) * world / len(batch)))
             self.optimiser.step()
             self.schedule.step()
             if self.average is not None:
@@ -173,6 +177,7 @@ class Training:
         """All that is needed to go on from here: tensors and plain values."""
         return {
             "network": self.network.state_dict(),
+            "heads": self.supervised.heads.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -188,6 +193,7 @@ class Training:
     def resume(self, state: dict[str, Any]) -> None:
         """Be where `state` was taken."""
         self.network.load_state_dict(state["network"])
+        self.supervised.heads.load_state_dict(state["heads"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:

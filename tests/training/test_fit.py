@@ -28,6 +28,7 @@ RECIPE = Recipe(
     epochs=8,
     batch=3,
     loss="bce",
+    deep_supervision=None,
     optimiser=Optimiser(name="adam", learning_rate=0.01, epsilon=1e-7),
     schedule=Schedule(name="constant"),
     ema=None,

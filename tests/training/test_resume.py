@@ -17,7 +17,7 @@ import yaml
 
 from multiresunet.data.arrays import Prepared
 from multiresunet.errors import StoppedError, UserError
-from multiresunet.params import Affine, Augment, Optimiser, Recipe, Schedule, Strength
+from multiresunet.params import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
 from multiresunet.training.fit import fit, largest_batch, use_threads
 from multiresunet.training.loop import Fit, Training
 from multiresunet.training.state import Keeper
@@ -31,6 +31,7 @@ EVERYTHING = RECIPE.model_copy(
         "optimiser": Optimiser(name="adamw", learning_rate=0.01, epsilon=1e-8, weight_decay=0.01),
         "schedule": Schedule(name="cosine", warm_up_epochs=1, final=0.01),
         "ema": 0.9,
+        "deep_supervision": DeepSupervision(weights=[0.5, 0.25]),
         "augment": Augment(
             flip=0.5,
             turn=0.5,
