@@ -20,6 +20,7 @@ from multiresunet.training.augmentation import augment
 from multiresunet.training.devices import Devices, synchronised
 from multiresunet.training.feed import Feed, Indices, batches
 from multiresunet.training.losses import loss_by_name
+from multiresunet.training.onednn import made_safe
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
 from multiresunet.training.scoring import score
 from multiresunet.training.supervision import Supervised
@@ -75,7 +76,7 @@ class Training:
         self.feed = Feed(data, devices.device)
         self.network = build(spec, generator_for(seed, *names, "weights")).to(devices.device)
         self.network.to(memory_format=self.feed.layout)  # type: ignore[call-overload]  # documented, but not typed
-        self.network = synchronised(self.network, devices)
+        self.network = made_safe(synchronised(self.network, devices), devices.device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes)
         weights = recipe.deep_supervision.weights if recipe.deep_supervision else []
