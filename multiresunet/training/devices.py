@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from typing import Any, Protocol, cast
 
 import torch
@@ -10,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from multiresunet.params import Machine, Recipe
+
+LEADER = "MULTIRESUNET_LEADER"  # the process that starts the others, while it does
 
 
 class Devices(Protocol):
@@ -75,8 +80,19 @@ def devices_of(machine: Machine, recipe: Recipe, device: torch.device) -> Device
         strategy=machine.strategy,
         precision="bf16-mixed" if recipe.precision == "bfloat16" else "32-true",
     )
+    leader = int(os.environ.setdefault(LEADER, str(os.getpid())))  # which the others inherit
+    if leader != os.getpid():
+        threading.Thread(target=_end_with, args=(leader,), daemon=True).start()
     fabric.launch()
+    del os.environ[LEADER]
     return cast(Devices, fabric)
+
+
+def _end_with(leader: int) -> None:
+    """End this process when the one that started it has gone: alone it would wait for that one, for half an hour."""
+    while os.getppid() == leader:
+        time.sleep(1)
+    os._exit(1)
 
 
 def synchronised(network: nn.Module, devices: Devices) -> nn.Module:
