@@ -214,9 +214,9 @@ def resident(key: str) -> float:
     return float(next(line for line in lines if line.startswith(key)).split()[1])
 
 
-def ceilings(device: torch.device) -> dict[str, float]:
+def ceilings(device: torch.device, *, quick: bool) -> dict[str, float]:
     """Multiply-adds (counted as two) and bytes a second, in units of 1e9: the best of several tries."""
-    side, length = (8192, 2**30) if device.type == "cuda" else (2048, 2**26)
+    side, length = (512, 2**22) if quick else (8192, 2**30) if device.type == "cuda" else (2048, 2**26)
     found = {}
     for precision in ("float32", "bfloat16"):
         a = torch.rand(side, side, device=device, dtype=getattr(torch, precision))
@@ -344,7 +344,7 @@ def line(row: Row) -> str:
 def main() -> None:
     """Print a line for each case, as soon as it is measured; write all to --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small images and networks: does it run?")
+    parser.add_argument("--quick", action="store_true", help="small images, networks and ceilings: does it run?")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--minutes", type=float, default=9, help="cases that don't fit in are left out, and named")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU, for both sides")
@@ -362,7 +362,7 @@ def main() -> None:
     start = time.perf_counter()
     device = torch.device(chosen.device)
     torch.set_num_threads(chosen.threads)
-    limits = ceilings(device)
+    limits = ceilings(device, quick=chosen.quick)
     machine = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()} CPU",
         "threads": chosen.threads,
