@@ -55,7 +55,8 @@ class External(nn.Module):
         """
         size = x.shape[2:]
         y = self.module(padded(x, self.dims, STEP))
-        expected = (len(x), self.classes, *(side + -side % STEP for side in size))
+        # x.shape[0], since len(x) would fix the number of images when the network is exported.
+        expected = (x.shape[0], self.classes, *(side + -side % STEP for side in size))
         if not isinstance(y, Tensor) or y.shape != expected:
             found = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise UserError(

@@ -126,10 +126,11 @@ def test_the_same_steps_give_the_same_weights(spec: NetworkSpec) -> None:
 @every_network
 def test_it_can_be_exported(spec: NetworkSpec) -> None:
     network = build(spec).eval()
-    image = drawn(1, 1, *[16] * spec.dims)
-    exported = torch.export.export(network, (image,)).module()
+    images = {count: drawn(count, 1, *[16] * spec.dims) for count in (2, 3)}
+    any_number = ({0: torch.export.Dim("images")},)
+    exported = torch.export.export(network, (images[2],), dynamic_shapes=any_number).module()
     with torch.no_grad():
-        torch.testing.assert_close(exported(image), network(image))
+        torch.testing.assert_close(exported(images[3]), network(images[3]))
 
 
 @every_network
