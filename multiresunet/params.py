@@ -31,6 +31,7 @@ NetworkName = Literal["unet", "unet_bn", "unet_respath", "unet_multires", "multi
 WITH_ALPHA = {"unet_multires", "multiresunet"}
 PAPERS_SHARES = (0.167, 0.333, 0.5)
 SUM_SLACK = 1e-9  # of shares that are written with a few decimals
+READ_AS_NO_NAME = {"na", "nan", "null", "none", "inf", "infinity", "true", "false"}  # by pandas, in a CSV file
 PhantomName = Literal["nuclei", "membranes", "lesions", "polyps", "tumours"]
 
 
@@ -43,6 +44,8 @@ def _halvable(side: int) -> int:
 def _plain_name(name: str) -> str:
     if not name.replace("_", "").isalnum():
         raise ValueError("must be made of letters, digits and underscores, since it names files")
+    if name.lower() in READ_AS_NO_NAME or name.isdigit():
+        raise ValueError("reads as a number or as nothing where it stands in a table; choose a word")
     return name
 
 

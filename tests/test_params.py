@@ -75,6 +75,9 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         # absent keys
         ("seed", GONE, ["seed", "is missing", "add"]),
         ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask", "values is missing", "above"]),
+        # names that a table's reader takes for something else
+        ("datasets.nuclei.mask.classes", {"NA": [255], "b": [0]}, ["mask.classes.NA", "'NA'", "reads as a number or"]),
+        ("datasets.2018", ORIGINAL["datasets"]["nuclei"], ["datasets.2018", "reads as a number or"]),
         # wrong types
         ("seed", "2020", ["seed", "'2020'", "integer"]),
         ("seed", True, ["seed", "True", "integer"]),
