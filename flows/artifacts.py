@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -16,6 +19,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from multiresunet.errors import UserError
 
@@ -26,15 +30,25 @@ STEP = re.compile(r"fold (\d+)/(\d+)\b.*?\bepoch (\d+)/(\d+)")
 SECONDS = 1.0  # between two updates of a stage's progress
 
 
-def publish(base: str) -> None:
-    """Show the tables and the findings of the current folder, and what changed in them since a commit."""
+def publish(base: str, keep: Path | None = None) -> None:
+    """Show the tables and the findings of the current folder, and what changed in them since a commit.
+
+    Args:
+        base: the commit
+        keep: where to put the report's page if the current folder won't last
+    """
     if SUMMARY.exists():
         with SUMMARY.open(newline="", encoding="utf-8") as file:
             create_table_artifact(key="summary", table=list(csv.DictReader(file)), description=str(SUMMARY))
     if findings := _findings():
         create_table_artifact(key="validation", table=findings, description="Findings of the gate")
     if PAGE.exists():
-        create_link_artifact(key="report", link=PAGE.absolute().as_uri(), link_text="The report")
+        page = PAGE.absolute()
+        if keep:
+            keep.parent.mkdir(parents=True, exist_ok=True)
+            page = Path(shutil.copy(page, keep))
+        # Browsers don't follow a link from a server to a file: its address, to be copied.
+        create_link_artifact(key="report", link=page.as_uri(), link_text=str(page))
     from multiresunet.history.diff import Diff  # a second, which a run that does nothing needn't wait for
     from multiresunet.history.git import Tree
 
@@ -53,8 +67,8 @@ def _findings() -> list[dict[str, str]]:
             rows.append(
                 {
                     "data set": path.parent.name,
-                    "expectation": str(finding.get("title") or finding.get("expectation")),
-                    "result": "passed" if finding["success"] else str(finding.get("severity", "failed")),
+                    "looked for": str(finding.get("title") or finding.get("expectation")),
+                    "found": "" if finding["success"] else str(finding.get("severity", "failed")),
                     "samples": " ".join(samples[:5]) + (f" and {len(samples) - 5} more" if len(samples) > 5 else ""),
                 }
             )
@@ -62,7 +76,10 @@ def _findings() -> list[dict[str, str]]:
 
 
 class Progress:
-    """A stage's progress, read from its lines: "… fold 2/5 … epoch 30/150 …"."""
+    """A stage's progress, read from its lines: "… fold 2/5 … epoch 30/150 …".
+
+    While the server doesn't answer, nothing is shown, and the stage goes on.
+    """
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
@@ -77,10 +94,19 @@ class Progress:
             return
         self._shown = now
         fold, folds, epoch, epochs = map(int, found.groups())
-        percent = 100 * ((fold - 1) * epochs + epoch) / (folds * epochs)
-        if self._artifact is None:
-            key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self._stage.lower()).strip("-")
-            created = create_progress_artifact(percent, key=key, description=self._stage)
-            self._artifact = created if isinstance(created, UUID) else None
-        else:
-            update_progress_artifact(self._artifact, percent)
+        self._show(100 * ((fold - 1) * epochs + epoch) / (folds * epochs))
+
+    def end(self) -> None:
+        """The stage has ended well; its last lines may have come too fast to be shown."""
+        if self._artifact:
+            self._show(100)
+
+    def _show(self, percent: float) -> None:
+        # The stage waits for whoever reads its lines; with Prefect's retries, a minute for each.
+        with suppress(httpx.HTTPError), temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            if self._artifact is None:
+                key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self._stage.lower()).strip("-")
+                created = create_progress_artifact(percent, key=key, description=self._stage)
+                self._artifact = created if isinstance(created, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, percent)

@@ -6,20 +6,27 @@ run restores it from there, and writes dvc.lock alone. `python -m flows.worker t
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
+from distributed import get_worker
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
 from flows import artifacts
-from flows.commands import Commands
+from flows.commands import NETWORK, Commands
 from flows.workspace import alone
 from multiresunet.errors import UserError
 from multiresunet.history.git import git
 from multiresunet.history.verify import changed
 
-LOST = 3  # further tries of a stage whose worker has died or lost its network
+LOST = 3  # further tries of a stage whose worker has lost its network; one that dies is replaced by Dask itself
+PUSH = "push of"
+WATCH = 1.0  # seconds between two looks whether the run that asked for a stage is still there
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -39,12 +46,45 @@ def compute(name: str, commit: str, hours: float) -> None:
             git("fetch", "--quiet", "origin")
             git("checkout", "--quiet", "--force", "--detach", commit)
         commands = Commands(lock)
-        try:
+        with ends_with_the_run(commands):
             commands.follow(name, "dvc", "repro", "--pull", name, on_line=show, hours=hours)
-            commands.follow(f"push of {name}", "dvc", "push", "--run-cache", name, on_line=show)
-        except BaseException:
-            commands.stop()
-            raise
+            commands.follow(f"{PUSH} {name}", "dvc", "push", "--run-cache", name, on_line=show)
+        progress.end()
+
+
+@contextmanager
+def ends_with_the_run(commands: Commands) -> Iterator[None]:
+    """Stop the commands of this Dask task when nobody waits for it any more: the run was cancelled, or killed.
+
+    Dask forgets the tasks of a client that has gone, but can't end a thread.
+    """
+    worker, over = get_worker(), threading.Event()
+    key = worker.get_current_task()
+
+    def watch() -> None:
+        while not over.wait(WATCH):
+            found = worker.state.tasks.get(key)
+            if found is None or found.state == "cancelled":
+                commands.stop()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except BaseException:
+        commands.stop()
+        raise
+    finally:
+        over.set()
+
+
+def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether a stage failed for want of an answer from the network, its own or the remote's."""
+    try:
+        state.result()
+    except UserError as error:
+        return NETWORK in str(error) or str(error).startswith(PUSH)
+    return False
 
 
 class Cluster:
@@ -66,7 +106,12 @@ class Cluster:
 
     def begin(self, name: str) -> None:
         """Hand a stage to whichever worker is free next."""
-        named: Any = compute.with_options(name=name, task_run_name=f"{name} on a worker", retries=LOST)
+        named: Any = compute.with_options(
+            name=name,
+            task_run_name=f"{name} on a worker",
+            retries=LOST,
+            retry_condition_fn=is_worth_retrying,
+        )
         parameters = {"name": name, "commit": self._commit, "hours": self._hours}
         self._running[name] = self._runner.submit(named, parameters)
 

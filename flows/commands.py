@@ -14,6 +14,9 @@ from pathlib import Path
 from flows.leash import GRACE
 from multiresunet.errors import UserError
 
+CHECK = ("stages.fetch", "--check")  # DVC can't see whether users' folders have changed
+HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
+NETWORK = "can't be downloaded"  # what a command says that may be lucky the next time
 LEASH = (sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")))
 
 

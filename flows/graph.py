@@ -6,12 +6,15 @@ from collections.abc import Collection
 from graphlib import TopologicalSorter
 
 import yaml
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 from dvc.utils.serialize import modify_yaml
 
 from multiresunet.errors import UserError
 from multiresunet.history.git import git
+
+MENDABLE = (UserError, DvcException)  # errors that are one line
 
 
 class Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from flows.pipeline import pipeline
+from flows.flow import pipeline
 from flows.workspace import configure
 from multiresunet import params
 from multiresunet.data import folder

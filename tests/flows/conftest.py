@@ -31,11 +31,11 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def serving(settings: dict[str, str]) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
-    """A Prefect server, and the environment that names it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serving(
+    settings: dict[str, str], port: int | None = None
+) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
+    """A Prefect server, at a free port if none is given, and the environment that names it."""
+    port = port or free_port()
     words = ["prefect", "server", "start", "--port", str(port), "--no-ui"]
     url = f"http://127.0.0.1:{port}/api"
     server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
@@ -49,6 +49,13 @@ def serving(settings: dict[str, str]) -> Iterator[tuple[dict[str, str], subproce
     finally:
         server.terminate()
         server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def answers(url: str) -> bool:

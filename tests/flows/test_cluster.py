@@ -17,15 +17,9 @@ import psutil
 import pytest
 
 from tests import small
+from tests.flows.conftest import free_port
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def is_open(port: int) -> bool:
@@ -164,6 +158,32 @@ def test_a_worker_that_dies_is_replaced_and_its_stage_repeated(site: Site) -> No
     assert lines.count("fetch a") == lines.count("fetch b") == 1
     assert lines.count("train a") + lines.count("train b") == 3  # the one that was killed twice, the other once
     assert (coordinator / "metrics/summary.csv").read_text() == "dataset,score\na,aaa\nb,bbb\n"
+
+
+def test_a_stage_on_a_worker_ends_with_its_run(site: Site) -> None:
+    script, patience = site.origin / "stages/train.py", site.folder / "patience"
+    wait = f"import pathlib, time\nwhile pathlib.Path({str(patience)!r}).exists(): time.sleep(0.1)\n"
+    head, _, tail = script.read_text().partition("print(f")
+    script.write_text(f"{head}{wait}print(f{tail}")
+    small.commit(site.origin, site.environment)
+    patience.touch()
+    coordinator = site.clone("coordinator")
+    worker = psutil.Process(site.worker("worker").pid)
+    flow = site.start(coordinator, "flows.pipeline", "--scheduler", site.address)
+    deadline = time.monotonic() + 600
+    while not (stages := [each for each in worker.children(recursive=True) if "stages.train" in each.cmdline()]):
+        assert flow.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    flow.kill()
+    _, left = psutil.wait_procs(stages, timeout=60)
+    assert not left
+    assert worker.is_running()
+    patience.unlink()
+    site.ran()
+    again = site.flow(coordinator, "--scheduler", site.address)
+    assert again.returncode == 0, again.stderr
+    assert site.ran() == ["train a", "train b"]
 
 
 def test_what_is_not_committed_and_a_missing_scheduler_are_named(site: Site) -> None:

@@ -53,7 +53,7 @@ def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environmen
     assert shown.keys() >= {"summary", "metric-diff", "progress-train-a", "progress-train-b"}
     with (project / "metrics/summary.csv").open(newline="") as file:
         assert shown["summary"] == str(list(csv.DictReader(file))).replace("'", '"')
-    assert shown["progress-train-a"] == 62.5  # of two folds the second, a quarter
+    assert shown["progress-train-a"] == 100
 
 
 def artifacts(environment: dict[str, str]) -> dict[str, Any]:
