@@ -173,7 +173,10 @@ def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path) -> None
 
 def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
     edit(copy, models__unet__filters=16)
-    assert stale(copy) == {f"{stage}@{data}-unet" for stage in ("tune", "train") for data in ("nuclei", "tumours")}
+    data_sets = ("nuclei", "tumours")
+    looks_for_twins = {f"evaluate@{data}" for data in data_sets}  # of tuned models among all models; takes seconds
+    of_unet = {f"{stage}@{data}-unet" for stage in ("tune", "train") for data in data_sets}
+    assert stale(copy) == of_unet | looks_for_twins
 
 
 def test_report_code_retrains_nothing(copy: Path) -> None:
