@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests import small
@@ -63,6 +64,18 @@ def answers(url: str) -> bool:
         return httpx.get(f"{url}/health").is_success
     except httpx.TransportError:
         return False
+
+
+def ours(folder: Path) -> list[psutil.Process]:
+    """All processes that work in a folder, wherever they come from."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
 
 
 @pytest.fixture(scope="session")

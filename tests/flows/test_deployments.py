@@ -15,7 +15,7 @@ import yaml
 from flows.flow import pipeline
 from flows.retrain import retrain
 from tests import small
-from tests.flows.conftest import serving
+from tests.flows.conftest import ours, serving
 
 CRON = '{cron: "0 2 * * *", timezone: UTC, slug: nightly}'
 
@@ -70,8 +70,10 @@ def test_a_schedule_fires_by_itself_and_shows_its_artifacts(
                 time.sleep(1)
                 done = ask("flow_runs", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
         finally:
-            worker.terminate()
-            worker.wait(60)
+            worker.kill()  # asked to end, it would wait for the run of the next minute
+            worker.wait()
+            for process in ours(project):
+                process.kill()
         [run] = done[:1]
         assert run["auto_scheduled"]
         shown = ask("artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests import small
-from tests.flows.conftest import free_port, serving
+from tests.flows.conftest import free_port, ours, serving
 
 pytestmark = pytest.mark.slow
 STAGES = ["fetch a", "fetch b", "train a", "train b"]
@@ -37,18 +37,6 @@ def keep_diary(folder: Path, diary: Path, seconds: float) -> None:
         script = folder / f"stages/{stage}.py"
         head = DIARY.format(path=str(diary), stage=stage, seconds=seconds)
         script.write_text(head + script.read_text() + '\nif sys.argv[1] != "--check":\n    note("end")\n')
-
-
-def ours(folder: Path) -> list[psutil.Process]:
-    """All processes that work in a folder, wherever they come from."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
 
 
 def start(project: Path, environment: dict[str, str], slots: int = 2) -> subprocess.Popen[bytes]:
