@@ -101,9 +101,16 @@ class Commands:
             stop(process)
 
 
-def leashed(pid: int) -> subprocess.Popen[bytes]:
-    """See to it that another process ends when this one does."""
-    return subprocess.Popen([*LEASH, "--process", str(pid)], stdin=subprocess.PIPE, start_new_session=True)
+def leashed(*words: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run `python -m WORDS`, unheard, until this process ends."""
+    return subprocess.Popen(
+        [*LEASH, sys.executable, "-m", *words],
+        env={**os.environ, **extra},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def stop(process: subprocess.Popen[str]) -> None:

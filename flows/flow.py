@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,8 +23,6 @@ os.environ.update(
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 aren't enough on a busy machine
-        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # else its end looks like an accident
         "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300",
     }
     | os.environ
@@ -33,11 +31,12 @@ os.environ.update(
 import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.base import ServerType
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
+from prefect.context import refresh_global_settings_context
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectConcurrentFuture
+from prefect.settings import PREFECT_API_URL
 
 from flows import artifacts
 from flows.commands import CHECK, HOURS, NETWORK, Commands, leashed
@@ -57,7 +56,8 @@ PULL = ("pull", "--run-cache", "--allow-missing")
 PUSH = ("push", "--run-cache")
 POLL = 0.1  # seconds between two looks at a cluster
 REPORT = ".state/reports/index.html"  # of a clean checkout's last run
-GUARDS: list[subprocess.Popen[bytes]] = []  # their owner, so kept until this process ends
+START = 120.0  # seconds for a server to start in, on a busy machine
+SERVERS: list[subprocess.Popen[bytes]] = []  # kept until this process ends, since their leash is this end of a pipe
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
@@ -313,23 +313,38 @@ def pipeline(
 def reach_server() -> None:
     """Start a server for this run, unless PREFECT_API_URL names one.
 
-    Raises:
-        UserError: the server named doesn't answer
-    """
-    # Signal masks are inherited: Ctrl-C shall end the flow, which then tells the server how it ended.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        client = get_client(sync_client=True)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if client.server_type is ServerType.EPHEMERAL:
-        from prefect.server.api.server import SubprocessASGIServer  # seconds, which nothing else here needs
+    Prefect would do so itself, but in three seconds more, and leave it behind when this process is killed.
 
-        for server in SubprocessASGIServer._instances.values():
-            if server.server_process:  # it would outlive a flow that is killed
-                GUARDS.append(leashed(server.server_process.pid))
-    if client.api_healthcheck():
-        raise UserError(f"no Prefect server answers at {client.api_url}; start it or unset PREFECT_API_URL")
+    Raises:
+        UserError: the server named doesn't answer, or a new one doesn't start
+    """
+    if PREFECT_API_URL.value():
+        if get_client(sync_client=True).api_healthcheck():
+            raise UserError(
+                f"no Prefect server answers at {PREFECT_API_URL.value()}; start it or unset PREFECT_API_URL"
+            )
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    port = str(address[1])
+    server = ("uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", port, "--log-level", "error")
+    # On a leash, it ends after this process has handed over its last lines, or when it's killed.
+    SERVERS.append(leashed(*server, extra={"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}))
+    deadline = time.monotonic() + START
+    while not answers(address):
+        if SERVERS[-1].poll() is not None or time.monotonic() > deadline:
+            raise UserError("Prefect's server doesn't start; `prefect server start` says why")
+        time.sleep(POLL)
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    os.environ.setdefault("PREFECT_UI_URL", "")  # it has none to point to
+    refresh_global_settings_context()
+
+
+def answers(address: tuple[str, int]) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
 
 
 def run(**words: Any) -> None:

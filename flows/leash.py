@@ -1,7 +1,6 @@
 """Ends what runs on it when its owner has gone, even by SIGKILL, which leaves the owner no time to tidy up.
 
-    python flows/leash.py COMMAND …       run a command in this process' group, and end the group
-    python flows/leash.py --process PID   end a process that runs already
+    python flows/leash.py COMMAND …     run a command in this process' group, and end the group
 
 The owner holds the other end of standard input open; nothing is ever written to it. Only the standard library's
 quickest modules are imported, since every stage waits for this.
@@ -14,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 
 GRACE = 10.0  # seconds to end by itself
@@ -48,17 +46,5 @@ def run(command: list[str]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def guard(pid: int) -> None:
-    """End another process when the owner has gone."""
-    wait_for_owner()
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        time.sleep(GRACE)
-        os.kill(pid, signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--process":
-        guard(int(sys.argv[2]))
-    else:
-        sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -102,6 +102,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; none if it has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @pytest.fixture
 def site(tmp_path: Path, environment: dict[str, str]) -> Iterator[Site]:
     with ExitStack() as stack:
@@ -171,7 +179,7 @@ def test_a_stage_on_a_worker_ends_with_its_run(site: Site) -> None:
     worker = psutil.Process(site.worker("worker").pid)
     flow = site.start(coordinator, "flows.pipeline", "--scheduler", site.address)
     deadline = time.monotonic() + 600
-    while not (stages := [each for each in worker.children(recursive=True) if "stages.train" in each.cmdline()]):
+    while not (stages := [each for each in worker.children(recursive=True) if "stages.train" in words_of(each)]):
         assert flow.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -37,8 +38,8 @@ def stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "stubborn"
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+def descendants(pid: int, but: Sequence[psutil.Process] = ()) -> list[psutil.Process]:
+    return [each for each in psutil.Process(pid).children(recursive=True) if each not in but]
 
 
 def test_lines_come_and_an_error_is_the_commands_own(stubborn: str) -> None:
@@ -50,17 +51,21 @@ def test_lines_come_and_an_error_is_the_commands_own(stubborn: str) -> None:
 
 def test_what_takes_too_long_is_stopped_with_all_its_children(stubborn: str) -> None:
     seen: list[psutil.Process] = []
+    others = descendants(os.getpid())  # the server of other tests
     with pytest.raises(UserError, match=r"took longer than .* hours and was stopped"):
-        Commands().follow("it", stubborn, on_line=lambda _: seen.extend(descendants(os.getpid())), hours=3 / 3600)
+        Commands().follow(
+            "it", stubborn, on_line=lambda _: seen.extend(descendants(os.getpid(), others)), hours=3 / 3600
+        )
     assert len(seen) >= 3  # the leash, the command, its child
     assert not psutil.wait_procs(seen, timeout=5)[1]
 
 
 def test_stop_ends_all_and_lets_nothing_begin(stubborn: str) -> None:
     commands, seen, up = Commands(), list[psutil.Process](), threading.Event()
+    others = descendants(os.getpid())
 
     def on_line(_: str) -> None:
-        seen.extend(descendants(os.getpid()))
+        seen.extend(descendants(os.getpid(), others))
         up.set()
 
     def follow() -> None:
