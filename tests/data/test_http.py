@@ -46,11 +46,11 @@ def catalog_of(folder: Path, text: list[str]) -> tuple[Path, str]:
     return path, sha256(path)
 
 
-def arrive(web: Web, folder: Path) -> Any:
+def arrive(web: Web, folder: Path, connections: int = 8) -> Any:
     catalog = http.read_catalog(*catalog_of(folder, lines(web)))
     target = folder / "raw"
     target.mkdir(exist_ok=True)
-    return http.bring(catalog, folder / "store", target, Fetch())
+    return http.bring(catalog, folder / "store", target, Fetch(connections=connections))
 
 
 def refusal(act: Any) -> str:
@@ -117,7 +117,7 @@ def test_a_server_that_does_not_answer_is_named(web: Web, tmp_path: Path) -> Non
 
 def test_a_broken_run_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:
     web.faults["/image/b.png"] = [404] * 20
-    refusal(lambda: arrive(web, tmp_path))
+    refusal(lambda: arrive(web, tmp_path, connections=1))  # so that what precedes it has arrived
     web.faults.clear()
     web.asked.clear()
     assert len(arrive(web, tmp_path)) == 2
