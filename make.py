@@ -6,9 +6,9 @@ This file needs nothing but Python, of any version: it says so if that is too ol
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -33,12 +33,16 @@ def python(*words: str) -> str:
     # Stages call `python`; quiet and offline.
     settings = {"PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]), "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
     out = subprocess.PIPE if words[0] == "uv" else None
-    done = subprocess.run(
+    process = subprocess.Popen(
         [str(BIN / "python"), "-m", *words], cwd=ROOT, env={**os.environ, **settings}, stdout=out, text=True
     )
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout or ""
+    # The terminal's Ctrl-C reaches the other process too; it tidies up, and this one waits for it.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    said, _ = process.communicate()
+    if process.returncode:
+        sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
+    return said or ""
 
 
 def set_up() -> None:
@@ -49,7 +53,9 @@ def set_up() -> None:
     if not VERSIONS[0] <= sys.version_info[:2] <= VERSIONS[1]:
         sys.exit("error: Python 3.11 to 3.13 is needed, this is another; python3.11 make.py, say")
     print("Installing into .venv (once, some minutes) …", flush=True)
-    venv.create(VENV, with_pip=True)
+    # Whatever is there, of another Python or half installed, makes room. Debian's Python says what it lacks.
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]):
+        sys.exit(1)
     python("pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(LOCK))
     INSTALLED.write_text(wanted)
 

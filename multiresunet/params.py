@@ -41,10 +41,18 @@ def _halvable(side: int) -> int:
     return side
 
 
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _plain_name(name: str) -> str:
     if not name.replace("_", "").isalnum():
         raise ValueError("must be made of letters, digits and underscores, since it names files")
-    if name.lower() in READ_AS_NO_NAME or name.isdigit():
+    if name.lower() in READ_AS_NO_NAME or _is_number(name):
         raise ValueError("reads as a number or as nothing where it stands in a table; choose a word")
     return name
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(make, "LOCK", tmp_path / "requirements.lock")
     monkeypatch.setattr(make, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(make, "INSTALLED", tmp_path / ".venv/installed")
-    monkeypatch.setattr(make.venv, "create", lambda folder, with_pip: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(make.subprocess, "call", lambda _: make.VENV.mkdir(exist_ok=True))
     words: list[str] = []
 
     def python(*said: str) -> str:
@@ -61,3 +65,59 @@ def test_another_python_is_refused_before_anything_is_made(called: list[str], mo
     with pytest.raises(SystemExit, match=r"Python 3\.11 to 3\.13 is needed"):
         do(monkeypatch, "run")
     assert called == []
+
+
+def test_what_another_python_left_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a b/.venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (folder / "installed").write_text("another lock")
+    other = tmp_path / "python"
+    other.write_text("somebody's")
+    (folder / "bin/python3.11").unlink(missing_ok=True)
+    (folder / "bin/python3.11").symlink_to(other)
+    for name, value in {"VENV": folder, "BIN": folder / "bin", "INSTALLED": folder / "installed"}.items():
+        monkeypatch.setattr(make, name, value)
+    monkeypatch.setattr(make, "python", lambda *_: "")
+    make.set_up()
+    assert other.read_text() == "somebody's"
+    asked = [str(folder / "bin/python"), "-m", "pip", "--version"]
+    assert str(folder) in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
+TIDY = """
+import signal, time
+try:
+    print("begun", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("tidied", flush=True)
+    raise SystemExit(7)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_broken_off_may_tidy_up(number: int, tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "tidy.py").write_text(
+        TIDY.replace("try:", "signal.signal(signal.SIGTERM, signal.default_int_handler)\ntry:")
+    )
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    folder = f"pathlib.Path({str(tmp_path)!r})"
+    code = f"import make, pathlib; make.ROOT, make.BIN = {folder}, {folder} / 'bin'; make.python('tidy')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.2)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "tidied\n"
+    assert process.returncode == 7

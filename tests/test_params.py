@@ -77,6 +77,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask", "values is missing", "above"]),
         # names that a table's reader takes for something else
         ("datasets.nuclei.mask.classes", {"NA": [255], "b": [0]}, ["mask.classes.NA", "'NA'", "reads as a number or"]),
+        ("datasets.nuclei.mask.classes", {"1e5": [255], "b": [0]}, ["mask.classes.1e5", "reads as a number or"]),
         ("datasets.2018", ORIGINAL["datasets"]["nuclei"], ["datasets.2018", "reads as a number or"]),
         # wrong types
         ("seed", "2020", ["seed", "'2020'", "integer"]),

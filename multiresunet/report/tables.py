@@ -23,7 +23,8 @@ def gather(folder: Path, datasets: list[str], name: str) -> pd.DataFrame:
         part = pd.read_csv(folder / dataset / name)
         part.insert(0, "dataset", dataset)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    # An empty table's columns have no type, and would take the others' from them.
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def summary(folds: pd.DataFrame, tuning: pd.DataFrame) -> pd.DataFrame:

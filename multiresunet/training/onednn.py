@@ -11,13 +11,13 @@ from torch import Tensor, nn
 class SafeConv3d(nn.Conv3d):
     """A convolution of volumes on the CPU that is right in bfloat16, too.
 
-    Where the depth is 2, the gradient of a 3×3×3 kernel in bfloat16 holds memory that nothing has written: other
-    numbers each time, and sometimes no numbers. So such a layer computes in float32.
+    Where the depth is less than the kernel's, and not 1, the kernel's gradient in bfloat16 holds memory that nothing
+    has written: other numbers each time, and sometimes no numbers. So such a layer computes in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """N×inputs×D×H×W to N×outputs×…."""
-        if input.shape[2] != 2 or not torch.is_autocast_enabled("cpu"):
+        if not 1 < input.shape[2] < self.kernel_size[0] or not torch.is_autocast_enabled("cpu"):
             return super().forward(input)
         with torch.autocast("cpu", enabled=False):
             return super().forward(input.float())

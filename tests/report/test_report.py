@@ -65,6 +65,14 @@ def test_tables_are_gathered_with_their_data_set(tmp_path: Path) -> None:
     assert gathered.to_dict("list") == {"dataset": ["b", "a"], "x": ["b", "a"]}
 
 
+def test_an_empty_table_leaves_the_others_their_numbers(tmp_path: Path) -> None:
+    for name, table in {"a": pd.DataFrame({"x": [0.5]}), "b": pd.DataFrame(columns=["x"])}.items():
+        (tmp_path / name).mkdir()
+        table.to_csv(tmp_path / name / "t.csv", index=False)
+    assert tables.gather(tmp_path, ["b", "a"], "t.csv")["x"].dtype == float
+    assert list(tables.gather(tmp_path, ["b"], "t.csv").columns) == ["dataset", "x"]
+
+
 def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.zeros((3, 20, 30), dtype=bool)

@@ -16,10 +16,10 @@ from tests.training.test_fit import RECIPE
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 4])
-def test_a_kernels_gradient_is_that_of_float32(depth: int) -> None:
+@pytest.mark.parametrize(("side", "depth"), [(3, 1), (3, 2), (3, 3), (3, 4), (5, 2), (5, 3), (5, 4), (5, 5)])
+def test_a_kernels_gradient_is_that_of_float32(side: int, depth: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    layer = made_safe(nn.Sequential(nn.Conv3d(64, 32, 3, padding=1)), CPU)
+    layer = made_safe(nn.Sequential(nn.Conv3d(64, 32, side, padding=side // 2)), CPU)
     layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # documented, but not typed
     image = torch.randn(5, 64, depth, 3, 2, generator=generator).to(memory_format=torch.channels_last_3d)
     ask = torch.randn(5, 32, depth, 3, 2, generator=generator)
