@@ -315,7 +315,9 @@ def _unpack(archives: list[Path]) -> None:
     for path in archives:
         try:
             with tarfile.open(path) as archive:
-                archive.extractall(WORK, filter="data")
+                # Python before 3.11.4 has no filters; what is unpacked here was packed by us.
+                archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+                archive.extractall(WORK)
         except FileNotFoundError:
             raise UserError(f"{path}: this file is missing; `python -m flows.lent pack` makes packed.tar.xz") from None
         except tarfile.TarError as error:

@@ -48,7 +48,8 @@ def test_a_schedule_fires_by_itself_and_shows_its_artifacts(
     (project / "prefect.yaml").write_text(text.replace("{commit: origin/main, push: true}", "{}"))
     (project / "flows").symlink_to(repository / "flows")
     small.commit(project, settings)
-    with serving(settings) as (environment, _), (tmp_path / "log").open("w") as log:
+    own = {"PREFECT_HOME": str(tmp_path / "prefect")}  # a server that knows of no other run
+    with serving(settings | own) as (environment, _), (tmp_path / "log").open("w") as log:
 
         def prefect(*words: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "prefect", "--no-prompt", *words]

@@ -159,7 +159,8 @@ def test_a_deployments_worker_killed_ten_times_stops_no_stage(
     small.commit(project, settings)
     moments = random.Random(7)
     lease = {"PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30"}
-    with serving(settings | lease) as (environment, _), (project.parent / "log").open("a") as log:
+    own = {"PREFECT_HOME": str(project.parent / "prefect")}  # a server that knows of no other pool
+    with serving(settings | own | lease) as (environment, _), (project.parent / "log").open("a") as log:
 
         def prefect(*words: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
