@@ -315,7 +315,11 @@ def _unpack(archives: list[Path]) -> None:
     for path in archives:
         try:
             with tarfile.open(path) as archive:
-                # Python before 3.11.4 has no filters; what is unpacked here was packed by us.
+                # Python before 3.11.4 has no filters, so what we never pack is refused here.
+                for member in archive:
+                    inside = Path(member.name)
+                    if not member.isfile() or inside.is_absolute() or ".." in inside.parts:
+                        raise tarfile.TarError(f"holds {member.name!r}, which isn't a file in it")
                 archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
                 archive.extractall(WORK)
         except FileNotFoundError:
