@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.files import sha256
+from multiresunet.paths import PREPARED, TRAINED, TUNED
 from stages import train as stage
-from stages.running import PREPARED, TRAINED, TUNED, run
+from stages.running import run
 
 FORK = multiprocessing.get_context("fork")  # a resumed run shouldn't pay for imports
 
@@ -56,7 +57,7 @@ def compare(dataset: str, model: str, kills: int) -> bool:
         taken = time.monotonic() - since
         if process.exitcode:
             sys.exit((calm / "output").read_text())
-        print(f"{dataset} {model}, recipe {params.load().run.recipe}: undisturbed in {taken:.0f} s", flush=True)
+        print(f"{dataset} {model}, recipe {config.load().run.recipe}: undisturbed in {taken:.0f} s", flush=True)
 
         moments, done = np.random.default_rng().uniform(0, 2 * taken / (kills + 1), kills), 0
         for moment in moments:

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 MODULES = (
-    "multiresunet.params",
+    "multiresunet.config",
     "torch",
     "multiresunet.nets",
-    "multiresunet.training.fit",
+    "multiresunet.training.job",
     "monai.losses.dice",
     "great_expectations",
     "prefect",

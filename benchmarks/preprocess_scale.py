@@ -20,7 +20,7 @@ import psutil
 import yaml
 from PIL import Image
 
-from multiresunet.data import folder
+from multiresunet.data.sources import folder
 
 ROOT = Path(__file__).parents[1]
 NAME = "noise"
@@ -42,7 +42,7 @@ def generate(place: Path, count: int) -> None:
 def declare(place: Path) -> None:
     """Write params.yaml with the folder as its data set, at full size, and the suites of expectations."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    source = {"kind": "folder", "path": NAME, "digest": folder.digest(folder.survey(place / "data/incoming" / NAME))}
+    source = {"kind": "folder", "path": NAME, "digest": folder.digest(folder.scan(place / "data/incoming" / NAME))}
     entry = params["datasets"]["nuclei"] | {"source": source, "size": [256, 256]}
     params["datasets"] = {NAME: entry}
     params["run"] = {"datasets": [NAME], "models": ["unet"], "recipe": "paper"}

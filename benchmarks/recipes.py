@@ -10,30 +10,31 @@ import argparse
 
 import numpy as np
 
-from multiresunet import params
-from multiresunet.data.arrays import Prepared
+from multiresunet import config
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.training import state
-from multiresunet.training.fit import fit, use_threads
-from multiresunet.training.settings import network_of
-from stages.running import PREPARED, STATE, run
+from multiresunet.paths import PREPARED, STATE
+from multiresunet.training import resume
+from multiresunet.training.job import fit, use_threads
+from multiresunet.training.specification import network_of
+from stages.running import run
 
 
 def compare(dataset: str, model: str, recipes: list[str]) -> None:
     """Print each fold's Jaccard index in %, after the last epoch (honest) and at the best, and a row for a table."""
-    loaded = params.load()
+    loaded = config.load()
     chosen = {name: loaded.recipes[name] for name in recipes}
     if len({(recipe.folds, recipe.longest_side) for recipe in chosen.values()}) > 1:
         raise UserError(
             f"{', '.join(recipes)}: folds and longest_side must be the same, since the data is prepared once"
         )
-    data = Prepared.open(PREPARED / dataset)
-    prepared = state.digest(sorted((PREPARED / dataset).iterdir()))
+    data = PreparedDataset.open(PREPARED / dataset)
+    prepared = resume.digest(sorted((PREPARED / dataset).iterdir()))
     for name, recipe in chosen.items():
         spec = network_of(loaded.models[model], recipe, data)
         honest, paper, seconds = [], [], []
         for fold in range(recipe.folds.count):
-            key = state.key({"recipe": recipe.model_dump(), "data": prepared, "spec": spec.as_dict(), "fold": fold})
+            key = resume.key({"recipe": recipe.model_dump(), "data": prepared, "spec": spec.as_dict(), "fold": fold})
             fitted = fit(
                 spec,
                 data,
@@ -44,7 +45,7 @@ def compare(dataset: str, model: str, recipes: list[str]) -> None:
                 seed=loaded.seed,
                 names=(dataset, model, fold),
                 device=use_threads(recipe.threads, deterministic=recipe.deterministic),
-                keeper=state.Keeper(STATE / "recipes" / f"{key}.pt"),
+                checkpointer=resume.Checkpointer(STATE / "recipes" / f"{key}.pt"),
             )
             honest.append(100 * fitted.history[-1].test_jaccard)
             paper.append(100 * fitted.best_jaccard)

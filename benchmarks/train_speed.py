@@ -35,15 +35,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from multiresunet import params
-from multiresunet.data.arrays import Prepared
+from multiresunet import config
+from multiresunet.config import Recipe
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec, build
-from multiresunet.params import Recipe
 from multiresunet.training.devices import Alone
-from multiresunet.training.fit import use_threads
-from multiresunet.training.loop import Training, autocast
-from multiresunet.training.scoring import score
+from multiresunet.training.job import use_threads
+from multiresunet.training.trainer import Trainer, autocast
+from multiresunet.training.validation import validate
 
 NETWORKS = ("multiresunet", "unet", "unet_bn")
 SIZES = {2: (256, 256), 3: (48, 64, 48)}
@@ -83,7 +83,7 @@ class Row:
 class Images(Dataset[tuple[Tensor, Tensor]]):
     """A prepared data set as tutorials write it."""
 
-    def __init__(self, data: Prepared) -> None:
+    def __init__(self, data: PreparedDataset) -> None:
         self.data = data
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class Images(Dataset[tuple[Tensor, Tensor]]):
 class Textbook:
     """The loop that everybody writes."""
 
-    def __init__(self, spec: NetworkSpec, data: Prepared, batch: int, device: torch.device) -> None:
+    def __init__(self, spec: NetworkSpec, data: PreparedDataset, batch: int, device: torch.device) -> None:
         self.device = device
         self.model = build(spec).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
@@ -133,10 +133,10 @@ class Textbook:
 class Engine:
     """What the pipeline runs."""
 
-    def __init__(self, spec: NetworkSpec, data: Prepared, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, spec: NetworkSpec, data: PreparedDataset, recipe: Recipe, device: torch.device) -> None:
         everything = np.arange(len(data.masks))
         self.recipe, self.everything, self.device = recipe, everything, device
-        self.training = Training(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), Alone(device))
+        self.training = Trainer(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), Alone(device))
 
     def train(self) -> Iterator[None]:
         """One step at a time, for ever."""
@@ -148,23 +148,23 @@ class Engine:
         """Mean Jaccard index of all images, as after each epoch."""
         training = self.training
         with autocast(self.recipe, self.device):
-            _, jaccard, _ = score(
-                training.scored, training.feed, self.everything, self.recipe.batch, 0.5, training.loss
+            _, jaccard, _ = validate(
+                training.scored, training.loader, self.everything, self.recipe.batch, 0.5, training.loss
             )
         return float(jaccard.mean())
 
 
-def noise(count: int, channels: int, size: tuple[int, ...]) -> Prepared:
+def noise(count: int, channels: int, size: tuple[int, ...]) -> PreparedDataset:
     """Random images with random masks: speed doesn't depend on what is in them."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, channels, *size), dtype=np.uint8)
     masks = rng.integers(0, 2, (count, *size), dtype=np.uint8)
-    return Prepared(images, masks, pd.DataFrame({"sample": range(count), "group": "", "fold": 0}))
+    return PreparedDataset(images, masks, pd.DataFrame({"sample": range(count), "group": "", "fold": 0}))
 
 
 def recipe_for(batch: int, precision: str) -> Recipe:
     """The paper's, with another batch and precision; on a GPU algorithms are free to be fast."""
-    paper = params.load().recipes["paper"]
+    paper = config.load().recipes["paper"]
     return paper.model_copy(update={"batch": batch, "precision": precision, "deterministic": False})
 
 

@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from multiresunet.errors import UserError
 
 SUMMARY = Path("metrics/summary.csv")
-FACTS = Path("data/facts")
+VALIDATED = Path("data/validated")
 PAGE = Path("reports/index.html")
 STEP = re.compile(r"fold (\d+)/(\d+)\b.*?\bepoch (\d+)/(\d+)")
 SECONDS = 1.0  # between two updates of a stage's progress
@@ -49,8 +49,8 @@ def publish(base: str, keep: Path | None = None) -> None:
             page = Path(shutil.copy(page, keep))
         # Browsers don't follow a link from a server to a file: its address, to be copied.
         create_link_artifact(key="report", link=page.as_uri(), link_text=str(page))
-    from multiresunet.history.diff import Diff  # a second, which a run that does nothing needn't wait for
-    from multiresunet.history.git import Tree
+    from multiresunet.review.diff import Diff  # a second, which a run that does nothing needn't wait for
+    from multiresunet.review.git import Tree
 
     try:
         text = Diff.between(Tree(base), Tree(None)).markdown()
@@ -61,7 +61,7 @@ def publish(base: str, keep: Path | None = None) -> None:
 
 def _findings() -> list[dict[str, str]]:
     rows = []
-    for path in sorted(FACTS.glob("*/validation.json")):
+    for path in sorted(VALIDATED.glob("*/validation.json")):
         for finding in json.loads(path.read_text(encoding="utf-8")):
             samples = [str(sample) for sample in finding.get("samples", [])]
             rows.append(

@@ -21,8 +21,8 @@ from flows import artifacts
 from flows.commands import NETWORK, Commands
 from flows.workspace import alone
 from multiresunet.errors import UserError
-from multiresunet.history.git import git
-from multiresunet.history.verify import changed
+from multiresunet.review.git import git
+from multiresunet.review.verify import changed
 
 LOST = 3  # further tries of a stage whose worker has lost its network; one that dies is replaced by Dask itself
 PUSH = "push of"

@@ -44,9 +44,9 @@ from flows.graph import MENDABLE, Graph, Walk
 from flows.slots import Slots, devices
 from flows.workspace import alone, configure
 from multiresunet.errors import UserError
-from multiresunet.history.git import git
-from multiresunet.history.verify import changed
-from multiresunet.history.worktree import environment, worktree
+from multiresunet.review.git import git
+from multiresunet.review.verify import changed
+from multiresunet.review.worktree import environment, worktree
 
 if TYPE_CHECKING:
     from flows.cluster import Cluster  # its packages are an extra

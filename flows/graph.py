@@ -12,7 +12,7 @@ from dvc.repo.reproduce import plan_repro
 from dvc.utils.serialize import modify_yaml
 
 from multiresunet.errors import UserError
-from multiresunet.history.git import git
+from multiresunet.review.git import git
 
 MENDABLE = (UserError, DvcException)  # errors that are one line
 

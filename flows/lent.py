@@ -30,15 +30,15 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from multiresunet import params
+from multiresunet import config
+from multiresunet.config import Strict
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, some_of, write_csv, write_json
-from multiresunet.params import Strict
-from multiresunet.training.loop import Epoch
+from multiresunet.training.trainer import Epoch
 
 ROOT = Path(__file__).parents[1]
 WORK = Path(".state/lent")
-SCORED, TRAINED, PREPARED = Path("data/scored"), Path("data/trained"), Path("data/prepared")
+PREDICTED, TRAINED, PREPARED = Path("data/predicted"), Path("data/trained"), Path("data/prepared")
 MERCY = 45.0  # seconds that a stage has for saving its state, before it is killed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -76,7 +76,7 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether it has been trained and scored."""
-        return (self.place / SCORED / self.dataset / self.model).is_dir()
+        return (self.place / PREDICTED / self.dataset / self.model).is_dir()
 
 
 @app.command()
@@ -172,7 +172,7 @@ def _study(block: Block) -> str:
 
 
 def _read(path: Path) -> list[Block]:
-    loaded = params.load()
+    loaded = config.load()
     try:
         plan = Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -244,7 +244,7 @@ def _until(deadline: float, job: Job, stage: str) -> bool:
 
 def _record(job: Job, times: dict[str, float]) -> None:
     """Where a result comes from, and how fast it was made."""
-    recipe = params.load(job.place / "params.yaml").recipe
+    recipe = config.load(job.place / "params.yaml").recipe
     prepared = job.place / PREPARED / job.dataset
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     epochs = pd.read_csv(job.place / ".state/seconds" / f"{job.dataset}-{job.model}.csv")
@@ -278,13 +278,13 @@ def _driver() -> str:
 
 def _packed(job: Job) -> list[Path]:
     tuned = job.place / "data/tuned" / job.dataset / job.model
-    facts = job.place / "data/facts" / job.dataset
+    facts = job.place / "data/validated" / job.dataset
     return [job.place / "params.yaml", job.place / "origin.json", job.place / PREPARED / job.dataset, facts, tuned]
 
 
 def _result(job: Job) -> list[Path]:
     return [
-        job.place / SCORED / job.dataset / job.model,
+        job.place / PREDICTED / job.dataset / job.model,
         job.place / TRAINED / job.dataset / job.model / "history.csv",
         _record_of(job),
         *job.place.glob(f".state/*/{job.dataset}-{job.model}.csv"),
@@ -332,7 +332,7 @@ def _partial(blocks: list[Block], target: Path) -> None:
     """The history of each finished fold of unfinished jobs, from the state that training has saved."""
     parts = []
     for job in (job for job in jobs(blocks) if not job.done):
-        epochs = params.load(job.place / "params.yaml").recipe.epochs
+        epochs = config.load(job.place / "params.yaml").recipe.epochs
         for path in sorted(job.place.glob(".state/train/*/fold*.pt")):
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["names"][:2] == [job.dataset, job.model] and len(state["history"]) == epochs:

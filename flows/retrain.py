@@ -6,9 +6,9 @@ from prefect import flow, get_run_logger
 
 from flows.flow import pipeline
 from flows.workspace import configure
-from multiresunet import params
-from multiresunet.data import folder
-from multiresunet.params import FolderSource
+from multiresunet import config
+from multiresunet.config import FolderSource
+from multiresunet.data.sources import folder
 
 
 @flow(name="retrain", persist_result=False)
@@ -36,12 +36,12 @@ def retrain() -> list[str]:
 
 def changed() -> dict[str, str]:
     """The data sets of this run whose folders aren't what params.yaml pins, with their digests."""
-    loaded = params.load()
+    loaded = config.load()
     found = {}
     for name in loaded.run.datasets:
         source = loaded.datasets[name].source
         if isinstance(source, FolderSource) and source.digest and folder.is_at_hand(source.path):
-            digest = folder.digest(folder.survey(folder.locate(source.path), source.layout))
+            digest = folder.digest(folder.scan(folder.locate(source.path), source.layout))
             if digest != source.digest:
                 found[name] = digest
     return found

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import yaml
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
-from multiresunet.history.git import git
+from multiresunet.review.git import git
 
 LOCK = Path(".dvc/tmp/flow.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -96,7 +96,7 @@ def configure(changes: Mapping[str, object]) -> None:
     text = PARAMS.read_text(encoding="utf-8")
     for key, value in changes.items():
         text = replaced(text, key, value)
-    params.parse(yaml.safe_load(text))
+    config.parse(yaml.safe_load(text))
     write_text(PARAMS, text)
 
 

@@ -1,4 +1,4 @@
-"""evaluate DATASET: hold the models of the run against each other and against what learns nothing."""
+"""evaluate DATASET: compare the models of the run with each other and with the baselines."""
 
 from __future__ import annotations
 
@@ -6,52 +6,45 @@ import json
 
 import pandas as pd
 
-from multiresunet import params
-from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import (
-    baselines,
-    comparison,
-    examples,
-    faint,
-    gain,
-    gallery,
-    outliers,
-    predictions,
-    robustness,
-    scores,
-)
+from multiresunet import config
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.evaluation import baselines, comparison, examples, gallery, predictions, tables, tuning_improvement
+from multiresunet.evaluation.claims import low_contrast, outliers, robustness
 from multiresunet.evaluation.comparison import Evidence
 from multiresunet.files import replacing, write_csv, write_json
+from multiresunet.paths import EVALUATED, PREDICTED, PREPARED
 from multiresunet.seeds import seed_for
-from stages.running import PREPARED, SCORED, SCORES, keep_only, run
+from stages.running import keep_only, run
 
 
 def evaluate(name: str) -> None:
-    """Write data/scores/<name>: images.csv and folds.csv, what is said of them, examples.npz and gallery.json.
+    """Write data/evaluated/<name>: images.csv and folds.csv, what is said of them, examples.npz and gallery.json.
 
-    claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, faint.csv: the means
+    claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, low_contrast.csv: the means
     behind the claims. history.csv, reliability.csv, thresholds.csv, cost.csv: of all models.
-    tuning.csv: see `gain`.
+    tuning.csv: see `tuning_improvement`.
     """
-    loaded = params.load()
+    loaded = config.load()
     models, settings = loaded.run.models, loaded.evaluate
-    keep_only(SCORED / name, models)
-    data = Prepared.open(PREPARED / name)
+    keep_only(PREDICTED / name, models)
+    data = PreparedDataset.open(PREPARED / name)
 
     def of_all(table: str) -> pd.DataFrame:
-        return pd.concat([pd.read_csv(SCORED / name / m / table, dtype={"sample": str, "group": str}) for m in models])
+        return pd.concat(
+            [pd.read_csv(PREDICTED / name / m / table, dtype={"sample": str, "group": str}) for m in models]
+        )
 
     learnt = of_all("images.csv").fillna({"group": ""})
-    trivial = [
-        scores.per_image(data, baseline, foreground, foreground, settings.tolerances)
+    untrained = [
+        tables.per_image(data, baseline, foreground, foreground, settings.tolerances)
         for baseline, foreground in baselines.predict_all(data).items()
     ]
-    segments = of_all("faint.csv")
+    segments = of_all("low_contrast.csv")
     evidence = Evidence(
-        images=pd.concat([learnt, *trivial]),
+        images=pd.concat([learnt, *untrained]),
         history=of_all("history.csv"),
         lost=robustness.drops(learnt, of_all("perturbed.csv")),
-        faint={str(model): part for model, part in segments.groupby("model", sort=False)},
+        low_contrast={str(model): part for model, part in segments.groupby("model", sort=False)},
         distances=pd.Series(
             outliers.distance_to_training(outliers.features(data), data.folds), index=data.table["sample"]
         ),
@@ -59,33 +52,33 @@ def evaluate(name: str) -> None:
     seed, grouped = seed_for(loaded.seed, name, "statistics"), loaded.dataset(name).groups
     bench = comparison.bench_of(evidence.of(models[0]), settings, seed, grouped=grouped)
     costs = pd.DataFrame(
-        {"model": m, **json.loads((SCORED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models
+        {"model": m, **json.loads((PREDICTED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models
     )
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
     networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
     claims = comparison.claims(evidence, models, networks, bench, settings)
 
-    with replacing(SCORES / name) as draft:
+    with replacing(EVALUATED / name) as draft:
         for table, content in {
             "images": evidence.images,
-            "folds": scores.per_fold(evidence.images),
+            "folds": tables.per_fold(evidence.images),
             "history": evidence.history,
             "claims": claims,
             "intervals": comparison.intervals(evidence, bench, settings),
             "comparisons": comparison.comparisons(evidence, models, bench, settings),
             "perturbations": robustness.table(evidence.lost),
             "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
-            "faint": faint.curves(evidence.faint),
+            "low_contrast": low_contrast.curves(evidence.low_contrast),
             "reliability": of_all("reliability.csv"),
             "thresholds": of_all("thresholds.csv"),
             "cost": costs,
-            "tuning": gain.table(loaded, evidence.images, costs, bench),
-            "classes": scores.by_class(
+            "tuning": tuning_improvement.table(loaded, evidence.images, costs, bench),
+            "classes": tables.by_class(
                 of_all("classes.csv") if data.classes else pd.DataFrame(columns=["model", "class"])
             ),
         }.items():
             write_csv(draft / f"{table}.csv", content)
-        predicted = {model: predictions.load(SCORED / name / model / "predictions.npz") for model in models}
+        predicted = {model: predictions.load(PREDICTED / name / model / "predictions.npz") for model in models}
         examples.save(draft / "examples.npz", data, predicted, learnt)
         write_json(
             draft / "gallery.json", gallery.build(data, predicted, learnt, evidence.distances.to_numpy(dtype=float))

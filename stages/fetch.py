@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from multiresunet import params
-from multiresunet.data import card, folder, layouts, manifest, sources
+from multiresunet import config
+from multiresunet.config import FolderSource
+from multiresunet.data import card, manifest, sources
+from multiresunet.data.sources import folder, layouts
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_json
-from multiresunet.params import FolderSource
-from stages.running import RAW, STATE, run
+from multiresunet.paths import RAW, STATE
+from stages.running import run
 
 
 def fetch(name: str) -> None:
     """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
-    loaded = params.load()
+    loaded = config.load()
     dataset = loaded.dataset(name)
     about = card.of(dataset.source)
     if about:
@@ -29,7 +31,7 @@ def fetch(name: str) -> None:
 
 def check() -> None:
     """Hold every folder that this run reads against its pinned digest; DVC looks at params.yaml only."""
-    loaded = params.load()
+    loaded = config.load()
     for name in loaded.run.datasets:
         source = loaded.datasets[name].source
         # A folder that isn't at hand can't have changed: DVC's cache has it, or fetch will say so.
@@ -41,7 +43,7 @@ def print_digest(path: str, layout: str | None = None) -> None:
     """Print the digest of a folder, to be pinned in params.yaml."""
     if layout not in (None, *layouts.FOLDERS):
         raise UserError(f"layout {layout!r} isn't known; there is {', '.join(layouts.FOLDERS)}")
-    print(folder.digest(folder.survey(folder.locate(path), layout)))
+    print(folder.digest(folder.scan(folder.locate(path), layout)))
 
 
 def main(*words: str) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.data import folds, manifest
-from multiresunet.data.arrays import prepare
+from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv
-from multiresunet.report import dataset as page
+from multiresunet.paths import PREPARED, RAW, VALIDATED
+from multiresunet.report import dataset_page as page
 from multiresunet.seeds import seed_for
-from stages.running import FACTS, PREPARED, RAW, run
+from stages.running import run
 
 
 def preprocess(name: str) -> None:
     """Write data/prepared/<name>: images.npy, masks.npy, samples.csv and folds.csv; complete the data set's page."""
-    loaded = params.load()
+    loaded = config.load()
     dataset, recipe = loaded.dataset(name), loaded.recipe
     samples = manifest.read(RAW / name)
     groups = [sample.group for sample in samples]
@@ -40,7 +41,7 @@ def preprocess(name: str) -> None:
 
 def measured(name: str, samples: list[str]) -> pd.DataFrame:
     """The facts that validate wrote, of these samples."""
-    path = FACTS / name / "facts.csv"
+    path = VALIDATED / name / "facts.csv"
     if not path.is_file():
         raise UserError(f"{path}: this file is missing; run `python -m stages.validate {name}` first")
     facts = pd.read_csv(path, dtype={"sample": str, "group": str, "hash": str}, keep_default_na=False)

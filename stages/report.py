@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.files import replacing, write_csv, write_json, write_text
+from multiresunet.paths import EVALUATED, METRICS, REPORTS, VALIDATED
 from multiresunet.report import charts, export, figures, page, svg, tables
-from stages.running import FACTS, METRICS, REPORTS, SCORES, keep_only, run
+from stages.running import keep_only, run
 
 
 def report() -> None:
     """Write metrics/, reports/figures/ and reports/tables/ (Markdown and LaTeX); render the page."""
-    loaded = params.load()
+    loaded = config.load()
     datasets = loaded.run.datasets
-    for folder in (SCORES, FACTS):
+    for folder in (EVALUATED, VALIDATED):
         keep_only(folder, datasets)
-    gathered = {name: tables.gather(SCORES, datasets, f"{name}.csv") for name in tables.GATHERED}
+    gathered = {name: tables.gather(EVALUATED, datasets, f"{name}.csv") for name in tables.GATHERED}
     summary = tables.summary(gathered["folds"], gathered["tuning"])
     for name, table in {"summary": summary, **gathered}.items():
         write_csv(METRICS / f"{name}.csv", table, tables.DIGITS)
@@ -35,7 +36,7 @@ def report() -> None:
         for name in datasets:
             for chart in charts.of_dataset(page.tables_of(name)):
                 write_text(draft / f"{name}-{chart.name}.svg", svg.standalone(chart.svg))
-            figures.gallery(SCORES / name / "examples.npz", draft / f"{name}-examples.png")
+            figures.gallery(EVALUATED / name / "examples.npz", draft / f"{name}-examples.png")
     print(f"Report: {page.render()}")
 
 

@@ -1,4 +1,4 @@
-"""What all stages share: where things lie, and how an error reaches the user."""
+"""What all stages share: how an error reaches the user, and what a folder of inputs may hold."""
 
 from __future__ import annotations
 
@@ -10,20 +10,9 @@ from pathlib import Path
 
 from multiresunet.errors import StoppedError, UserError
 
-RAW = Path("data/raw")
-FACTS = Path("data/facts")
-PREPARED = Path("data/prepared")
-TUNED = Path("data/tuned")
-TRAINED = Path("data/trained")
-SCORED = Path("data/scored")  # a model by itself
-SCORES = Path("data/scores")  # the models of a data set, beside each other
-METRICS = Path("metrics")
-REPORTS = Path("reports")
-STATE = Path(".state")  # what may speed a run up, never what it depends on
-
 
 def run(stage: Callable[..., None]) -> None:
-    """Call a stage with the command line's words; an error that a user can mend is one line and status 1."""
+    """Call a stage with the command line's words; an error that a user can fix is one line and status 1."""
     try:
         stage(*sys.argv[1:])
     except StoppedError as stop:

@@ -13,16 +13,17 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiresunet import params
-from multiresunet.data.arrays import Prepared
+from multiresunet import config
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import replacing, write_csv
-from multiresunet.training import checkpoint, state
+from multiresunet.paths import PREPARED, STATE, TRAINED, TUNED
+from multiresunet.training import checkpoint, resume
 from multiresunet.training.devices import devices_of
-from multiresunet.training.fit import fit, use_threads
-from multiresunet.training.loop import Epoch
-from multiresunet.training.settings import network_of, tuned
-from multiresunet.training.stopping import stop_wishes
-from stages.running import PREPARED, STATE, TRAINED, TUNED, run
+from multiresunet.training.job import fit, use_threads
+from multiresunet.training.specification import network_of, tuned
+from multiresunet.training.stop_signal import stop_signals
+from multiresunet.training.trainer import Epoch
+from stages.running import run
 
 
 def train(name: str, model: str) -> None:
@@ -30,24 +31,24 @@ def train(name: str, model: str) -> None:
 
     Until that is in place, .state/train/<hash of all inputs> holds how far each fold is.
     """
-    loaded = params.load()
+    loaded = config.load()
     recipe = loaded.recipe
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     devices = devices_of(loaded.machine, recipe, device)
     first = devices.global_rank == 0
     if not first:
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
-    data = Prepared.open(PREPARED / name)
+    data = PreparedDataset.open(PREPARED / name)
     spec = network_of(loaded.models[model], recipe, data)
     best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
     networks = [tuned(spec, recipe, best, fold) for fold in range(recipe.folds.count)]
-    key = state.key(
+    key = resume.key(
         {
             "names": [name, model],
             "seed": loaded.seed,
             "threshold": loaded.evaluate.threshold,
             "networks": [[network.as_dict(), trained_as.model_dump()] for network, trained_as in networks],
-            "data": state.digest(sorted((PREPARED / name).iterdir())),
+            "data": resume.digest(sorted((PREPARED / name).iterdir())),
             "device": [device.type, devices.world_size],
         }
     )
@@ -57,7 +58,7 @@ def train(name: str, model: str) -> None:
     seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with (
-        stop_wishes() as stop_wish,
+        stop_signals() as stop_signal,
         replacing(TRAINED / name / model) if first else nullcontext(Path()) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
@@ -73,8 +74,8 @@ def train(name: str, model: str) -> None:
                 names=(name, model, fold),
                 device=device,
                 on_epoch=Shown(f"{name} {model} fold {fold + 1}/{recipe.folds.count}", progress, recipe.epochs),
-                keeper=state.Keeper(STATE / "train" / key / f"fold{fold}.pt", loaded.machine.save_every),
-                stop_wish=stop_wish,
+                checkpointer=resume.Checkpointer(STATE / "train" / key / f"fold{fold}.pt", loaded.machine.save_every),
+                stop_signal=stop_signal,
                 devices=devices,
             )
             if not first:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
-from stages.running import PREPARED, STATE, TUNED, run
+from multiresunet.paths import PREPARED, STATE, TUNED
+from stages.running import run
 
 STUDIES = "MULTIRESUNET_STUDIES"
 
@@ -25,14 +26,14 @@ def tune(*words: str) -> None:
     """Write data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures."""
     match words:
         case [name, model]:
-            search(params.load(), name, model)
+            search(config.load(), name, model)
         case [name, model, "--worker"]:
-            work_along(params.load(), name, model)
+            work_along(config.load(), name, model)
         case _:
             raise UserError(f"usage: python -m stages.tune DATASET MODEL [--worker] (got {' '.join(words)!r})")
 
 
-def search(loaded: params.Params, name: str, model: str) -> None:
+def search(loaded: config.Params, name: str, model: str) -> None:
     """Run the studies and write the outputs."""
     if not loaded.models[model].tuned:
         empty = pd.DataFrame(columns=["fold", "trial"])
@@ -59,7 +60,7 @@ def search(loaded: params.Params, name: str, model: str) -> None:
     state.forget(saved)
 
 
-def work_along(loaded: params.Params, name: str, model: str) -> None:
+def work_along(loaded: config.Params, name: str, model: str) -> None:
     """Finish trials until there are none left; the process without `--worker` writes the outputs."""
     from multiresunet.tuning import outputs, workers
 
@@ -71,15 +72,15 @@ def work_along(loaded: params.Params, name: str, model: str) -> None:
     workers.work(studies(loaded, name, model), url, key_of(loaded, name, model), loaded.machine.heartbeat, outputs.say)
 
 
-def studies(loaded: params.Params, name: str, model: str) -> list[Study]:
+def studies(loaded: config.Params, name: str, model: str) -> list[Study]:
     """The study of each fold, or the one that they share."""
-    from multiresunet.data.arrays import Prepared
-    from multiresunet.training.fit import use_threads
-    from multiresunet.training.settings import network_of
+    from multiresunet.data.dataset import PreparedDataset
+    from multiresunet.training.job import use_threads
+    from multiresunet.training.specification import network_of
     from multiresunet.tuning.study import study_of
 
     device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
-    data = Prepared.open(PREPARED / name)
+    data = PreparedDataset.open(PREPARED / name)
     return [
         study_of(
             network_of(loaded.models[model], loaded.recipe, data),
@@ -97,7 +98,7 @@ def studies(loaded: params.Params, name: str, model: str) -> list[Study]:
     ]
 
 
-def key_of(loaded: params.Params, name: str, model: str) -> str:
+def key_of(loaded: config.Params, name: str, model: str) -> str:
     """What the studies' trials depend on, as a hash."""
     from multiresunet.tuning import state
 

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from multiresunet import params
-from multiresunet.data import gate, manifest
+from multiresunet import config
+from multiresunet.data import manifest, validation
 from multiresunet.data.profile import profile
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.report import dataset as page
-from stages.running import FACTS, RAW, run
-
-SUITES = Path("expectations")
+from multiresunet.paths import RAW, SUITES, VALIDATED
+from multiresunet.report import dataset_page as page
+from stages.running import run
 
 
 def validate(name: str) -> None:
-    """Write data/facts/<name>: facts.csv, validation.json and notes.json, and the data set's page.
+    """Write data/validated/<name>: facts.csv, validation.json and notes.json, and the data set's page.
 
     They are written even if the gate stays shut.
     """
-    dataset = params.load().dataset(name)
+    dataset = config.load().dataset(name)
     facts = profile(RAW / name, manifest.read(RAW / name), dataset)
-    findings = [one for suite in gate.suites(SUITES, name) for one in gate.judge(facts, suite, dataset.mask)]
-    with replacing(FACTS / name) as draft:
+    findings = [
+        one for suite in validation.suites(SUITES, name) for one in validation.judge(facts, suite, dataset.mask)
+    ]
+    with replacing(VALIDATED / name) as draft:
         write_csv(draft / "facts.csv", facts)
         write_json(draft / "validation.json", findings)
-        write_json(draft / "notes.json", gate.notes(facts))
+        write_json(draft / "notes.json", validation.notes(facts))
     print(f"{name}: {page.render(name, dataset)} shows what was found")
-    for note, count in gate.notes(facts).items():
+    for note, count in validation.notes(facts).items():
         print(f"{name}: {note} ({count} samples)")
-    complaint = gate.complaint(name, facts, findings)
+    complaint = validation.complaint(name, facts, findings)
     if complaint:
         raise UserError(complaint)
     warnings = sum(not finding["success"] for finding in findings)

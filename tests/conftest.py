@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 
 # Two threads that wait for each other on a busy machine are a hundred times slower than one.
 torch.set_num_threads(1)
@@ -21,7 +21,7 @@ def repository() -> Path:
     return Path(__file__).parents[1]
 
 
-def discs(count: int, size: tuple[int, ...], channels: int, folds: int) -> Prepared:
+def discs(count: int, size: tuple[int, ...], channels: int, folds: int) -> PreparedDataset:
     """Bright discs (or balls) on a dark, noisy ground: a data set that any network learns in seconds."""
     rng = np.random.default_rng(7)
     axes = np.stack(np.meshgrid(*(np.arange(side) for side in size), indexing="ij"))
@@ -36,16 +36,16 @@ def discs(count: int, size: tuple[int, ...], channels: int, folds: int) -> Prepa
     table = pd.DataFrame(
         {"sample": [f"disc_{i:02d}" for i in range(count)], "group": "", "fold": np.arange(count) % folds}
     )
-    return Prepared(images, masks, table)
+    return PreparedDataset(images, masks, table)
 
 
 @pytest.fixture
-def disc_images() -> Prepared:
+def disc_images() -> PreparedDataset:
     """12 grey images of 32×32 in 3 folds."""
     return discs(12, (32, 32), 1, 3)
 
 
 @pytest.fixture
-def disc_volumes() -> Prepared:
+def disc_volumes() -> PreparedDataset:
     """10 two-channel volumes of 16×16×16 in 2 folds."""
     return discs(10, (16, 16, 16), 2, 2)

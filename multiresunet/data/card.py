@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from multiresunet.config import Source, Strict
 from multiresunet.errors import UserError
-from multiresunet.params import Source, Strict
 
 
 class Card(Strict):
@@ -52,6 +52,6 @@ def _read(path: Path) -> Card:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg']}; mend it") from None
+        raise UserError(f"{path}: {where}: {first['msg']}; fix it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None

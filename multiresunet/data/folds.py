@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from multiresunet.data import likeness
+from multiresunet.data import near_duplicates
 from multiresunet.errors import UserError
 
 STRAYS = 0.25  # of the data set's foreground share: a fold further from it is pointed out
@@ -88,7 +88,7 @@ def summary(facts: pd.DataFrame, folds: NDArray[np.int64], at_random: NDArray[np
         fold, images, groups, foreground_share, leak (share of its images that have a near-duplicate in training),
         leak_of_random_folds, strays (1 where the foreground share is far from the data set's).
     """
-    hashes = likeness.parsed(facts["hash"].tolist())
+    hashes = near_duplicates.parsed(facts["hash"].tolist())
     table = (
         facts.assign(fold=folds)
         .groupby("fold", as_index=False)
@@ -100,7 +100,7 @@ def summary(facts: pd.DataFrame, folds: NDArray[np.int64], at_random: NDArray[np
     )
     overall = facts["foreground_share"].mean()
     return table.assign(
-        leak=likeness.leak(hashes, folds),
-        leak_of_random_folds=likeness.leak(hashes, at_random),
+        leak=near_duplicates.leak(hashes, folds),
+        leak_of_random_folds=near_duplicates.leak(hashes, at_random),
         strays=((table["foreground_share"] - overall).abs() > STRAYS * overall).astype(int),
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multiresunet.data import formats, manifest
-from multiresunet.data.formats import Decoded
+from multiresunet.config import Dataset, MaskRule
+from multiresunet.data import manifest, readers
+from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
-from multiresunet.params import Dataset, MaskRule
 
 Array = NDArray[Any]
 
@@ -24,14 +24,14 @@ def load_image(folder: Path, path: str, dataset: Dataset) -> Decoded:
             have the channel that is declared.
     """
     names = manifest.parts(path)
-    read = [formats.decode_image(folder / name) for name in names]
+    read = [readers.decode_image(folder / name) for name in names]
     _same_shape(folder, names, [one.array.shape[1:] for one in read], "channels of one image")
     array = read[0].array if len(read) == 1 else np.concatenate([one.array for one in read])
     notes = _notes(read, f"channels read from {len(read)} files")
     if dataset.channel is not None:
         if dataset.channel >= len(array):
             raise UserError(
-                f"{folder / names[0]}: has no channel {dataset.channel} (counted from 0, of {len(array)}); mend channel"
+                f"{folder / names[0]}: has no channel {dataset.channel} (counted from 0, of {len(array)}); fix channel"
             )
         if len(array) > 1:
             notes = (*notes, f"channel {dataset.channel} of {len(array)} taken")
@@ -46,7 +46,7 @@ def load_mask(folder: Path, path: str) -> Decoded:
         UserError: naming the file that can't be read, or those that don't fit together.
     """
     names = manifest.parts(path)
-    read = [formats.decode_mask(folder / name) for name in names]
+    read = [readers.decode_mask(folder / name) for name in names]
     _same_shape(folder, names, [one.array.shape for one in read], "instances of one mask")
     array = read[0].array
     for one in read[1:]:
@@ -59,7 +59,7 @@ def foreground(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
     return np.asarray(mask > rule.above) if rule.above is not None else np.isin(mask, rule.foreground or [])
 
 
-def labels(mask: Array, rule: MaskRule) -> NDArray[np.uint8]:
+def encode_labels(mask: Array, rule: MaskRule) -> NDArray[np.uint8]:
     """0 for background, 1 for foreground; or 1, 2, … for the declared classes, in their order. The mask's shape."""
     if rule.classes is None:
         return foreground(mask, rule).astype(np.uint8)

@@ -50,7 +50,7 @@ def read(folder: Path) -> list[Sample]:
     except FileNotFoundError:
         raise UserError(f"{path}: this file is missing; `dvc repro` brings the data set") from None
     except ValueError as error:  # pandas' parser errors and wrong encodings are ValueErrors
-        raise UserError(f"{path}: not a readable CSV file ({error}); mend or remove it") from None
+        raise UserError(f"{path}: not a readable CSV file ({error}); fix or remove it") from None
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names
         raise UserError(f"{path}: lines have more cells than the header; put quotes around cells with commas")
     for column in ("image", "mask"):

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multiresunet.data import likeness, manifest
-from multiresunet.data.formats import Array, Decoded
+from multiresunet.config import Dataset, MaskRule
+from multiresunet.data import manifest, near_duplicates
 from multiresunet.data.loading import foreground, load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import blocks
+from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
-from multiresunet.params import Dataset, MaskRule
 
 STRAYING = ("mean", "deviation", "pixels", "foreground_share")
 
@@ -100,7 +100,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
             f"{role}: {note}" for role, read in (("image", read_image), ("mask", read_mask)) for note in read.notes
         ),
         "pixels_sha256": hashlib.sha256(f"{image.dtype}{image.shape}".encode() + image.tobytes()).hexdigest(),
-        "hash": likeness.perceptual_hash(image),
+        "hash": near_duplicates.perceptual_hash(image),
     }
 
 
@@ -140,7 +140,7 @@ def _near_duplicates(facts: pd.DataFrame, by_group: bool) -> list[str]:
     own = [f"\0{index}" for index in facts.index]
     names = [g if by_group and g else o for g, o in zip(facts["group"], own, strict=True)]
     units = np.unique(names, return_inverse=True)[1]
-    found = likeness.near_duplicates(likeness.parsed(facts.loc[known, "hash"].tolist()), units[known])
+    found = near_duplicates.near_duplicates(near_duplicates.parsed(facts.loc[known, "hash"].tolist()), units[known])
     texts = [""] * len(facts)
     for index, others in found.items():
         texts[known[index]] = " ".join(facts.loc[known[others[:5]], "sample"])

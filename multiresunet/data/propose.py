@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from multiresunet.data import formats, manifest
+from multiresunet.config import STEP
+from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import JOIN, Sample, extension, sample_name
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
-from multiresunet.params import STEP
 
 LOOKED_AT = 24  # samples, evenly spaced, that decide size, channels and labels
 LARGEST_2D, LARGEST_3D = 256, 96  # longest side that is proposed
@@ -91,12 +91,12 @@ def propose(folder: Path, samples: list[Sample], modality: str, path: str, diges
     images, values, instances = [], set[int](), False
     for sample in some:
         files = manifest.parts(sample.image)
-        read = [formats.decode_image(folder / file).array for file in files]
+        read = [readers.decode_image(folder / file).array for file in files]
         images.append(read[0] if len(read) == 1 else np.concatenate(read))
         masks = manifest.parts(sample.mask)
         instances |= len(masks) > 1
         for file in masks:
-            values |= {int(value) for value in np.unique(formats.read_mask(folder / file))[:300]}
+            values |= {int(value) for value in np.unique(readers.read_mask(folder / file))[:300]}
     rule, why = _rule(sorted(values), instances)
     shapes = np.array([image.shape[1:] for image in images]) if len({i.ndim for i in images}) == 1 else None
     if shapes is None:
@@ -117,7 +117,7 @@ def propose(folder: Path, samples: list[Sample], modality: str, path: str, diges
         "size": size,
         "channels": channels[0],
         "fit": "resize",
-        "normalisation": "unit" if unit and full else "standard",
+        "normalisation": "rescale" if unit and full else "standard",
         "mask": rule,
         "groups": any(groups),
     }
@@ -125,7 +125,7 @@ def propose(folder: Path, samples: list[Sample], modality: str, path: str, diges
         f"size: images are {'×'.join(str(int(side)) for side in typical)} (median); sides in multiples of {STEP}",
         f"channels: {channels[0]} in {'several files' if JOIN in some[0].image else 'each file'}",
         f"normalisation: {images[0].dtype}, "
-        + ("its range is used" if entry["normalisation"] == "unit" else "its scale isn't known"),
+        + ("its range is used" if entry["normalisation"] == "rescale" else "its scale isn't known"),
         f"mask: {why}",
         f"groups: {len(set(groups) - {''})}"
         if any(groups)
@@ -208,5 +208,5 @@ def _group(name: str, pattern: str | None) -> str:
         return ""
     match = re.search(pattern, name)
     if not match:
-        raise UserError(f"--group-pattern {pattern!r} doesn't match the name {name!r}; mend it")
+        raise UserError(f"--group-pattern {pattern!r} doesn't match the name {name!r}; fix it")
     return next((part for part in match.groups() if part), match.group(0))

@@ -1,3 +1,3 @@
 """Scores of predictions, and of what scores without learning."""
 
-TRIVIAL = ("everything foreground", "Otsu threshold")
+BASELINES = ("everything foreground", "Otsu threshold")

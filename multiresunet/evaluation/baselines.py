@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
-from multiresunet.data.arrays import Prepared
-from multiresunet.evaluation import TRIVIAL
-from multiresunet.evaluation.scores import overlap
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.tables import overlap
 
 
-def everything(data: Prepared) -> NDArray[np.bool_]:
+def everything(data: PreparedDataset) -> NDArray[np.bool_]:
     """All pixels foreground: N×(D×)H×W."""
     return np.ones(data.masks.shape, dtype=bool)
 
 
-def otsu(data: Prepared) -> NDArray[np.bool_]:
+def otsu(data: PreparedDataset) -> NDArray[np.bool_]:
     """Otsu's threshold on each image's mean over channels: N×(D×)H×W.
 
     Whether the bright or the dark side is foreground is the one thing that it learns, from the training images of
@@ -36,6 +36,6 @@ def _jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[
     return np.array([overlap(*pair)["jaccard"] for pair in zip(predicted, truth, strict=True)])
 
 
-def predict_all(data: Prepared) -> dict[str, NDArray[np.bool_]]:
+def predict_all(data: PreparedDataset) -> dict[str, NDArray[np.bool_]]:
     """All baselines' predictions by name."""
-    return dict(zip(TRIVIAL, (everything(data), otsu(data)), strict=True))
+    return dict(zip(BASELINES, (everything(data), otsu(data)), strict=True))

@@ -10,9 +10,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from multiresunet.evaluation import TRIVIAL, ablation, epochs, faint, outliers, robustness, scores, statistics, verdict
-from multiresunet.evaluation.verdict import Bench, Finding
-from multiresunet.params import Evaluate
+from multiresunet.config import Evaluate
+from multiresunet.evaluation import BASELINES, statistics, tables
+from multiresunet.evaluation.claims import ablation, epochs, low_contrast, outliers, robustness, verdict
+from multiresunet.evaluation.claims.verdict import Bench, Finding
 
 COMPARED = (
     *("model", "other", "measure", "difference", "low", "high", "p", "p_holm"),
@@ -24,17 +25,17 @@ COMPARED = (
 class Evidence:
     """What was measured on a data set.
 
-    images: each model's scores and the trivial ones', model by model in the data set's order.
+    images: each model's scores and the baselines ones', model by model in the data set's order.
     history: model, fold, epoch, test_jaccard.
     lost: from `robustness.drops`.
-    faint: each model's segments, from `faint.measure`.
+    low_contrast: each model's segments, from `low_contrast.measure`.
     distances: each image's to the training images.
     """
 
     images: pd.DataFrame
     history: pd.DataFrame
     lost: pd.DataFrame
-    faint: dict[str, pd.DataFrame]
+    low_contrast: dict[str, pd.DataFrame]
     distances: pd.Series
 
     def of(self, model: str) -> pd.DataFrame:
@@ -43,9 +44,9 @@ class Evidence:
 
     def unlearnt(self, models: Sequence[str], margin: float) -> str:
         """An objection if one of the models, in any fold, isn't `margin` better than what learns nothing; or empty."""
-        means = self.images.pivot_table(index="fold", columns="model", values="jaccard_honest")
-        trivial = means[list(TRIVIAL)].max(axis=1)
-        poor = {model: int((means[model] < trivial + margin).sum()) for model in models}
+        means = self.images.pivot_table(index="fold", columns="model", values="jaccard")
+        baselines = means[list(BASELINES)].max(axis=1)
+        poor = {model: int((means[model] < baselines + margin).sum()) for model in models}
         said = [f"{m} hardly beats what learns nothing in {n} of {len(means)} folds" for m, n in poor.items() if n]
         return " and ".join(said)
 
@@ -86,19 +87,28 @@ def claims(
     rule, found = settings.verdict, list[Finding]()
     for pair in pairs(models, settings.references):
         model, reference = pair
-        ours, theirs = (evidence.of(name)["jaccard_honest"].to_numpy(dtype=float) for name in pair)
-        both, its = evidence.unlearnt(pair, rule.above_trivial), evidence.unlearnt([reference], rule.above_trivial)
-        of_pair = epochs.findings(evidence.history, model, reference, bench, settings.epochs, rule.least["epochs"], its)
-        of_pair += faint.findings(
-            evidence.faint[model], evidence.faint[reference], pair, bench, settings.faint.faintest, rule.least["faint"]
+        ours, theirs = (evidence.of(name)["jaccard"].to_numpy(dtype=float) for name in pair)
+        both, its = evidence.unlearnt(pair, rule.above_baselines), evidence.unlearnt([reference], rule.above_baselines)
+        of_pair = epochs.findings(
+            evidence.history, model, reference, bench, settings.epochs, rule.min_effect["epochs"], its
+        )
+        of_pair += low_contrast.findings(
+            evidence.low_contrast[model],
+            evidence.low_contrast[reference],
+            pair,
+            bench,
+            settings.low_contrast.lowest_share,
+            rule.min_effect["low_contrast"],
         )
         samples = evidence.of(model)["sample"].tolist()
-        of_pair += robustness.findings(evidence.lost, samples, *pair, bench, rule.least["perturbations"], both)
+        of_pair += robustness.findings(evidence.lost, samples, *pair, bench, rule.min_effect["perturbations"], both)
         distances = evidence.distances.to_numpy(dtype=float)
-        of_pair += outliers.findings(ours, theirs, distances, pair, bench, settings.outliers, rule.least["outliers"])
+        of_pair += outliers.findings(
+            ours, theirs, distances, pair, bench, settings.outliers, rule.min_effect["outliers"]
+        )
         found += [replace(finding, caveat=its) for finding in of_pair]
     tables = {model: evidence.of(model) for model in models}
-    found += ablation.findings(tables, networks, bench, settings.tolerances[0], rule.least)
+    found += ablation.findings(tables, networks, bench, settings.tolerances[0], rule.min_effect)
     return verdict.table(found, rule)
 
 
@@ -107,8 +117,8 @@ def intervals(evidence: Evidence, bench: Bench, settings: Evaluate) -> pd.DataFr
 
     Columns: model, measure, mean, sd, low, high, images, folds.
     """
-    names = [*scores.SCORES, *scores.measures(settings.tolerances)]
-    folds = scores.per_fold(evidence.images, names)
+    names = [*tables.SCORES, *tables.measures(settings.tolerances)]
+    folds = tables.per_fold(evidence.images, names)
     rows = []
     for model, part in folds.groupby("model", sort=False):
         table = evidence.of(str(model))
@@ -128,12 +138,12 @@ def comparisons(evidence: Evidence, models: Sequence[str], bench: Bench, setting
     p_holm, effect (Cohen's d), wins, units, folds_agree, note.
     """
     kinds = ("boundary", "nsd", "hd95", "asd")
-    near = [name for name in scores.measures(settings.tolerances) if name.startswith(kinds)]
+    near = [name for name in tables.measures(settings.tolerances) if name.startswith(kinds)]
     rows = []
     for other, model in combinations(models, 2):
         ours, theirs = evidence.of(model), evidence.of(other)
-        for name in ("jaccard_honest", "dice_honest", *near):
-            sign = -1 if name in scores.LOWER_IS_BETTER else 1
+        for name in ("jaccard", "dice", *near):
+            sign = -1 if name in tables.LOWER_IS_BETTER else 1
             gain = sign * (ours[name] - theirs[name]).to_numpy(dtype=float)
             a = bench.paired(gain)
             rows.append(

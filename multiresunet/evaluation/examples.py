@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 
 RANKS = {"worst": 0.0, "middle": 0.5, "best": 1.0}
 
 
-def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame) -> None:
+def save(path: Path, data: PreparedDataset, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame) -> None:
     """Write the examples as .npz.
 
     Samples are ranked by the mean honest Jaccard index of the models in `predicted`. Of a volume the slice with most
@@ -24,7 +24,7 @@ def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]],
     models.
     """
     models = list(predicted)
-    table = images[images["model"].isin(models)].pivot_table(index="sample", columns="model", values="jaccard_honest")
+    table = images[images["model"].isin(models)].pivot_table(index="sample", columns="model", values="jaccard")
     ranked = table.mean(axis=1).sort_values(kind="stable").index
     chosen = [ranked[round(share * (len(ranked) - 1))] for share in RANKS.values()]
     position = {sample: index for index, sample in enumerate(data.table["sample"])}
@@ -43,7 +43,7 @@ def save(path: Path, data: Prepared, predicted: Mapping[str, NDArray[np.bool_]],
 
 
 def view(
-    data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], row: int
+    data: PreparedDataset, predicted: Mapping[str, NDArray[np.bool_]], row: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
     """One image in 2-D: C×H×W with values up to 255, truth H×W, predictions M×H×W; the fullest slice of a volume."""
     image, truth = np.asarray(data.images[row]), np.asarray(data.masks[row], dtype=bool)

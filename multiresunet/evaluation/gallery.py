@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.evaluation.examples import view
-from multiresunet.evaluation.scores import overlap
+from multiresunet.evaluation.tables import overlap
 
 SIDE = 128  # pixels of the longer side, at most
 MOST = 23  # models; one bit less than an RGB pixel has
@@ -33,7 +33,10 @@ def disagreement(predictions: list[NDArray[np.bool_]]) -> float:
 
 
 def build(
-    data: Prepared, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame, distances: NDArray[np.float64]
+    data: PreparedDataset,
+    predicted: Mapping[str, NDArray[np.bool_]],
+    images: pd.DataFrame,
+    distances: NDArray[np.float64],
 ) -> dict[str, Any]:
     """A data set's gallery, as plain values for JSON.
 
@@ -42,7 +45,7 @@ def build(
     Args:
         data: the prepared data set.
         predicted: each model's masks, N×(D×)H×W.
-        images: each model's scores: model, sample, jaccard_honest.
+        images: each model's scores: model, sample, jaccard.
         distances: each image's to the training images, from `outliers.distance_to_training`.
 
     Returns:
@@ -55,7 +58,7 @@ def build(
     models = list(predicted)
     if len(models) > MOST:
         raise UserError(f"run.models: the gallery shows {MOST} models at most, not {len(models)}; name fewer")
-    scores = images.pivot_table(index="sample", columns="model", values="jaccard_honest", sort=False)
+    scores = images.pivot_table(index="sample", columns="model", values="jaccard", sort=False)
     items: list[dict[str, Any]] = []
     size = _size(data.masks.shape[1:3])
     for row, (sample, group, fold) in enumerate(data.table[["sample", "group", "fold"]].itertuples(index=False)):

@@ -45,7 +45,7 @@ class External(nn.Module):
                 self.module = made_by(**filled)
             except Exception as error:  # whatever somebody else's constructor raises
                 reason = " ".join(str(error).split())
-                raise UserError(f"network {path}: arguments: {type(error).__name__}: {reason}; mend them") from error
+                raise UserError(f"network {path}: arguments: {type(error).__name__}: {reason}; fix them") from error
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×(D×)H×W to logits N×classes×(D×)H×W, for any size that the module can halve as often as it wants to.
@@ -61,7 +61,7 @@ class External(nn.Module):
             found = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise UserError(
                 f"network {self.path}: gives {found} where logits {list(expected)} are wanted; "
-                "mend its arguments, or take another"
+                "fix its arguments, or take another"
             )
         return cropped(y, size)
 
@@ -71,7 +71,7 @@ def _class(path: str) -> type[nn.Module]:
     try:
         found = getattr(importlib.import_module(place), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"network {path}: can't be imported ({error}); mend the path, or install the package") from None
+        raise UserError(f"network {path}: can't be imported ({error}); fix the path, or install the package") from None
     # Weights from elsewhere name a network too: nothing but a network may be called.
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise UserError(f"network {path}: is no torch.nn.Module; name the class of a network")

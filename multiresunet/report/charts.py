@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multiresunet.evaluation import TRIVIAL
+from multiresunet.evaluation import BASELINES
 from multiresunet.report.figures import COLOURS, OTHER
 from multiresunet.report.svg import Axis, Dot, Line, dots, lines
 
 CAPTIONS = {
     "epochs": "Claim 1. Test score after each epoch; folds thin, their mean thick.",
-    "faint": "Claim 2. Distance to the true boundary, from its faintest eighth to its clearest.",
+    "low_contrast": "Claim 2. Distance to the true boundary, from its lowest_share eighth to its clearest.",
     "perturbations": "Claim 3. Score as the perturbations get worse, mean over kinds; 0 is as it is.",
     "outliers": "Claim 4. Images from worst to best: the left end is the tail.",
     "reliability": "Calibration. Of the pixels that are called p, how many are foreground?",
@@ -35,14 +35,14 @@ class Chart:
 
 def colour(model: str) -> str:
     """A model's colour; grey for what learns nothing."""
-    return "#8a8a94" if model in TRIVIAL else COLOURS.get(model, OTHER)
+    return "#8a8a94" if model in BASELINES else COLOURS.get(model, OTHER)
 
 
 def overview(scores: pd.DataFrame, datasets: list[str]) -> str:
     """Every model's honest Jaccard index on every data set, with the interval over images; hollow: learns nothing."""
-    rows = scores[scores["measure"] == "jaccard_honest"]
+    rows = scores[scores["measure"] == "jaccard"]
     values = [
-        Dot(r["dataset"], r["model"], r["mean"], r["low"], r["high"], colour(r["model"]), r["model"] in TRIVIAL)
+        Dot(r["dataset"], r["model"], r["mean"], r["low"], r["high"], colour(r["model"]), r["model"] in BASELINES)
         for r in _records(rows)
     ]
     return dots("Jaccard index of every model", datasets, values, Axis("Jaccard index", 0, 1, SHARE))
@@ -60,7 +60,7 @@ def of_dataset(tables: Mapping[str, pd.DataFrame]) -> list[Chart]:
     """
     drawn = {
         "epochs": _epochs(tables["history"]),
-        "faint": _faint(tables["faint"]),
+        "low_contrast": _faint(tables["low_contrast"]),
         "perturbations": _severity(tables["perturbations"]),
         "outliers": _ranked(tables["images"]),
         "reliability": _reliability(tables["reliability"]),
@@ -112,9 +112,9 @@ def _severity(table: pd.DataFrame) -> str:
 def _ranked(images: pd.DataFrame) -> str:
     curves = []
     for model, part in images.groupby("model", sort=False):
-        scores = np.sort(part["jaccard_honest"].to_numpy(dtype=float))
+        scores = np.sort(part["jaccard"].to_numpy(dtype=float))
         shares = (np.arange(len(scores)) + 0.5) / len(scores)
-        curves.append(Line(str(model), list(zip(shares, scores, strict=True)), colour(str(model)), model in TRIVIAL))
+        curves.append(Line(str(model), list(zip(shares, scores, strict=True)), colour(str(model)), model in BASELINES))
     return lines("Ranked scores", curves, Axis("share of the images", 0, 1, SHARE), Axis("Jaccard index", 0, 1, SHARE))
 
 

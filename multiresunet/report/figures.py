@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multiresunet.evaluation import TRIVIAL
+from multiresunet.evaluation import BASELINES
 
 # Okabe & Ito's colours can be told apart by all; assigned by a network's name, so that no run recolours another.
 COLOURS = {
@@ -42,15 +42,15 @@ def overview(summary: pd.DataFrame, path: Path) -> None:
         offsets = np.linspace(-0.3, 0.3, len(models))
         for model, offset in zip(models, offsets, strict=True):
             part = summary[summary["model"] == model].set_index("dataset").reindex(datasets)
-            trivial = model in TRIVIAL
+            baselines = model in BASELINES
             axes.errorbar(
-                part["jaccard_honest"],
+                part["jaccard"],
                 np.arange(len(datasets)) + offset,
-                xerr=part["jaccard_honest_sd"],
-                fmt=("x" if model == TRIVIAL[0] else "+") if trivial else "o",
+                xerr=part["jaccard_sd"],
+                fmt=("x" if model == BASELINES[0] else "+") if baselines else "o",
                 markersize=5,
                 elinewidth=1,
-                color="#999999" if trivial else COLOURS.get(model, OTHER),
+                color="#999999" if baselines else COLOURS.get(model, OTHER),
                 label=model,
             )
         axes.set(yticks=range(len(datasets)), yticklabels=datasets, xlim=(0, 1))

@@ -17,27 +17,30 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from multiresunet import params
+from multiresunet import config
 from multiresunet.errors import UserError
-from multiresunet.evaluation import TRIVIAL
-from multiresunet.evaluation.ablation import STATEMENTS
+from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.calibration import expected_calibration_error
+from multiresunet.evaluation.claims.ablation import STATEMENTS
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
 from multiresunet.evaluation.comparison import pairs
-from multiresunet.evaluation.verdict import FAILS, HOLDS, UNTOLD
 from multiresunet.files import some_of, write_text
+from multiresunet.paths import (
+    DATASET_PAGES,
+    EVALUATED,
+    INFERENCE_SECONDS,
+    METRICS,
+    PAGE,
+    PREPARED,
+    RAW,
+    SUMMARY,
+    TRAINING_SECONDS,
+    TUNED,
+    VALIDATED,
+)
 from multiresunet.report import charts, export, tables
-from multiresunet.report import dataset as dataset_page
+from multiresunet.report import dataset_page as dataset_page
 
-PAGE = Path("reports/index.html")
-FIGURES = Path("reports/figures")
-SCORES = Path("data/scores")
-FACTS = Path("data/facts")
-RAW = Path("data/raw")
-TUNED = Path("data/tuned")
-PREPARED = Path("data/prepared")
-METRICS = Path("metrics")
-SUMMARY = METRICS / "summary.csv"
-TRAINING, INFERENCE = Path(".state/seconds"), Path(".state/inference")
 PICTURES = {
     "history": "Each trial’s score, and the best so far.",
     "slices": "Scores over α and over the filters U.",
@@ -58,32 +61,32 @@ PACKAGES = (
 )
 CLAIMS = {
     "epochs": "Better in fewer epochs",
-    "faint": "Faint boundaries drawn better",
+    "low_contrast": "Faint boundaries drawn better",
     "perturbations": "More immune to perturbations",
     "outliers": "More reliable on outliers",
 }
-SIGNS = {HOLDS: ("yes", "✓"), FAILS: ("no", "✗"), UNTOLD: ("untold", "?")}
+SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("untold", "?")}
 OF_DATASET = ("images", "history", *tables.GATHERED)
 
 
 def render() -> Path:
-    """Render the page from metrics/, data/scores/ and data/facts/.
+    """Render the page from metrics/, data/evaluated/ and data/validated/.
 
     Raises:
         UserError: if one of them isn't there.
     """
-    loaded = params.load()
+    loaded = config.load()
     needed = [METRICS / f"{name}.csv" for name in ("summary", *tables.GATHERED)]
-    needed += [SCORES / name / "gallery.json" for name in loaded.run.datasets]
+    needed += [EVALUATED / name / "gallery.json" for name in loaded.run.datasets]
     for path in needed:
         if not path.exists():
             raise UserError(f"{path} is missing; run `dvc repro`")
     environment = Environment(
-        loader=PackageLoader("multiresunet.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("multiresunet.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     summary = pd.read_csv(SUMMARY)
     # Words are no numbers, even where all of them are empty.
-    words = {"reason": str, "note": str, "against": str, "study": str}
+    words = {"reason": str, "note": str, "untuned": str, "study": str}
     kept = {name: pd.read_csv(METRICS / f"{name}.csv", dtype=words) for name in tables.GATHERED}
     for name, column in (("claims", "reason"), ("comparisons", "note")):
         kept[name][column] = kept[name][column].fillna("")
@@ -97,7 +100,7 @@ def render() -> Path:
         ablation=_ablation(claims),
         sections=[_section(name, loaded, summary, kept) for name in loaded.run.datasets],
         overview=Markup(charts.overview(kept["intervals"], loaded.run.datasets)),
-        colours={model: charts.colour(model) for model in (*loaded.run.models, *TRIVIAL)},
+        colours={model: charts.colour(model) for model in (*loaded.run.models, *BASELINES)},
         paper=paper.to_dict("records"),
         links={
             name: _links(name, table)
@@ -117,7 +120,7 @@ def render() -> Path:
         run=loaded.run,
         rule=loaded.evaluate.verdict,
         evaluate=loaded.evaluate,
-        trivial=TRIVIAL,
+        baselines=BASELINES,
         parameters=Path("params.yaml").read_text(encoding="utf-8"),
         provenance=made,
         short=commit[:10] + ("*" if " with changes" in commit else ""),
@@ -125,12 +128,12 @@ def render() -> Path:
     write_text(PAGE, text)
     for name in loaded.run.datasets:
         # DVC may have restored a data set without running what writes its page.
-        if not (dataset_page.PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
+        if not (DATASET_PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
             dataset_page.render(name, loaded.datasets[name])
     return PAGE
 
 
-def studied(loaded: params.Params) -> list[Path]:
+def studied(loaded: config.Params) -> list[Path]:
     """What the studies of the run left: a folder for each data set and tuned model, where this clone has them."""
     found = [TUNED / d / m for d in loaded.run.datasets for m in loaded.run.models if loaded.models[m].tuned]
     return [folder for folder in found if all((folder / f"{name}.png").is_file() for name in PICTURES)]
@@ -138,7 +141,7 @@ def studied(loaded: params.Params) -> list[Path]:
 
 def tables_of(name: str) -> dict[str, pd.DataFrame]:
     """A data set's tables, as `stages.evaluate` wrote them."""
-    return {table: pd.read_csv(SCORES / name / f"{table}.csv") for table in OF_DATASET}
+    return {table: pd.read_csv(EVALUATED / name / f"{table}.csv") for table in OF_DATASET}
 
 
 def provenance() -> dict[str, str]:
@@ -163,26 +166,24 @@ def _commit() -> str:
         return "unknown (not in a git repository)"
 
 
-def _section(name: str, loaded: params.Params, summary: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _section(name: str, loaded: config.Params, summary: pd.DataFrame, kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
     dataset = loaded.datasets[name]
     rows = summary[summary["dataset"] == name].to_dict("records")
-    learnt = [row for row in rows if row["model"] not in TRIVIAL]
-    findings = json.loads((FACTS / name / "validation.json").read_text(encoding="utf-8"))
+    learnt = [row for row in rows if row["model"] not in BASELINES]
+    findings = json.loads((VALIDATED / name / "validation.json").read_text(encoding="utf-8"))
     own = {table: content[content["dataset"] == name] for table, content in kept.items()}
     intervals = own["intervals"].set_index(["model", "measure"])
     for row in rows:
-        row |= {"interval": tuple(intervals.loc[(row["model"], "jaccard_honest"), ["low", "high"]])}
+        row |= {"interval": tuple(intervals.loc[(row["model"], "jaccard"), ["low", "high"]])}
     return {
         "name": name,
         "modality": dataset.modality,
         "size": "×".join(map(str, dataset.input_size(loaded.recipe))),
         "source": dataset.source.kind,
         "images": rows[0]["images"],
-        "folds": own["folds"].pivot_table(index="model", columns="fold", values="jaccard_honest", sort=False),
+        "folds": own["folds"].pivot_table(index="model", columns="fold", values="jaccard", sort=False),
         "rows": rows,
-        "best": {
-            score: max(row[score] for row in learnt) for score in ("jaccard_paper", "jaccard_honest", "dice_honest")
-        },
+        "best": {score: max(row[score] for row in learnt) for score in ("jaccard_best_epoch", "jaccard", "dice")},
         "passed": sum(finding["success"] and finding["severity"] != "warning" for finding in findings),
         "expectations": sum(finding["severity"] != "warning" for finding in findings),
         "warnings": sum(not finding["success"] and finding["severity"] == "warning" for finding in findings),
@@ -208,7 +209,7 @@ def _section(name: str, loaded: params.Params, summary: pd.DataFrame, kept: dict
         ],
         "links": {table: _links(f"{name}-{table}", content) for table, content in own.items()},
         # As a text of its own, so that the page opens without reading it; "<" can't end the element that holds it.
-        "gallery": Markup((SCORES / name / "gallery.json").read_text(encoding="utf-8").replace("<", "\\u003c")),
+        "gallery": Markup((EVALUATED / name / "gallery.json").read_text(encoding="utf-8").replace("<", "\\u003c")),
     }
 
 
@@ -218,13 +219,13 @@ def _embedded(picture: Path) -> str:
 
 def _wide(intervals: pd.DataFrame) -> dict[str, Any]:
     """Every score of every model: for each measure a row of (mean, deviation) by model."""
-    measures = [m for m in intervals["measure"].unique() if m not in ("jaccard_honest", "jaccard_paper")]
+    measures = [m for m in intervals["measure"].unique() if m not in ("jaccard", "jaccard_best_epoch")]
     models = list(intervals["model"].unique())
     at = intervals.set_index(["measure", "model"])[["mean", "sd"]]
     return {"models": models, "rows": {m: [tuple(at.loc[(m, model)]) for model in models] for m in measures}}
 
 
-def _matrices(claims: pd.DataFrame, loaded: params.Params) -> list[dict[str, Any]]:
+def _matrices(claims: pd.DataFrame, loaded: config.Params) -> list[dict[str, Any]]:
     """For each pair of models the verdicts: a row a claim, a column a data set; the paper's own pair first."""
     decisive = {
         (row["claim"], row["model"], row["reference"], row["dataset"]): row
@@ -254,7 +255,7 @@ def _magnitude(claim: str, value: float) -> str:
     match claim:
         case "epochs":
             return f"{100 * abs(value):.0f} % of the epochs {'saved' if value >= 0 else 'more'}"
-        case "faint":
+        case "low_contrast":
             return f"{abs(value):.1f} px {'nearer' if value >= 0 else 'farther off'}"
         case "perturbations":
             return f"loses {100 * abs(value):.1f} points {'less' if value >= 0 else 'more'}"
@@ -290,7 +291,9 @@ def _cost(cost: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for row in _records(cost):
         name = f"{row['dataset']}-{row['model']}.csv"
-        training, inference = (pd.read_csv(f / name) if (f / name).exists() else None for f in (TRAINING, INFERENCE))
+        training, inference = (
+            pd.read_csv(f / name) if (f / name).exists() else None for f in (TRAINING_SECONDS, INFERENCE_SECONDS)
+        )
         rows.append(
             {
                 **row,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from multiresunet.evaluation import scores
+from multiresunet.evaluation import tables
 
 DIGITS = 4
 GATHERED = (
     *("folds", "claims", "intervals", "comparisons"),
-    *("perturbations", "outliers", "faint", "reliability", "thresholds", "cost", "classes", "tuning"),
+    *("perturbations", "outliers", "low_contrast", "reliability", "thresholds", "cost", "classes", "tuning"),
 )
 """The tables of each data set that go into metrics/, one below the other."""
 
@@ -34,19 +34,24 @@ def summary(folds: pd.DataFrame, tuning: pd.DataFrame) -> pd.DataFrame:
     """
     parts = []
     for dataset, part in folds.groupby("dataset", sort=False):
-        table = scores.summary(part)
+        table = tables.summary(part)
         table.insert(0, "dataset", dataset)
         parts.append(table)
     joined = pd.concat(parts, ignore_index=True)
     key = ["dataset", "model"]
-    return joined.merge(tuning[[*key, "study", "gain", "gain_low", "gain_high"]], on=key, how="left", validate="1:1")
+    return joined.merge(
+        tuning[[*key, "study", *(f"tuning_improvement{end}" for end in ("", "_low", "_high"))]],
+        on=key,
+        how="left",
+        validate="1:1",
+    )
 
 
 def as_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """The means of a summary as data set → model → score, which `dvc metrics diff` reads."""
     tree: dict[str, dict[str, dict[str, float]]] = {}
     for row in table.to_dict("records"):
-        means = {score: round(float(row[score]), DIGITS) for score in scores.SCORES}
+        means = {score: round(float(row[score]), DIGITS) for score in tables.SCORES}
         tree.setdefault(str(row["dataset"]), {})[str(row["model"]).replace(" ", "_")] = means
     return tree
 
@@ -72,11 +77,13 @@ def beside_the_paper(summary: pd.DataFrame, modalities: dict[str, str]) -> pd.Da
             own = summary[(summary["dataset"] == name) & (summary["model"] == model)]
             row[f"{title}, ours"] = ""
             if len(own):
-                means[model], deviation = (100 * float(own[c].iloc[0]) for c in ("jaccard_paper", "jaccard_paper_sd"))
+                means[model], deviation = (
+                    100 * float(own[c].iloc[0]) for c in ("jaccard_best_epoch", "jaccard_best_epoch_sd")
+                )
                 row[f"{title}, ours"] = f"{means[model]:.1f} ± {deviation:.1f}"
-        row["gain, paper"] = f"{float(paper['gain'][plain]):+.1f} %"
-        # A gain over a network that has learnt nothing says nothing.
+        row["improvement, paper"] = f"{float(paper['improvement'][plain]):+.1f} %"
+        # Relative to a network that has learnt nothing, it says nothing.
         worth = len(means) == 2 and means["unet"] >= 5
-        row["gain, ours"] = f"{100 * (means['multiresunet'] / means['unet'] - 1):+.1f} %" if worth else ""
+        row["improvement, ours"] = f"{100 * (means['multiresunet'] / means['unet'] - 1):+.1f} %" if worth else ""
         rows.append(row)
     return pd.DataFrame(rows)

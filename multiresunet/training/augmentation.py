@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from multiresunet.params import Augment, Strength
+from multiresunet.config import Augment, Strength
 from multiresunet.seeds import generator_for, seed_for
 
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from multiresunet.params import Machine, Recipe
+from multiresunet.config import Machine, Recipe
 
 LEADER = "MULTIRESUNET_LEADER"  # the process that starts the others, while it does
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel
 
-from multiresunet.params import Optimiser, Schedule
+from multiresunet.config import Optimiser, Schedule
 
 Tensors = list[Tensor] | tuple[Tensor, ...]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multiresunet.config import Select
 from multiresunet.errors import UserError
-from multiresunet.params import Select
 from multiresunet.tuning.cost import Cost
 
 COSTS = ["multiply_adds", "parameters"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 
+from multiresunet.config import STEP
 from multiresunet.evaluation.cost import multiply_adds
 from multiresunet.nets import NetworkSpec, build, keras_parameters
-from multiresunet.params import STEP
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from optuna.trial import FrozenTrial
 
+from multiresunet.config import Select
 from multiresunet.files import write_csv, write_json
-from multiresunet.params import Select
 from multiresunet.tuning import choose, figures
 from multiresunet.tuning.space import Numbers
 from multiresunet.tuning.study import Study

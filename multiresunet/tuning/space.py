@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from multiresunet.config import SUM_SLACK, Recipe, SharesSpan, Space, Span
 from multiresunet.nets import NetworkSpec
-from multiresunet.params import SUM_SLACK, Recipe, SharesSpan, Space, Span
 
 Numbers = dict[str, Any]
 WITH_BLOCKS = {"unet_multires", "multiresunet"}

@@ -17,17 +17,17 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.model_selection import GroupShuffleSplit
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import HyperbandPruning, MedianPruning, Recipe, Tune
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import DivergedError, UserError
 from multiresunet.nets import NetworkSpec, build
-from multiresunet.params import HyperbandPruning, MedianPruning, Recipe, Tune
 from multiresunet.seeds import seed_for
-from multiresunet.training.feed import Feed, Indices
-from multiresunet.training.fit import fit
-from multiresunet.training.loop import Epoch, Weights, autocast
+from multiresunet.training.job import fit
+from multiresunet.training.loader import Indices, Loader
 from multiresunet.training.losses import loss_by_name
-from multiresunet.training.scoring import score
-from multiresunet.training.settings import with_numbers
+from multiresunet.training.specification import with_numbers
+from multiresunet.training.trainer import Epoch, Weights, autocast
+from multiresunet.training.validation import validate
 from multiresunet.tuning import state
 from multiresunet.tuning.cost import Cost, cost_of
 from multiresunet.tuning.space import Numbers, SearchSpace
@@ -51,7 +51,7 @@ class Study:
     names: tuple[str | int, ...]
     spec: NetworkSpec
     space: SearchSpace
-    data: Prepared
+    data: PreparedDataset
     train: Indices
     validation: Indices
     units: NDArray[Any]
@@ -133,11 +133,11 @@ class Study:
 
     def _scores(self, spec: NetworkSpec, recipe: Recipe, weights: Weights) -> NDArray[np.float64]:
         """Jaccard index of each validation image."""
-        network, feed = build(spec), Feed(self.data, self.device)
+        network, loader = build(spec), Loader(self.data, self.device)
         network.load_state_dict(weights)
         loss = loss_by_name(recipe.loss, spec.classes)
         with autocast(recipe, self.device):
-            return score(network.to(self.device), feed, self.validation, recipe.batch, self.threshold, loss)[1]
+            return validate(network.to(self.device), loader, self.validation, recipe.batch, self.threshold, loss)[1]
 
     def row(self, trial: FrozenTrial) -> Numbers:
         """A trial as a line of trials.csv; a pruned one has the score that it was pruned at, one given up has none."""
@@ -158,7 +158,7 @@ class Study:
 
 def study_of(
     spec: NetworkSpec,
-    data: Prepared,
+    data: PreparedDataset,
     fold: int | None,
     recipe: Recipe,
     tune: Tune,
@@ -206,7 +206,9 @@ def study_of(
     )
 
 
-def inner_split(data: Prepared, train: Indices, share: float, seed: int, *, grouped: bool) -> tuple[Indices, Indices]:
+def inner_split(
+    data: PreparedDataset, train: Indices, share: float, seed: int, *, grouped: bool
+) -> tuple[Indices, Indices]:
     """Split training images once more, at random; if `grouped`, keeping groups whole.
 
     Raises:

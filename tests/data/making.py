@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multiresunet.data import formats
-from multiresunet.params import Dataset
+from multiresunet.config import Dataset
+from multiresunet.data import readers
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ def declared(**changes: Any) -> Dataset:
         "size": [32, 32],
         "channels": 1,
         "fit": "resize",
-        "normalisation": "unit",
+        "normalisation": "rescale",
         "mask": {"values": [0, 255], "foreground": [255]},
         "groups": False,
     }
@@ -47,7 +47,7 @@ def pair(index: int, size: tuple[int, int] = (40, 48), channels: int = 1) -> tup
 def save(path: Path, array: Array) -> Path:
     """Write an image file, and the folder it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    formats.write_image(path, array)
+    readers.write_image(path, array)
     return path
 
 

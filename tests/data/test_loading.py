@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from multiresunet.data import folder, manifest
-from multiresunet.data.loading import foreground, labels, load_image, load_mask
+from multiresunet.config import MaskRule
+from multiresunet.data import manifest
+from multiresunet.data.loading import encode_labels, foreground, load_image, load_mask
+from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.params import MaskRule
 from tests.data.making import declared, folder_of, pair, save
 
 ONE, TWO = (np.zeros((8, 9), np.uint8) for _ in range(2))
@@ -33,7 +34,7 @@ def test_one_channel_of_the_file_is_taken_and_noted(tmp_path: Path) -> None:
     taken = load_image(tmp_path, "a.png", declared(channel=2))
     np.testing.assert_array_equal(taken.array, image[2:])
     assert taken.notes == ("channel 2 of 3 taken",)
-    with pytest.raises(UserError, match=r"a\.png: has no channel 3 .*mend channel"):
+    with pytest.raises(UserError, match=r"a\.png: has no channel 3 .*fix channel"):
         load_image(tmp_path, "a.png", declared(channel=3))
 
 
@@ -67,7 +68,7 @@ def test_a_folder_of_instances_is_paired_copied_and_pinned(tmp_path: Path) -> No
     for name, mask in (("x", ONE), ("y", TWO)):
         (place / "masks" / "b").mkdir(exist_ok=True)
         tifffile.imwrite(place / "masks" / "b" / f"{name}.tif", mask.astype(np.uint16))
-    samples = folder.survey(place)
+    samples = folder.scan(place)
     assert samples[1].mask == "masks/b/x.tif;masks/b/y.tif"
     (tmp_path / "raw").mkdir()
     copied = folder.copy(place, samples, tmp_path / "raw")
@@ -76,30 +77,30 @@ def test_a_folder_of_instances_is_paired_copied_and_pinned(tmp_path: Path) -> No
     np.testing.assert_array_equal(load_mask(tmp_path / "raw", copied[1].mask).array, ONE | TWO)
     before = folder.digest(samples)
     tifffile.imwrite(place / "masks" / "b" / "y.tif", ONE.astype(np.uint16))
-    assert folder.digest(folder.survey(place)) != before
+    assert folder.digest(folder.scan(place)) != before
     (place / "masks" / "b" / "y.tif").unlink()
     (place / "masks" / "b" / "deeper").mkdir()
     with pytest.raises(UserError, match="a folder among the files"):
-        folder.survey(place)
+        folder.scan(place)
 
 
 def test_a_joined_path_may_not_leave_the_folder_or_lack_a_file(tmp_path: Path) -> None:
     place = folder_of(tmp_path / "mine", ["a", "b"])
     (place / "manifest.csv").write_text("image,mask\nimages/a.png;../x.png,masks/a.png\n")
     with pytest.raises(UserError, match=r"'\.\./x\.png' isn't in"):
-        folder.survey(place)
+        folder.scan(place)
     (place / "manifest.csv").write_text("image,mask\nimages/a.png;images/z.png,masks/a.png\n")
     with pytest.raises(UserError, match=r"missing images/z\.png"):
-        folder.survey(place)
+        folder.scan(place)
     (place / "manifest.csv").write_text("image,mask\nimages/a.png;images/a.png,masks/a.png\n")
     with pytest.raises(UserError, match=r"'images/a\.png' occurs more than once"):
-        folder.survey(place)
+        folder.scan(place)
 
 
 def test_labels_number_the_declared_classes_in_their_order() -> None:
     mask = np.array([[0, 1, 2], [4, 7, 0]], np.uint8)
     rule = {"values": [0, 1, 2, 4, 7], "foreground": [1, 2, 4]}
-    assert labels(mask, MaskRule.model_validate(rule)).tolist() == [[0, 1, 1], [1, 0, 0]]
+    assert encode_labels(mask, MaskRule.model_validate(rule)).tolist() == [[0, 1, 1], [1, 0, 0]]
     with_classes = MaskRule.model_validate(rule | {"classes": {"oedema": [2], "core": [4, 1]}})
-    assert labels(mask, with_classes).tolist() == [[0, 2, 1], [2, 0, 0]]
-    assert (foreground(mask, with_classes) == (labels(mask, with_classes) > 0)).all()
+    assert encode_labels(mask, with_classes).tolist() == [[0, 2, 1], [2, 0, 0]]
+    assert (foreground(mask, with_classes) == (encode_labels(mask, with_classes) > 0)).all()

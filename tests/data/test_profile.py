@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from multiresunet.data.folder import survey
 from multiresunet.data.manifest import Sample
 from multiresunet.data.profile import profile
+from multiresunet.data.sources.folder import scan
 from multiresunet.files import write_csv
 from tests.data.making import declared, folder_of, pair, save, truncate
 
@@ -21,7 +21,7 @@ from tests.data.making import declared, folder_of, pair, save, truncate
 def facts_of(folder: Path, image: Any, drawn: Any, extension: str = "png", **changes: Any) -> pd.Series[Any]:
     save(folder / "images" / f"a.{extension}", image)
     save(folder / "masks" / f"a.{extension}", drawn)
-    return profile(folder, survey(folder), declared(**changes)).iloc[0]
+    return profile(folder, scan(folder), declared(**changes)).iloc[0]
 
 
 def test_known_answers_for_a_grey_image(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_known_answers_for_a_grey_image(tmp_path: Path) -> None:
     mask = np.zeros((10, 20), dtype=np.uint8)
     mask[:2, :5], mask[9, 19], mask[9, 18] = 255, 7, 128
     facts = facts_of(tmp_path, image, mask)
-    (sample,) = survey(tmp_path)
+    (sample,) = scan(tmp_path)
     assert len(facts["pixels_sha256"]) == 64
     assert len(facts["hash"]) == 16
     rest = facts.drop(["pixels_sha256", "hash"]).to_dict()
@@ -91,7 +91,7 @@ def test_both_files_of_a_sample_are_named_if_both_are_damaged(tmp_path: Path) ->
     folder_of(tmp_path, ["a", "b"])
     truncate(tmp_path / "images" / "b.png")
     (tmp_path / "masks" / "b.png").write_text("no image")
-    sound, broken = profile(tmp_path, survey(tmp_path), declared()).to_dict("records")
+    sound, broken = profile(tmp_path, scan(tmp_path), declared()).to_dict("records")
     assert sound["problem"] == ""
     assert f"{tmp_path}/images/b.png: damaged" in broken["problem"]
     assert f"{tmp_path}/masks/b.png: not an image" in broken["problem"]
@@ -110,7 +110,7 @@ def test_the_same_bytes_on_every_call(tmp_path: Path) -> None:
     save(tmp_path / "discs" / "masks" / "c.png", pair(2)[1] // 2)
     texts = []
     for _ in range(2):
-        write_csv(tmp_path / "facts.csv", profile(tmp_path / "discs", survey(tmp_path / "discs"), declared()))
+        write_csv(tmp_path / "facts.csv", profile(tmp_path / "discs", scan(tmp_path / "discs"), declared()))
         texts.append((tmp_path / "facts.csv").read_bytes())
     assert texts[0] == texts[1]
 
@@ -123,7 +123,7 @@ def test_what_was_converted_is_noted(tmp_path: Path) -> None:
     exif[274] = 6
     turned = np.rot90(np.moveaxis(image, 0, -1))
     Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / "images" / "a.jpg", exif=exif, quality=95)
-    facts = profile(tmp_path, survey(tmp_path), declared(channel=1)).iloc[0]
+    facts = profile(tmp_path, scan(tmp_path), declared(channel=1)).iloc[0]
     assert (facts["image_turn"], facts["mask_turn"]) == ("6", "")
     assert facts["notes"] == "image: turned upright by EXIF orientation 6; image: channel 1 of 3 taken"
     assert facts["image_shape"] == facts["mask_shape"] == "40×48"
@@ -140,7 +140,7 @@ def test_grey_edges_count_as_doubtful_where_a_threshold_decides(tmp_path: Path) 
 
 def test_a_file_that_is_not_what_its_manifest_says_is_named(tmp_path: Path) -> None:
     folder_of(tmp_path, ["a", "b"])
-    samples = survey(tmp_path)
+    samples = scan(tmp_path)
     save(tmp_path / "masks" / "b.png", pair(5)[1])
     assert profile(tmp_path, samples, declared())["changed"].tolist() == ["", "masks/b.png"]
 
@@ -152,7 +152,7 @@ def test_images_that_look_alike_are_found_unless_they_are_of_one_group(tmp_path:
     for name in "ab":
         save(tmp_path / "images" / f"{name}.png", (scene + rng.integers(0, 5, scene.shape)).astype(np.uint8)[None])
         save(tmp_path / "masks" / f"{name}.png", pair(0, (64, 64))[1])
-    samples = survey(tmp_path)
+    samples = scan(tmp_path)
     assert profile(tmp_path, samples, declared())["near_duplicates"].tolist()[:2] == ["b", "a"]
     grouped = [replace(sample, group="one" if sample.sample in "ab" else "two") for sample in samples]
     assert profile(tmp_path, grouped, declared(groups=True))["near_duplicates"].tolist()[:2] == ["", ""]
@@ -162,7 +162,7 @@ def test_an_outlier_strays_and_what_agrees_does_not(tmp_path: Path) -> None:
     folder_of(tmp_path, [f"s{index}" for index in range(8)])
     image = pair(3)[0]
     save(tmp_path / "images" / "s3.png", image // 10)
-    strays = profile(tmp_path, survey(tmp_path), declared())["mean_strays"]
+    strays = profile(tmp_path, scan(tmp_path), declared())["mean_strays"]
     assert strays.idxmax() == 3
     assert strays[3] > 6 > strays.drop(3).max()
-    assert (profile(tmp_path, survey(tmp_path), declared())["pixels_strays"] == 0).all()
+    assert (profile(tmp_path, scan(tmp_path), declared())["pixels_strays"] == 0).all()

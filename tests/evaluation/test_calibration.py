@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from multiresunet.evaluation import calibration
-from multiresunet.evaluation.scores import overlap
+from multiresunet.evaluation.tables import overlap
 
 
 def test_probabilities_that_mean_what_they_say() -> None:

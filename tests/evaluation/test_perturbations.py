@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from multiresunet import params
+from multiresunet import config
+from multiresunet.config import PerturbationName
 from multiresunet.evaluation.perturbations import GEOMETRY, INTENSITY, perturb
-from multiresunet.params import PerturbationName
 
-AMOUNTS = params.load().evaluate.perturbations
+AMOUNTS = config.load().evaluate.perturbations
 KINDS = [*INTENSITY, *GEOMETRY]
 SHAPES = [(1, 32, 32), (3, 32, 48), (2, 16, 16, 12)]
 

@@ -97,7 +97,7 @@ def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
 ) -> None:
     from PIL import Image
 
-    from multiresunet.data import folder
+    from multiresunet.data.sources import folder
 
     monkeypatch.chdir(tmp_path)
     for kind in ("images", "masks"):
@@ -109,7 +109,7 @@ def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
     looked = Looked()
     monkeypatch.setattr("flows.retrain.pipeline", looked)
     monkeypatch.setattr("flows.retrain.get_run_logger", lambda: __import__("logging").getLogger("test"))
-    digest = folder.digest(folder.survey(folder.locate("murphy")))
+    digest = folder.digest(folder.scan(folder.locate("murphy")))
     assert retrain.fn() == ["murphy"]
     assert looked.runs == 1
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["murphy"]["source"]["digest"] == digest

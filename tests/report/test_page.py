@@ -17,14 +17,14 @@ import yaml
 from PIL import Image
 from scipy import ndimage
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
 from multiresunet.nets import NetworkSpec, build
 from multiresunet.report import page
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
+from stages.predict import predict_model
 from stages.report import report
-from stages.score import score
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
 
@@ -46,8 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     np.save(prepared / "images.npy", data.images)
     np.save(prepared / "masks.npy", data.masks)
     data.table.to_csv(prepared / "samples.csv", index=False)
-    (folder / "data/facts/nuclei").mkdir(parents=True)
-    (folder / "data/facts/nuclei/validation.json").write_text("[]")
+    (folder / "data/validated/nuclei").mkdir(parents=True)
+    (folder / "data/validated/nuclei/validation.json").write_text("[]")
     for model in MODELS:
         trained = folder / "data/trained/nuclei" / model
         trained.mkdir(parents=True)
@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Image.new("L", (9, 9)).save(study / f"{name}.png")
     with contextlib.chdir(folder):
         for model in MODELS:
-            score("nuclei", model)
+            predict_model("nuclei", model)
         evaluate("nuclei")
         report()
     yield folder
@@ -91,8 +91,8 @@ SHOWN = "document.querySelector('.gallery').dataset.sample"
 
 def ranked(made: Path, by: str = "mean") -> list[str]:
     """Samples from worst to best."""
-    images = pd.read_csv(made / "data/scores/nuclei/images.csv")
-    table = images.pivot_table(index="sample", columns="model", values="jaccard_honest")[list(MODELS)]
+    images = pd.read_csv(made / "data/evaluated/nuclei/images.csv")
+    table = images.pivot_table(index="sample", columns="model", values="jaccard")[list(MODELS)]
     scores = table.mean(axis=1) if by == "mean" else table[by]
     return list(scores.round(4).sort_values(kind="stable").index)
 
@@ -129,7 +129,7 @@ def test_the_worst_comes_first_and_the_order_can_be_changed(opened: Browser, mad
     choose(opened, ".by", "1")
     choose(opened, ".order", "worst")
     assert opened.run(SHOWN) == ranked(made, MODELS[1])[0]
-    items = json.loads((made / "data/scores/nuclei/gallery.json").read_text())["items"]
+    items = json.loads((made / "data/evaluated/nuclei/gallery.json").read_text())["items"]
     for order in ("disagreement", "distance"):
         choose(opened, ".order", order)
         assert opened.run(SHOWN) == max(items, key=lambda item: item[order])["sample"]
@@ -148,7 +148,7 @@ def test_arrow_keys_walk_and_stop_at_the_ends(opened: Browser, made: Path) -> No
 
 @in_browser
 def test_the_pictures_are_those_of_the_sample(opened: Browser, made: Path) -> None:
-    data = Prepared.open(made / "data/prepared/nuclei")
+    data = PreparedDataset.open(made / "data/prepared/nuclei")
     row = list(data.table["sample"]).index(opened.run(SHOWN))
     script = """(() => { const c = document.querySelectorAll('.viewer canvas')[1];
         return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0); })()"""
@@ -203,15 +203,15 @@ def many(made: Path, folder: Path, count: int) -> Path:
     table = pd.DataFrame({"sample": [f"s{i}" for i in range(20)], "group": "", "fold": 0})
     names = ("unet", "unet_respath", "unet_multires", "multiresunet")
     predicted = {name: ndimage.binary_dilation(masks, iterations=1 + i, axes=(1, 2)) for i, name in enumerate(names)}
-    scores = [{"model": n, "sample": s, "jaccard_honest": rng.random()} for n in names for s in table["sample"]]
+    scores = [{"model": n, "sample": s, "jaccard": rng.random()} for n in names for s in table["sample"]]
     built = gallery.build(
-        Prepared(images, masks.astype(np.uint8), table), predicted, pd.DataFrame(scores), np.arange(20.0)
+        PreparedDataset(images, masks.astype(np.uint8), table), predicted, pd.DataFrame(scores), np.arange(20.0)
     )
     items: list[dict[str, Any]] = [
         {**built["items"][i % 20], "sample": f"s{i}", "scores": rng.random(4).round(4).tolist()} for i in range(count)
     ]
     text = (made / "reports/index.html").read_text()
-    original = (made / "data/scores/nuclei/gallery.json").read_text().replace("<", "\\u003c")
+    original = (made / "data/evaluated/nuclei/gallery.json").read_text().replace("<", "\\u003c")
     assert original in text
     (folder / "many.html").write_text(text.replace(original, json.dumps({**built, "items": items})))
     return folder / "many.html"
@@ -250,14 +250,14 @@ def test_the_page_is_the_same_again(made: Path) -> None:
 
 def test_bits_of_many_models_go_into_colours() -> None:
     rng = np.random.default_rng(1)
-    data = Prepared(
+    data = PreparedDataset(
         rng.integers(0, 255, (2, 1, 16, 24), dtype=np.uint8),
         rng.integers(0, 2, (2, 16, 24), dtype=np.uint8),
         pd.DataFrame({"sample": ["a", "b"], "group": "", "fold": 0}),
     )
     for count in (1, 7, 8, 23):
         predicted = {f"m{i}": rng.random((2, 16, 24)) < 0.5 for i in range(count)}
-        scores = pd.DataFrame([{"model": m, "sample": s, "jaccard_honest": 0.5} for m in predicted for s in "ab"])
+        scores = pd.DataFrame([{"model": m, "sample": s, "jaccard": 0.5} for m in predicted for s in "ab"])
         item = gallery.build(data, predicted, scores, np.zeros(2))["items"][1]
         pixels = np.asarray(decoded(item["masks"]))
         planes = [pixels] if count <= 7 else list(np.moveaxis(pixels, -1, 0))

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from multiresunet.data import folder, manifest
-from multiresunet.data.arrays import Prepared
+from multiresunet.data import manifest
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.data.loading import foreground, load_mask
+from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
 from stages import fetch, preprocess, running, validate
 from tests.data.making import declared, folder_of, pair, save, truncate
@@ -48,7 +49,7 @@ class Workspace:
 
     def pin(self) -> None:
         """Write params.yaml with the folder's digest as it is now."""
-        digest = folder.digest(folder.survey(self.mine))
+        digest = folder.digest(folder.scan(self.mine))
         self.tree["datasets"]["mine"]["source"] = {"kind": "folder", "path": "mine", "digest": digest}
         (self.root / "params.yaml").write_text(yaml.safe_dump(self.tree, sort_keys=False), encoding="utf-8")
 
@@ -97,22 +98,22 @@ def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str
     assert set(workspace.outputs()) == {
         *(f"data/raw/mine/{role}/{name}.png" for role in ("images", "masks") for name in NAMES),
         *(f"data/raw/mine/{name}" for name in ("manifest.csv", "source.json")),
-        *(f"data/facts/mine/{name}" for name in ("facts.csv", "notes.json", "validation.json")),
+        *(f"data/validated/mine/{name}" for name in ("facts.csv", "notes.json", "validation.json")),
         *(f"data/prepared/mine/{name}" for name in ("folds.csv", "images.npy", "masks.npy", "samples.csv")),
     }
-    data = Prepared.open(Path("data/prepared/mine"))
+    data = PreparedDataset.open(Path("data/prepared/mine"))
     assert data.images.shape == (9, 1, 32, 48)
     assert data.masks.shape == (9, 32, 48)
     assert data.table["sample"].tolist() == NAMES
     assert np.bincount(data.folds).tolist() == [3, 3, 3]
-    shares = pd.read_csv("data/facts/mine/facts.csv")["foreground_share"]
+    shares = pd.read_csv("data/validated/mine/facts.csv")["foreground_share"]
     np.testing.assert_allclose(data.masks.mean(axis=(1, 2)), shares, rtol=0.05)
 
 
 def test_the_same_bytes_again_without_any_state(workspace: Workspace) -> None:
     through("mine")
     before = workspace.outputs()
-    for place in ("data/raw", "data/facts", "data/prepared", ".state"):
+    for place in ("data/raw", "data/validated", "data/prepared", ".state"):
         shutil.rmtree(workspace.root / place)
     for path in workspace.mine.rglob("*.png"):
         path.touch()
@@ -126,7 +127,7 @@ def test_groups_stay_whole_where_the_data_set_says_so(workspace: Workspace) -> N
     workspace.tree["datasets"]["mine"]["groups"] = True
     workspace.pin()
     through("mine")
-    table = Prepared.open(Path("data/prepared/mine")).table
+    table = PreparedDataset.open(Path("data/prepared/mine")).table
     assert table["group"].nunique() == 5
     assert table.groupby("group")["fold"].nunique().max() == 1
 
@@ -141,12 +142,12 @@ def test_volumes_go_through(workspace: Workspace) -> None:
         "size": [16, 16, 16],
         "channels": 2,
         "fit": "pad",
-        "normalisation": "standard",
+        "normalisation": "zscore",
         "mask": {"values": [0, 1, 4], "foreground": [1, 4]},
     }
     workspace.pin()
     through("mine")
-    assert Prepared.open(Path("data/prepared/mine")).images.shape == (4, 2, 16, 16, 16)
+    assert PreparedDataset.open(Path("data/prepared/mine")).images.shape == (4, 2, 16, 16, 16)
 
 
 SPOILS: dict[str, tuple[Callable[[Path], Any], str]] = {
@@ -191,7 +192,7 @@ def test_validate_names_what_was_pinned_although_it_is_spoilt(
     assert "s03" in line
     after = workspace.outputs()
     assert {k: v for k, v in after.items() if "prepared" in k} == {k: v for k, v in before.items() if "prepared" in k}
-    facts = pd.read_csv("data/facts/mine/facts.csv", keep_default_na=False)  # written all the same, to look into
+    facts = pd.read_csv("data/validated/mine/facts.csv", keep_default_na=False)  # written all the same, to look into
     assert "s03" in facts["sample"].tolist()
 
 
@@ -367,7 +368,7 @@ def scribble(path: Path, kind: str, seed: int, size: tuple[int, int], mask: bool
             "size": st.sampled_from([[16, 16], [32, 48], [16, 16, 16]]),
             "channels": st.sampled_from([1, 1, 3]),
             "fit": st.sampled_from(["resize", "pad"]),
-            "normalisation": st.sampled_from(["unit", "standard"]),
+            "normalisation": st.sampled_from(["rescale", "zscore"]),
             "mask": st.sampled_from([{"values": [0, 255], "foreground": [255]}, {"above": 127}, {"above": 0}]),
             "groups": st.booleans(),
         }
@@ -395,7 +396,7 @@ def test_whatever_comes_there_is_a_result_or_one_line(
         assert len(str(error).splitlines()) == 1
         assert not (workspace.root / "data" / "prepared" / "mine").exists()
     else:
-        data = Prepared.open(Path("data/prepared/mine"))
+        data = PreparedDataset.open(Path("data/prepared/mine"))
         assert np.isfinite(data.images).all()
         assert data.masks.max() <= 1
         assert data.images.shape == (4, entry["channels"], *entry["size"])
@@ -435,8 +436,8 @@ def test_real_data_goes_through(workspace: Workspace, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MULTIRESUNET_DATA", str(SHARED))
     shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
     through(name)
-    data = Prepared.open(Path("data/prepared") / name)
-    facts = pd.read_csv(f"data/facts/{name}/facts.csv", keep_default_na=False)
+    data = PreparedDataset.open(Path("data/prepared") / name)
+    facts = pd.read_csv(f"data/validated/{name}/facts.csv", keep_default_na=False)
     assert len(facts) == len(data.table) == len(data.images) == len(data.masks)
     entry = workspace.tree["datasets"][name]
     assert data.channels == entry["channels"]
@@ -448,7 +449,7 @@ def test_real_data_goes_through(workspace: Workspace, monkeypatch: pytest.Monkey
         assert data.table.groupby("group")["fold"].nunique().max() == 1
     folds = np.bincount(data.folds)
     assert len(folds) == workspace.tree["recipes"][workspace.tree["run"]["recipe"]]["folds"]["count"]
-    if entry["normalisation"] == "unit":
+    if entry["normalisation"] == "rescale":
         assert data.images.dtype == np.uint8
     else:
         assert np.isfinite(data.images).all()

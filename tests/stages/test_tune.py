@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.tuning import state
 from stages.tune import tune
@@ -25,10 +25,10 @@ MEDIAN = {"rule": "median", "first_epoch": 1, "startup": 2}
 
 
 @pytest.fixture
-def tuned(tmp_path: Path, disc_images: Prepared, monkeypatch: pytest.MonkeyPatch) -> Any:
+def tuned(tmp_path: Path, disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the stage on data in a folder of its own; its outputs' bytes."""
 
-    def run(name: str, data: Prepared = disc_images, **changes: Any) -> Any:
+    def run(name: str, data: PreparedDataset = disc_images, **changes: Any) -> Any:
         folder = make_workplace(tmp_path / name, data, **changes)
         monkeypatch.chdir(folder)
         tune("discs", "tuned")
@@ -62,7 +62,7 @@ def test_the_tables(tuned: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "one/.state/tune/discs-tuned").exists()
 
 
-def test_no_test_image_has_a_say(tuned: Any, disc_images: Prepared) -> None:
+def test_no_test_image_has_a_say(tuned: Any, disc_images: PreparedDataset) -> None:
     """Fold k's test images are changed for every k in turn: the lines of study k stay, byte for byte."""
     before = tuned("before", trials=2)["trials.csv"].decode().splitlines()
     for fold in range(3):
@@ -77,7 +77,7 @@ def test_no_test_image_has_a_say(tuned: Any, disc_images: Prepared) -> None:
 
 
 def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
-    tuned: Any, tmp_path: Path, disc_images: Prepared
+    tuned: Any, tmp_path: Path, disc_images: PreparedDataset
 ) -> None:
     changes = {"pruning": {"rule": "hyperband", "first_epoch": 1, "factor": 2}, "trials": 6, "epochs_share": 1.0}
     since = time.perf_counter()
@@ -107,7 +107,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
 
 
 def test_what_other_inputs_left_is_not_gone_on_from(
-    tuned: Any, disc_images: Prepared, monkeypatch: pytest.MonkeyPatch
+    tuned: Any, disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inverted = replace(disc_images, masks=1 - disc_images.masks)
     fresh = [tuned("a", trials=2, startup=0), tuned("b", inverted, trials=2)]

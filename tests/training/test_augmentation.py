@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from multiresunet.params import Affine, Augment, Strength
+from multiresunet.config import Affine, Augment, Strength
 from multiresunet.training.augmentation import augment
 
 NOTHING = Augment(flip=0, turn=0, affine=None, brightness=None, contrast=None, noise=None)

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from multiresunet.data.arrays import Prepared
-from multiresunet.params import Model
+from multiresunet.config import Model
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.inference.predictor import foreground, label
 from multiresunet.training import checkpoint
-from multiresunet.training.feed import Feed
-from multiresunet.training.fit import cross_validated, fit, use_threads
+from multiresunet.training.job import cross_validated, fit, use_threads
+from multiresunet.training.loader import Loader
 from multiresunet.training.losses import loss_by_name
-from multiresunet.training.scoring import foreground, label, score
-from multiresunet.training.settings import network_of
+from multiresunet.training.specification import network_of
+from multiresunet.training.validation import validate
 from tests.conftest import discs
-from tests.training.test_fit import RECIPE
+from tests.training.test_job import RECIPE
 
 
-def halves(dims: int) -> Prepared:
+def halves(dims: int) -> PreparedDataset:
     """Discs (or balls) whose upper half is a darker class than their lower one."""
     data = discs(12, (32,) * dims if dims == 2 else (16,) * dims, 1, 3)
     masks = data.masks.copy()
@@ -63,7 +64,7 @@ def test_both_classes_are_learnt(dims: int) -> None:
         assert both / ((found == number) | (data.masks == number))[test].sum() > 0.6
 
 
-def test_without_classes_there_is_one_logit(disc_images: Prepared) -> None:
+def test_without_classes_there_is_one_logit(disc_images: PreparedDataset) -> None:
     assert network_of(Model(network="unet", filters=4), RECIPE, disc_images).classes == 1
 
 
@@ -91,8 +92,8 @@ def test_the_score_is_that_of_all_classes_together() -> None:
             truth = torch.from_numpy(data.masks[: len(images)]).long()
             return 9.0 * torch.nn.functional.one_hot(truth, 3).movedim(-1, 1)[:, [0, 2, 1]]
 
-    feed = Feed(data, torch.device("cpu"))
-    _, jaccard, dice = score(Swapped(), feed, np.arange(12), 12, 0.5, loss_by_name("bce", 3))  # type: ignore[arg-type]
+    loader = Loader(data, torch.device("cpu"))
+    _, jaccard, dice = validate(Swapped(), loader, np.arange(12), 12, 0.5, loss_by_name("bce", 3))  # type: ignore[arg-type]
     np.testing.assert_array_equal(jaccard, 1)
     np.testing.assert_array_equal(dice, 1)
 
@@ -102,6 +103,6 @@ def test_class_names_come_back_with_the_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", data.images)
     np.save(tmp_path / "masks.npy", data.masks)
     data.table.to_csv(tmp_path / "samples.csv", index=False)
-    assert Prepared.open(tmp_path).classes == ()
+    assert PreparedDataset.open(tmp_path).classes == ()
     (tmp_path / "classes.json").write_text('["upper", "lower"]')
-    assert Prepared.open(tmp_path).classes == ("upper", "lower")
+    assert PreparedDataset.open(tmp_path).classes == ("upper", "lower")

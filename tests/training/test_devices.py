@@ -12,16 +12,16 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import Recipe
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import StoppedError, UserError
 from multiresunet.nets import NetworkSpec
-from multiresunet.params import Recipe
 from multiresunet.training.devices import Alone, SynchronisedNorm
-from multiresunet.training.fit import fit, use_threads
-from multiresunet.training.loop import Fit
-from multiresunet.training.state import Keeper
+from multiresunet.training.job import fit, use_threads
+from multiresunet.training.resume import Checkpointer
+from multiresunet.training.trainer import Fit
 from tests.conftest import discs
-from tests.training.test_fit import RECIPE
+from tests.training.test_job import RECIPE
 from tests.training.test_resume import EVERYTHING
 
 SPEC = NetworkSpec("unet_bn", 2, 1, filters=4)
@@ -41,8 +41,10 @@ def together(work: Callable[[Fabric], object], count: int = 2) -> object:
         return pickle.loads(Path(file.name).read_bytes())
 
 
-def trained(fabric: Fabric | None, recipe: Recipe, keeper: Keeper | None = None, stop: int | None = None) -> Fit:
-    data: Prepared = discs(13, (32, 32), 1, 3)  # batches of 3, 3 and 2, so that shares differ
+def trained(
+    fabric: Fabric | None, recipe: Recipe, checkpointer: Checkpointer | None = None, stop: int | None = None
+) -> Fit:
+    data: PreparedDataset = discs(13, (32, 32), 1, 3)  # batches of 3, 3 and 2, so that shares differ
     device = use_threads(1)
     return fit(
         SPEC,
@@ -55,8 +57,8 @@ def trained(fabric: Fabric | None, recipe: Recipe, keeper: Keeper | None = None,
         names=("t",),
         device=device,
         devices=fabric,  # type: ignore[arg-type]  # a Fabric has what is asked for, under wider types
-        keeper=keeper,
-        stop_wish=lambda: stop,
+        checkpointer=checkpointer,
+        stop_signal=lambda: stop,
     )
 
 
@@ -80,17 +82,17 @@ def test_two_processes_train_as_one(recipe: Recipe) -> None:
 
 
 def test_a_stop_is_granted_at_the_epochs_end_and_gone_on_from(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path / "s.pt")
+    checkpointer = Checkpointer(tmp_path / "s.pt")
 
     def stopped(fabric: Fabric) -> str:
         try:  # only the second process hears the signal
-            trained(fabric, RECIPE, keeper, signal.SIGTERM if fabric.global_rank == 1 else None)
+            trained(fabric, RECIPE, checkpointer, signal.SIGTERM if fabric.global_rank == 1 else None)
         except StoppedError as stop:
             return str(stop)
         return ""
 
     assert "t: epoch 2, step 0, by signal 15" in str(together(stopped))
-    whole, resumed = together(lambda f: trained(f, RECIPE)), together(lambda f: trained(f, RECIPE, keeper))
+    whole, resumed = together(lambda f: trained(f, RECIPE)), together(lambda f: trained(f, RECIPE, checkpointer))
     assert isinstance(whole, Fit)
     assert isinstance(resumed, Fit)
     assert resumed.history == whole.history

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NetworkSpec
-from multiresunet.training.fit import fit, use_threads
-from multiresunet.training.loop import Fit
+from multiresunet.training.job import fit, use_threads
 from multiresunet.training.onednn import made_safe
-from tests.training.test_fit import RECIPE
+from multiresunet.training.trainer import Fit
+from tests.training.test_job import RECIPE
 
 CPU = torch.device("cpu")
 
@@ -38,7 +38,7 @@ def test_a_kernels_gradient_is_that_of_float32(side: int, depth: int) -> None:
     assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
 
-def test_training_gives_the_same_bytes(disc_volumes: Prepared) -> None:
+def test_training_gives_the_same_bytes(disc_volumes: PreparedDataset) -> None:
     def trained() -> Fit:
         return fit(
             NetworkSpec("multiresunet", 3, 2, filters=4),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from multiresunet.params import Optimiser, Schedule
+from multiresunet.config import Optimiser, Schedule
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
 
 ADAMW = Optimiser(name="adamw", learning_rate=0.1, epsilon=1e-8, weight_decay=0.5)

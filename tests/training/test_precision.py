@@ -7,24 +7,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NetworkSpec, build, set_normalisation_momentum
 from multiresunet.seeds import generator_for
-from multiresunet.training.feed import batches
-from multiresunet.training.fit import fit, use_threads
+from multiresunet.training.job import fit, use_threads
+from multiresunet.training.loader import batches
 from tests.conftest import discs
-from tests.training.test_fit import RECIPE
+from tests.training.test_job import RECIPE
 
 EPOCHS, STEPS = 25, 50
 TOLERANCE = {"float32": 0.02, "bfloat16": 0.05}  # of the Jaccard index
 
 
 @pytest.fixture(scope="module")
-def data() -> Prepared:
+def data() -> PreparedDataset:
     return discs(12, (32, 32), 1, 3)
 
 
-def plain(spec: NetworkSpec, data: Prepared) -> float:
+def plain(spec: NetworkSpec, data: PreparedDataset) -> float:
     """Jaccard index after 50 steps: eager, float32, channels first, Adam; the engine's weights and order."""
     train, test = data.split(0)
     network = build(spec, generator_for(1, "t", "weights"))
@@ -49,7 +49,7 @@ def plain(spec: NetworkSpec, data: Prepared) -> float:
 
 
 @pytest.mark.parametrize("name", ["unet_bn", "multiresunet"])
-def test_after_fifty_steps_the_jaccard_is_the_same(name: str, data: Prepared) -> None:
+def test_after_fifty_steps_the_jaccard_is_the_same(name: str, data: PreparedDataset) -> None:
     spec = NetworkSpec(name, 2, 1, filters=4)
     expected = plain(spec, data)
     assert expected > 0.5

@@ -15,15 +15,15 @@ import pytest
 import torch
 import yaml
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import StoppedError, UserError
-from multiresunet.params import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
-from multiresunet.training.fit import fit, largest_batch, use_threads
-from multiresunet.training.loop import Fit, Training
-from multiresunet.training.state import Keeper
+from multiresunet.training.job import fit, largest_batch, use_threads
+from multiresunet.training.resume import Checkpointer
+from multiresunet.training.trainer import Fit, Trainer
 from stages import train as stage
 from tests.conftest import discs
-from tests.training.test_fit import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC
 
 FORK = multiprocessing.get_context("fork")  # the modules are loaded already
 EVERYTHING = RECIPE.model_copy(
@@ -45,7 +45,7 @@ EVERYTHING = RECIPE.model_copy(
 )
 
 
-def trained(data: Prepared, recipe: Recipe, epochs: int = 3, **more: object) -> Fit:
+def trained(data: PreparedDataset, recipe: Recipe, epochs: int = 3, **more: object) -> Fit:
     return fit(
         SPEC,
         data,
@@ -69,14 +69,16 @@ def assert_same(one: Fit, other: Fit) -> None:
 
 @pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["plain", "everything"])
 def test_stopped_after_every_single_step_it_ends_the_same(
-    recipe: Recipe, disc_images: Prepared, tmp_path: Path
+    recipe: Recipe, disc_images: PreparedDataset, tmp_path: Path
 ) -> None:
     undisturbed = trained(disc_images, recipe, epochs=2)
     stops = 0
     while True:
         try:
-            keeper = Keeper(tmp_path / "fold0.pt")
-            fitted = trained(disc_images, recipe, epochs=2, keeper=keeper, stop_wish=lambda: signal.SIGTERM)
+            checkpointer = Checkpointer(tmp_path / "fold0.pt")
+            fitted = trained(
+                disc_images, recipe, epochs=2, checkpointer=checkpointer, stop_signal=lambda: signal.SIGTERM
+            )
             break
         except StoppedError as stop:
             assert stop.status == 128 + signal.SIGTERM
@@ -86,37 +88,37 @@ def test_stopped_after_every_single_step_it_ends_the_same(
     assert len(fitted.seconds) == 2
 
 
-def test_a_fit_that_has_ended_is_not_made_again(disc_images: Prepared, tmp_path: Path) -> None:
+def test_a_fit_that_has_ended_is_not_made_again(disc_images: PreparedDataset, tmp_path: Path) -> None:
     lines: list[object] = []
-    one = trained(disc_images, RECIPE, epochs=2, keeper=Keeper(tmp_path / "s.pt"), on_epoch=lines.append)
-    two = trained(disc_images, RECIPE, epochs=2, keeper=Keeper(tmp_path / "s.pt"), on_epoch=lines.append)
+    one = trained(disc_images, RECIPE, epochs=2, checkpointer=Checkpointer(tmp_path / "s.pt"), on_epoch=lines.append)
+    two = trained(disc_images, RECIPE, epochs=2, checkpointer=Checkpointer(tmp_path / "s.pt"), on_epoch=lines.append)
     assert_same(one, two)
     assert len(lines) == 2
 
 
-def test_a_loss_that_is_no_number_ends_with_the_last_good_state(disc_images: Prepared, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_with_the_last_good_state(disc_images: PreparedDataset, tmp_path: Path) -> None:
     steep = RECIPE.model_copy(update={"optimiser": Optimiser(name="adam", learning_rate=1e30, epsilon=1e-7)})
-    keeper = Keeper(tmp_path / "s.pt", every=1e-9)
+    checkpointer = Checkpointer(tmp_path / "s.pt", every=1e-9)
     with pytest.raises(UserError, match=r"t: epoch \d, .*no longer a finite number.*learning_rate \(now 1e\+30\)"):
-        trained(disc_images, steep, keeper=keeper)
-    kept = keeper.load()
+        trained(disc_images, steep, checkpointer=checkpointer)
+    kept = checkpointer.load()
     assert kept is None or all(tensor.isfinite().all() for tensor in kept["network"].values())
 
 
 def test_out_of_memory_names_the_batch_that_fits(
-    disc_images: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Training.steps
+    real = Trainer.steps
 
-    def steps(self: Training) -> object:
+    def steps(self: Trainer) -> object:
         if min(self._recipe.batch, len(self._train)) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return real(self)
 
-    monkeypatch.setattr(Training, "steps", steps)
+    monkeypatch.setattr(Trainer, "steps", steps)
     recipe = RECIPE.model_copy(update={"batch": 8})
     with pytest.raises(UserError, match=r"out of memory on cpu with 8 images .* batch to 2, the largest that fits"):
-        trained(disc_images, recipe, keeper=Keeper(tmp_path / "s.pt"))
+        trained(disc_images, recipe, checkpointer=Checkpointer(tmp_path / "s.pt"))
 
 
 def test_halving_finds_the_batch_that_fits() -> None:
@@ -214,7 +216,7 @@ def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path
     assert list(folder.glob(".state/train/*/fold0.pt"))
 
 
-def test_other_inputs_start_anew(disc_images: Prepared, tmp_path: Path, repository: Path) -> None:
+def test_other_inputs_start_anew(disc_images: PreparedDataset, tmp_path: Path, repository: Path) -> None:
     folder = workplace(tmp_path / "w", repository)
     process = begin(folder)
     while not list(folder.glob(".state/train/*/fold0.pt")) and process.exitcode is None:

@@ -9,18 +9,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import DeepSupervision
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NAMES, NetworkSpec, build
-from multiresunet.params import DeepSupervision
-from multiresunet.training.fit import fit, use_threads
-from multiresunet.training.loop import Fit
+from multiresunet.training.job import fit, use_threads
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.supervision import Supervised
+from multiresunet.training.trainer import Fit
 from tests.training.test_classes import halves
-from tests.training.test_fit import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC
 
 
-def trained(data: Prepared, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:
+def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:
     supervision = None if weights is None else DeepSupervision(weights=weights)
     return fit(
         spec,
@@ -41,7 +41,7 @@ def supervised(spec: NetworkSpec, weights: list[float]) -> Supervised:
 
 
 @pytest.mark.parametrize("name", ["unet", "multiresunet"])
-def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_images: Prepared) -> None:
+def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_images: PreparedDataset) -> None:
     spec = replace(SPEC, name=name)
     without, zero = trained(disc_images, None, spec), trained(disc_images, [0.0, 0.0, 0.0], spec)
     some = trained(disc_images, [0.5], spec)
@@ -103,5 +103,5 @@ def test_it_learns_classes_too() -> None:
     assert history[-1].test_jaccard > 0.7
 
 
-def test_the_history_tells_the_networks_own_loss(disc_images: Prepared) -> None:
+def test_the_history_tells_the_networks_own_loss(disc_images: PreparedDataset) -> None:
     assert trained(disc_images, [1000.0], epochs=1).history[0].train_loss < 2

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import yaml
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import Select, Space, Span, Tune
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import write_csv
-from multiresunet.params import Select, Space, Span, Tune
 from multiresunet.tuning.study import Study, study_of
-from tests.training.test_fit import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC
 
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, Any] = dict.fromkeys(Space.model_fields)
@@ -40,7 +40,7 @@ TUNE = Tune(
 )
 
 
-def make_study(data: Prepared, fold: int | None = 0, grouped: bool = False, **changes: Any) -> Study:
+def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = False, **changes: Any) -> Study:
     """A study of a few short trials."""
     return study_of(
         SPEC,
@@ -56,7 +56,7 @@ def make_study(data: Prepared, fold: int | None = 0, grouped: bool = False, **ch
     )
 
 
-def make_workplace(folder: Path, data: Prepared, **tune: Any) -> Path:
+def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:
     """A folder in which `stages.tune` runs on `data`, as the data set `discs` and the model `tuned`."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     tree["datasets"] = {"discs": tree["datasets"]["nuclei"] | {"size": [32, 32], "channels": 1}}
@@ -70,7 +70,7 @@ def make_workplace(folder: Path, data: Prepared, **tune: Any) -> Path:
     return folder
 
 
-def write_prepared(folder: Path, data: Prepared) -> None:
+def write_prepared(folder: Path, data: PreparedDataset) -> None:
     """Write what `preprocess` would."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", data.images)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multiresunet.config import Select
 from multiresunet.errors import UserError
-from multiresunet.params import Select
 from multiresunet.tuning.choose import chosen, front
 from multiresunet.tuning.cost import Cost
 

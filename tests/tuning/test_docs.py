@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from multiresunet import params
+from multiresunet import config
 
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs/tuning.md").read_text(), re.DOTALL)
 
@@ -19,4 +19,4 @@ def test_recommended_values_load(block: str, trials: int, recipe: str, repositor
     tree = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     tree["run"]["recipe"] = recipe
     tree["tune"] = yaml.safe_load(block)
-    assert params.parse(tree).tune.trials == trials
+    assert config.parse(tree).tune.trials == trials

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multiresunet.config import SharesSpan, Space, Span
 from multiresunet.nets import build
-from multiresunet.params import SharesSpan, Space, Span
-from multiresunet.training.settings import tuned, with_numbers
+from multiresunet.training.specification import tuned, with_numbers
 from multiresunet.tuning.space import SHARE_NAMES, SearchSpace
-from tests.training.test_fit import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC
 from tests.tuning.making import NOTHING
 
 EVERYTHING = Space(

@@ -10,23 +10,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.config import HyperbandPruning, MedianPruning, Span
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.params import HyperbandPruning, MedianPruning, Span
 from multiresunet.tuning.study import inner_split, run_alone, standard_error
-from tests.training.test_fit import SPEC
+from tests.training.test_job import SPEC
 from tests.tuning.making import SPACE, make_study
 
 MEDIAN = MedianPruning(rule="median", first_epoch=1, startup=1)
 HYPERBAND = HyperbandPruning(rule="hyperband", first_epoch=1, factor=2)
 
 
-def rows(data: Prepared, saved: Path, fold: int | None = 0, grouped: bool = False, **changes: object) -> pd.DataFrame:
+def rows(
+    data: PreparedDataset, saved: Path, fold: int | None = 0, grouped: bool = False, **changes: object
+) -> pd.DataFrame:
     study = make_study(data, fold, grouped, **changes)
     return pd.DataFrame([study.row(trial) for trial in run_alone(study, saved)])
 
 
-def test_trials_repeat_themselves_and_begin_with_the_models_own_values(disc_images: Prepared, tmp_path: Path) -> None:
+def test_trials_repeat_themselves_and_begin_with_the_models_own_values(
+    disc_images: PreparedDataset, tmp_path: Path
+) -> None:
     trials = rows(disc_images, tmp_path / "a.json")
     pd.testing.assert_frame_equal(trials, rows(disc_images, tmp_path / "b.json"))
     assert list(trials["trial"]) == [0, 1, 2, 3]
@@ -40,7 +44,7 @@ def test_trials_repeat_themselves_and_begin_with_the_models_own_values(disc_imag
 
 @pytest.mark.parametrize("fold", [0, None])
 def test_a_trial_depends_on_no_test_image_unless_the_study_is_shared(
-    disc_images: Prepared, tmp_path: Path, fold: int | None
+    disc_images: PreparedDataset, tmp_path: Path, fold: int | None
 ) -> None:
     _, test = disc_images.split(0)
     images, masks = disc_images.images.copy(), disc_images.masks.copy()
@@ -50,7 +54,7 @@ def test_a_trial_depends_on_no_test_image_unless_the_study_is_shared(
     assert before.equals(after) == (fold is not None)
 
 
-def test_training_images_do_have_a_say(disc_images: Prepared, tmp_path: Path) -> None:
+def test_training_images_do_have_a_say(disc_images: PreparedDataset, tmp_path: Path) -> None:
     train, _ = disc_images.split(0)
     masks = disc_images.masks.copy()
     masks[train] = 1 - masks[train]
@@ -61,7 +65,7 @@ def test_training_images_do_have_a_say(disc_images: Prepared, tmp_path: Path) ->
 
 @pytest.mark.parametrize("pruning", [MEDIAN, HYPERBAND], ids=["median", "hyperband"])
 def test_a_study_that_goes_on_ends_as_one_that_ran_in_one_go(
-    disc_images: Prepared, tmp_path: Path, pruning: MedianPruning | HyperbandPruning
+    disc_images: PreparedDataset, tmp_path: Path, pruning: MedianPruning | HyperbandPruning
 ) -> None:
     changes = {"pruning": pruning, "epochs_share": 0.5, "startup": 3}
     whole = rows(disc_images, tmp_path / "whole.json", trials=8, **changes)
@@ -78,7 +82,7 @@ def test_a_study_that_goes_on_ends_as_one_that_ran_in_one_go(
     assert (whole.loc[whole["state"] == "complete", "epochs"] == 4).all()
 
 
-def test_what_the_search_is_after_changes_it(disc_images: Prepared, tmp_path: Path) -> None:
+def test_what_the_search_is_after_changes_it(disc_images: PreparedDataset, tmp_path: Path) -> None:
     both, score = (
         rows(disc_images, tmp_path / f"{name}.json", trials=4, startup=2, objectives=name)
         for name in ("jaccard and cost", "jaccard")
@@ -87,24 +91,26 @@ def test_what_the_search_is_after_changes_it(disc_images: Prepared, tmp_path: Pa
     assert not both["alpha"].equals(score["alpha"])
 
 
-def test_a_study_out_of_time_ends_after_the_trial_it_is_in(disc_images: Prepared, tmp_path: Path) -> None:
+def test_a_study_out_of_time_ends_after_the_trial_it_is_in(disc_images: PreparedDataset, tmp_path: Path) -> None:
     trials = rows(disc_images, tmp_path / "a.json", minutes=1e-9)
     assert list(trials["trial"]) == [0]
     # Time that was spent before a restart counts.
     assert len(rows(disc_images, tmp_path / "a.json", minutes=1e-9)) == 1
 
 
-def test_the_space_without_the_models_own_values_has_no_warm_start(disc_images: Prepared, tmp_path: Path) -> None:
+def test_the_space_without_the_models_own_values_has_no_warm_start(
+    disc_images: PreparedDataset, tmp_path: Path
+) -> None:
     space = SPACE.model_copy(update={"alpha": Span[float](low=2.0, high=3.0)})
     assert rows(disc_images, tmp_path / "a.json", space=space, trials=1).loc[0, "alpha"] >= 2.0
 
 
-def grouped_in_pairs(data: Prepared) -> Prepared:
+def grouped_in_pairs(data: PreparedDataset) -> PreparedDataset:
     table = data.table.assign(group=[f"g{i // 2}" for i in range(12)], fold=[i // 4 for i in range(12)])
     return replace(data, table=table)
 
 
-def test_the_inner_split_keeps_groups_whole_if_they_count(disc_images: Prepared) -> None:
+def test_the_inner_split_keeps_groups_whole_if_they_count(disc_images: PreparedDataset) -> None:
     data = grouped_in_pairs(disc_images)
     groups = data.table["group"].to_numpy()
     train, test = data.split(0)
@@ -121,7 +127,7 @@ def test_the_inner_split_keeps_groups_whole_if_they_count(disc_images: Prepared)
     assert any(torn)
 
 
-def test_a_single_group_can_not_be_split(disc_images: Prepared) -> None:
+def test_a_single_group_can_not_be_split(disc_images: PreparedDataset) -> None:
     data = replace(disc_images, table=disc_images.table.assign(group="one"))
     with pytest.raises(UserError, match=r"tune: 1 training groups can't be split .* tune\.validation_share"):
         make_study(data, grouped=True)
@@ -135,7 +141,9 @@ def test_a_standard_error_counts_what_is_independent() -> None:
     assert standard_error(scores[:1], np.arange(1)) == 0.0
 
 
-def test_a_trial_that_diverges_scores_nothing_and_the_study_goes_on(disc_images: Prepared, tmp_path: Path) -> None:
+def test_a_trial_that_diverges_scores_nothing_and_the_study_goes_on(
+    disc_images: PreparedDataset, tmp_path: Path
+) -> None:
     space = SPACE.model_copy(update={"learning_rate": Span[float](choices=[0.01, 1e38])})
     trials = rows(disc_images, tmp_path / "a.json", space=space, startup=9)
     diverged = trials["learning_rate"] > 1

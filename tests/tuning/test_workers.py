@@ -15,7 +15,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from multiresunet.data.arrays import Prepared
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.tuning import workers
 from multiresunet.tuning.study import Study
@@ -75,7 +75,7 @@ def work_for_ever(*words: object) -> None:
 
 @needs_postgres
 def test_one_worker_gives_the_same_bytes_as_none(
-    disc_images: Prepared, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disc_images: PreparedDataset, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     for name in ("local", "database"):
@@ -92,7 +92,7 @@ def test_one_worker_gives_the_same_bytes_as_none(
 
 
 @needs_postgres
-def test_four_workers_one_of_them_killed_finish_every_trial_once(disc_images: Prepared, url: str) -> None:
+def test_four_workers_one_of_them_killed_finish_every_trial_once(disc_images: PreparedDataset, url: str) -> None:
     study = make_study(disc_images, trials=12)
     victim = start(study, url, "four workers", work_for_ever)
     while running_trials(url) == 0:
@@ -119,7 +119,7 @@ def test_four_workers_one_of_them_killed_finish_every_trial_once(disc_images: Pr
 
 @needs_postgres
 def test_a_trial_that_kills_its_workers_is_given_up(
-    disc_images: Prepared, url: str, monkeypatch: pytest.MonkeyPatch
+    disc_images: PreparedDataset, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = make_study(disc_images, trials=2)
     real = Study.objective
@@ -143,7 +143,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(
 
 @needs_postgres
 def test_a_worker_that_was_given_up_too_soon_goes_on_with_another_trial(
-    disc_images: Prepared, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    disc_images: PreparedDataset, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, taken = Study.objective, list[int]()
 
@@ -162,7 +162,7 @@ def test_a_worker_that_was_given_up_too_soon_goes_on_with_another_trial(
 
 
 @needs_postgres
-def test_studies_out_of_time_end(disc_images: Prepared, url: str) -> None:
+def test_studies_out_of_time_end(disc_images: PreparedDataset, url: str) -> None:
     ((_, found),) = workers.work([make_study(disc_images, minutes=1e-9)], url, "hurried", 1)
     assert len(found) == 1
 
@@ -175,7 +175,7 @@ def test_studies_out_of_time_end(disc_images: Prepared, url: str) -> None:
         ("postgresql://user:secret@127.0.0.1:9/none", "no connection"),
     ],
 )
-def test_a_database_that_can_not_be_used_is_named(url: str, says: str, disc_images: Prepared) -> None:
+def test_a_database_that_can_not_be_used_is_named(url: str, says: str, disc_images: PreparedDataset) -> None:
     if "@" in url:
         pytest.importorskip("psycopg")
     with pytest.raises(UserError) as raised:
@@ -185,7 +185,7 @@ def test_a_database_that_can_not_be_used_is_named(url: str, says: str, disc_imag
 
 
 def test_a_worker_without_a_database_is_told_so(
-    disc_images: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(make_workplace(tmp_path, disc_images))
     monkeypatch.delenv("MULTIRESUNET_STUDIES", raising=False)

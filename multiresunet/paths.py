@@ -1,0 +1,31 @@
+"""Where everything lies, once: folders and files of the project, from its root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+LOCK = Path("dvc.lock")
+SUITES = Path("expectations")
+
+RAW = Path("data/raw")
+VALIDATED = Path("data/validated")
+PREPARED = Path("data/prepared")
+TUNED = Path("data/tuned")
+TRAINED = Path("data/trained")
+PREDICTED = Path("data/predicted")  # a model by itself
+EVALUATED = Path("data/evaluated")  # the models of a data set, beside each other
+INCOMING = Path("data/incoming")  # users' own folders, unless MULTIRESUNET_DATA names another place
+
+METRICS = Path("metrics")
+SUMMARY = METRICS / "summary.csv"
+
+REPORTS = Path("reports")
+PAGE = REPORTS / "index.html"
+FIGURES = REPORTS / "figures"
+TABLES = REPORTS / "tables"
+DATASET_PAGES = REPORTS / "data"
+
+STATE = Path(".state")  # what may speed a run up, never what it depends on
+TRAINING_SECONDS = STATE / "seconds"
+INFERENCE_SECONDS = STATE / "inference"

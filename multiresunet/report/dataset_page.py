@@ -1,0 +1,133 @@
+"""reports/data/<name>.html: what is wrong with a data set, on which samples, and what to do about it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from multiresunet.config import Dataset
+from multiresunet.data import manifest
+from multiresunet.data.loading import foreground, load_image, load_mask
+from multiresunet.data.manifest import Sample
+from multiresunet.data.readers import Array
+from multiresunet.errors import UserError
+from multiresunet.files import write_text
+from multiresunet.paths import DATASET_PAGES, PREPARED, RAW, VALIDATED
+
+SIDE = 180  # pixels of a thumbnail
+MOST = 12  # thumbnails of one finding
+CLEAR = (0, 190, 255)
+
+
+def render(name: str, dataset: Dataset) -> Path:
+    """Render the page from data/raw, data/validated and, once it is there, data/prepared.
+
+    Raises:
+        UserError: if the data set has no facts yet.
+    """
+    if not (VALIDATED / name / "validation.json").is_file():
+        raise UserError(f"{VALIDATED / name}: no facts yet; run `dvc repro` or `multiresunet data check {name}`")
+    findings = json.loads((VALIDATED / name / "validation.json").read_text(encoding="utf-8"))
+    facts = pd.read_csv(VALIDATED / name / "facts.csv", dtype=str, keep_default_na=False).set_index("sample")
+    samples = {sample.sample: sample for sample in manifest.read(RAW / name)}
+    failed = [one for one in findings if not one["success"]]
+    folds = PREPARED / name / "folds.csv"
+    environment = Environment(loader=PackageLoader("multiresunet.report"), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("dataset.html.j2").render(
+        name=name,
+        modality=dataset.modality,
+        samples=len(samples),
+        held=len(findings) - len(failed),
+        stops=[_shown(name, one, facts, samples, dataset) for one in failed if one["severity"] != "warning"],
+        warnings=[_shown(name, one, facts, samples, dataset) for one in failed if one["severity"] == "warning"],
+        notes=json.loads((VALIDATED / name / "notes.json").read_text(encoding="utf-8")),
+        folds=pd.read_csv(folds).to_dict("records") if folds.is_file() else [],
+        by_group=dataset.groups,
+    )
+    write_text(DATASET_PAGES / f"{name}.html", text)
+    return DATASET_PAGES / f"{name}.html"
+
+
+def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = SIDE) -> Image.Image | None:
+    """The image (a volume's middle slice) with its mask's outline, `side` pixels at most; None if it can't be read."""
+    try:
+        image = _plane(load_image(folder, sample.image, dataset).array)
+    except UserError:
+        return None
+    colour = Image.fromarray(_grey_or_colour(image))
+    colour.thumbnail((side, side))
+    try:
+        inside = foreground(_plane(load_mask(folder, sample.mask).array[None])[0], dataset.mask)
+    except UserError:
+        return colour
+    # Seen at the thumbnail's size even where the mask has another: a wrong size shows as a shift.
+    small = np.asarray(Image.fromarray(inside.astype(np.uint8)).resize(colour.size, Image.Resampling.NEAREST)) > 0
+    edge = small & ~_shrunk(small)
+    pixels = np.asarray(colour).copy()
+    pixels[edge] = CLEAR
+    return Image.fromarray(pixels)
+
+
+def embedded(shown: Image.Image) -> str:
+    """A picture as a data URL."""
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _shown(
+    name: str, finding: dict[str, Any], facts: pd.DataFrame, samples: dict[str, Sample], dataset: Dataset
+) -> dict[str, Any]:
+    shown = []
+    for sample in finding["samples"][:MOST]:
+        thumbnail = picture(RAW / name, samples[sample], dataset) if sample in samples else None
+        text = _words(finding["column"], facts.loc[sample]) if sample in facts.index else ""
+        shown.append({"sample": sample, "picture": thumbnail and embedded(thumbnail), "measured": text})
+    return {**finding, "shown": shown, "more": len(finding["samples"]) - len(shown)}
+
+
+def _words(columns: str, row: pd.Series[str]) -> str:
+    """What was measured on one sample, as one says it."""
+    told = []
+    for column in columns.split("/"):
+        value = str(row.get(column, ""))
+        if column.endswith("_strays"):
+            told.append(f"{float(value):.0f} times the usual spread from the middle")
+        elif column.endswith("_share"):
+            told.append(f"{100 * float(value):.2g} % of the pixels")
+        elif column == "near_duplicates":
+            told.append(f"looks like {value}")
+        elif column.endswith("_turn"):
+            told.append(f"{column.removesuffix('_turn')}: {f'orientation {value}' if value else 'as it is'}")
+        elif not column.endswith("sha256"):
+            told.append(value)
+    return " / ".join(told)
+
+
+def _plane(array: Array) -> Array:
+    """C×H×W of C×H×W, or the middle slice of C×D×H×W, the way round that volumes are looked at."""
+    return array if array.ndim == 3 else array[..., array.shape[-1] // 2]
+
+
+def _grey_or_colour(image: Array) -> NDArray[np.uint8]:
+    """H×W×3 from C×H×W, stretched from the 1st to the 99th percentile unless it is 8-bit already."""
+    rgb = np.moveaxis(image[:3] if len(image) >= 3 and image.dtype == np.uint8 else image[[0, 0, 0]], 0, -1)
+    if rgb.dtype == np.uint8:
+        return np.ascontiguousarray(rgb)
+    values = np.nan_to_num(rgb.astype(np.float32), posinf=0, neginf=0)
+    low, high = np.percentile(values, [1, 99])
+    return np.asarray(np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255, dtype=np.uint8)
+
+
+def _shrunk(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    inner = np.pad(mask, 1, mode="edge")
+    return np.asarray(inner[:-2, 1:-1] & inner[2:, 1:-1] & inner[1:-1, :-2] & inner[1:-1, 2:])

@@ -1,0 +1,71 @@
+"""A clean checkout of a commit, which shares DVC's cache and the users' data with the repository it comes from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from configparser import ConfigParser
+from contextlib import contextmanager
+from pathlib import Path
+
+from multiresunet.errors import UserError
+from multiresunet.review.git import git, resolve
+
+
+@contextmanager
+def worktree(commit: str) -> Iterator[Path]:
+    """A folder with nothing but the commit's files; removed afterwards.
+
+    Raises:
+        UserError: there is no such commit, or this isn't a DVC repository
+    """
+    full = resolve(commit)
+    cache = Path(dvc("cache", "dir").strip()).absolute()
+    git("worktree", "prune")  # what a killed run has left, once its folder is gone
+    with tempfile.TemporaryDirectory(prefix="multiresunet-") as parent:
+        folder = Path(parent).resolve() / "worktree"
+        git("worktree", "add", "--quiet", "--detach", str(folder), full)
+        try:
+            _share(cache, folder)
+            yield folder
+        finally:
+            git("worktree", "remove", "--force", str(folder))
+
+
+def _share(cache: Path, folder: Path) -> None:
+    """Give another checkout this one's cache and remotes, of which it has but the committed part."""
+    shared = ConfigParser(interpolation=None)
+    for name in ("config", "config.local"):
+        one = ConfigParser(interpolation=None)
+        one.read(Path(".dvc", name), encoding="utf-8")
+        for section in one.values():
+            if "url" in section and "://" not in section["url"]:  # a folder, by its way from .dvc/
+                section["url"] = str(Path(".dvc", section["url"]).absolute())
+        shared.read_dict(one)
+    shared.read_dict({"cache": {"dir": str(cache)}})
+    with (folder / ".dvc/config.local").open("w", encoding="utf-8") as file:
+        shared.write(file)
+
+
+def environment() -> dict[str, str]:
+    """What stages need to run in another folder: this Python first, and the users' data where they are here."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    data = str(Path(os.environ.get("MULTIRESUNET_DATA", "data/incoming")).absolute())
+    return {**os.environ, "PATH": path, "MULTIRESUNET_DATA": data, "DVC_NO_ANALYTICS": "1"}
+
+
+def dvc(*words: str, folder: Path | None = None) -> str:
+    """What a DVC command prints.
+
+    Raises:
+        UserError: it failed; with its own words
+    """
+    command = [sys.executable, "-m", "dvc", *words]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, encoding="utf-8")
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith(("ERROR: ", "error: "))]
+        raise UserError(f"dvc {words[0]}: {(lines or done.stderr.splitlines() or ['it failed'])[-1]}")
+    return done.stdout

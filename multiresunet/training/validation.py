@@ -1,0 +1,33 @@
+"""A network's loss and overlap on some samples, while it is trained and tuned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from multiresunet.evaluation.metrics.overlap import overlaps
+from multiresunet.inference.predictor import foreground, in_order
+from multiresunet.nets.fused import fused
+from multiresunet.training.loader import Indices, Loader
+from multiresunet.training.losses import Loss
+
+
+def validate(
+    network: nn.Module, loader: Loader, indices: Indices, batch: int, threshold: float, loss_of: Loss
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Mean loss, and each image's Jaccard index and Dice coefficient, in inference mode; computed on the device.
+
+    Of a data set with classes the overlap is that of all classes together with the truth: foreground against the rest.
+    """
+    ready = fused(network, loader.device)
+    loss = torch.zeros((), dtype=torch.float64, device=loader.device)
+    scores = []
+    with torch.no_grad():
+        for images, labels in loader(in_order(indices, batch)):
+            logits = ready(images).float()
+            loss += loss_of(logits, labels).double() * len(images)
+            scores.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0] > 0.5)))
+    jaccard, dice = torch.cat(scores, dim=1).cpu().numpy()
+    return loss.item() / len(indices), jaccard, dice

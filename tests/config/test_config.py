@@ -1,0 +1,376 @@
+"""params.yaml: what is allowed loads; everything else is refused in one line with key, value and remedy."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multiresunet import config
+from multiresunet.config import STEP, Dataset, Params
+from multiresunet.errors import UserError
+
+ORIGINAL = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
+GONE = object()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """params.yaml as a tree with one entry put in or (`GONE`) taken out."""
+    tree = copy.deepcopy(ORIGINAL)
+    *parents, last = path.split(".")
+    place = tree
+    for key in parents:
+        place = place[key]
+    if value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+    return tree  # type: ignore[no-any-return]
+
+
+def refusal(tree: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        config.parse(tree)
+    line = str(caught.value)
+    assert len(line.splitlines()) == 1
+    return line
+
+
+def with_longest_side(side: int | None, size: list[int]) -> tuple[int, ...]:
+    loaded = config.parse(changed("datasets.nuclei.size", size))
+    recipe = loaded.recipe.model_copy(update={"longest_side": side})
+    return loaded.datasets["nuclei"].input_size(recipe)
+
+
+def test_the_repository_s_own_file_loads(repository: Path) -> None:
+    loaded = config.load(repository / "params.yaml")
+    assert loaded.recipe is loaded.recipes[loaded.run.recipe]
+    assert set(loaded.run.datasets) <= set(loaded.datasets)
+    assert isinstance(loaded.dataset(loaded.run.datasets[0]), Dataset)
+
+
+@pytest.mark.parametrize("recipe", ORIGINAL["recipes"])
+@pytest.mark.parametrize("name", ORIGINAL["datasets"])
+def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) -> None:
+    loaded = config.parse(ORIGINAL)
+    size = loaded.datasets[name].input_size(loaded.recipes[recipe])
+    assert len(size) == len(loaded.datasets[name].size)
+    assert all(side % STEP == 0 and side > 0 for side in size)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        # unknown keys, at every depth
+        ("colour", "blue", ["colour", "'blue'", "isn't known"]),
+        ("run.dataset", ["nuclei"], ["run.dataset", "nuclei", "isn't known"]),
+        ("datasets.murphy.source.url", "x", ["datasets.murphy.source.url", "'x'", "isn't known"]),
+        ("recipes.quick.deep_supervision", {"weight": 1.0}, ["recipes.quick.deep_supervision.weights", "is missing"]),
+        ("recipes.quick.optimiser.momentum", 0.9, ["recipes.quick.optimiser.momentum", "0.9", "isn't known"]),
+        # absent keys
+        ("seed", GONE, ["seed", "is missing", "add"]),
+        ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask", "values is missing", "above"]),
+        # names that a table's reader takes for something else
+        ("datasets.nuclei.mask.classes", {"NA": [255], "b": [0]}, ["mask.classes.NA", "'NA'", "reads as a number or"]),
+        ("datasets.nuclei.mask.classes", {"1e5": [255], "b": [0]}, ["mask.classes.1e5", "reads as a number or"]),
+        ("datasets.2018", ORIGINAL["datasets"]["nuclei"], ["datasets.2018", "reads as a number or"]),
+        # wrong types
+        ("seed", "2020", ["seed", "'2020'", "integer"]),
+        ("seed", True, ["seed", "True", "integer"]),
+        ("seed", -1, ["seed", "-1", "greater than or equal to 0"]),
+        ("run.datasets", "nuclei", ["run.datasets", "'nuclei'", "list"]),
+        ("run.datasets", [], ["run.datasets", "[]", "at least 1"]),
+        ("datasets.nuclei.channels", 1.0, ["datasets.nuclei.channels", "1.0", "integer"]),
+        ("datasets.nuclei.channels", 0, ["datasets.nuclei.channels", "0", "greater than 0"]),
+        ("datasets.nuclei.groups", "no", ["datasets.nuclei.groups", "'no'", "boolean"]),
+        ("datasets.nuclei", None, ["datasets.nuclei", "None"]),
+        # PyYAML reads 1e-7 (without a point) as text
+        ("recipes.quick.optimiser.epsilon", "1e-7", ["optimiser.epsilon", "'1e-7'", "number"]),
+        # what run names must exist
+        ("run.datasets", ["nuclei", "nukleii"], ["run.datasets", "'nukleii'", "murphy"]),
+        ("run.models", ["vnet"], ["run.models", "'vnet'", "multiresunet"]),
+        ("run.recipe", "slow", ["run.recipe", "'slow'", "quick, cpu, paper"]),
+        ("run.models", ["unet", "unet"], ["models", "twice", "unet"]),
+        # models
+        ("models.unet.network", "vnet", ["models.unet.network", "'vnet'", "unet_respath", "import path"]),
+        ("models.unet.network", "monai..UNet", ["models.unet.network", "'monai..UNet'", "import path"]),
+        ("models.unet.filters", GONE, ["models.unet", "needs filters", "add"]),
+        ("models.unet.arguments", {"dropout": 0.1}, ["models.unet", "has no arguments", "remove"]),
+        ("models.attention_unet.arguments", GONE, ["models.attention_unet", "needs arguments", "{}"]),
+        ("models.attention_unet.filters", 32, ["models.attention_unet", "has no filters", "remove"]),
+        ("models.attention_unet.tuned", True, ["models.attention_unet", "tuned", "remove"]),
+        ("models.unet.filters", 0, ["models.unet.filters", "0", "greater than or equal to 2"]),
+        ("models.unet.alpha", 1.67, ["models.unet", "alpha", "1.67", "remove"]),
+        ("models.unet.tuned", True, ["models.unet", "tuned", "True", "remove"]),
+        ("models.multiresunet.alpha", GONE, ["models.multiresunet", "alpha", "add"]),
+        ("models.multiresunet.alpha", 0, ["models.multiresunet.alpha", "0", "greater than 0"]),
+        ("models.multiresunet.alpha", -1.67, ["models.multiresunet.alpha", "-1.67", "greater than 0"]),
+        ("models.multiresunet.alpha", float("inf"), ["models.multiresunet.alpha", "inf", "finite"]),
+        ("models.multiresunet.alpha", float("nan"), ["models.multiresunet.alpha", "nan", "finite"]),
+        ("models.a/b", ORIGINAL["models"]["unet"], ["models.a/b", "letters, digits and underscores"]),
+        # sizes
+        ("datasets.nuclei.size", [48, 40], ["datasets.nuclei.size.1", "40", "multiple of 16"]),
+        ("datasets.nuclei.size", [0, 48], ["datasets.nuclei.size.0", "0", "multiple of 16"]),
+        ("datasets.nuclei.size", [48], ["datasets.nuclei.size", "[48]", "at least 2"]),
+        ("datasets.nuclei.size", [48] * 4, ["datasets.nuclei.size", "at most 3"]),
+        ("recipes.quick.longest_side", 50, ["recipes.quick.longest_side", "50", "multiple of 16"]),
+        # masks
+        ("datasets.nuclei.mask.foreground", [7], ["datasets.nuclei.mask", "[7]", "[0, 255]"]),
+        ("datasets.nuclei.mask.foreground", [0, 255], ["datasets.nuclei.mask", "[0, 255]", "not all"]),
+        ("datasets.nuclei.mask.foreground", [], ["datasets.nuclei.mask.foreground", "[]", "at least 1"]),
+        ("datasets.nuclei.mask.values", [255], ["datasets.nuclei.mask.values", "[255]", "at least 2"]),
+        ("datasets.nuclei.mask", {"above": 127, "values": [0, 255]}, ["datasets.nuclei.mask", "two rules", "values"]),
+        ("datasets.nuclei.mask", {"above": 127.5}, ["datasets.nuclei.mask.above", "127.5", "integer"]),
+        ("datasets.nuclei.mask", {}, ["datasets.nuclei.mask", "values is missing"]),
+        ("datasets.nuclei.mask.empty", 1.5, ["datasets.nuclei.mask.empty", "1.5", "less than or equal to 1"]),
+        # channels and folds
+        ("datasets.polyps.channel", 0, ["datasets.polyps", "channel 0", "set channels to 1"]),
+        ("datasets.nuclei.channel", -1, ["datasets.nuclei.channel", "-1"]),
+        ("recipes.quick.folds.stratify", 1, ["recipes.quick.folds.stratify", "1", "greater than or equal to 2"]),
+        # sources
+        (
+            "datasets.murphy.source.digest",
+            "abc",
+            ["datasets.murphy.source.digest", "'abc'", "64", "--digest"],
+        ),
+        ("datasets.murphy.source.digest", "A" * 64, ["datasets.murphy.source.digest", "lower case"]),
+        ("datasets.murphy.source.kind", "ftp", ["datasets.murphy.source", "'ftp'", "'folder'"]),
+        ("datasets.nuclei.source.draw", "cats", ["datasets.nuclei.source.draw", "'cats'", "'membranes'"]),
+        ("datasets.nuclei.source.samples", 0, ["datasets.nuclei.source.samples", "0", "greater than 0"]),
+        ("datasets.murphy.source.layout", "brats18", ["datasets.murphy.source.layout", "'brats18'", "'brats17'"]),
+        (
+            "datasets.murphy.source",
+            {"kind": "archive", "layout": "msd", "files": [{"url": "ftp://x/y", "sha256": "0" * 64}]},
+            ["datasets.murphy.source.files.0.url", "'ftp://x/y'", "https://"],
+        ),
+        ("datasets.murphy.source", {"kind": "archive", "layout": "msd", "files": []}, ["files", "at least 1"]),
+        # downloads
+        ("fetch.mirror", {"from": "x.org", "to": "https://m.org"}, ["fetch.mirror.from", "'x.org'", "https://"]),
+        ("fetch.mirror", {"from": "https://x.org", "to": "/disk"}, ["fetch.mirror.to", "'/disk'", "file://"]),
+        ("fetch.mirror", {"from": "https://x.org"}, ["fetch.mirror.to", "is missing"]),
+        ("fetch.connections", 0, ["fetch.connections", "0", "greater than or equal to 1"]),
+        (
+            "datasets.tumours.mask.classes",
+            {"core": [1, 4], "rest": [4, 2]},
+            ["datasets.tumours.mask", "each value of foreground [1, 2, 4] once"],
+        ),
+        ("datasets.tumours.mask.classes", {"core": [1, 4]}, ["datasets.tumours.mask.classes", "at least 2"]),
+        ("datasets.tumours.mask.classes", {"a b": [1], "c": [2, 4]}, ["mask.classes.a b", "letters"]),
+        (
+            "datasets.tumours.mask",
+            {"above": 1, "classes": {"a": [1], "b": [2]}},
+            ["datasets.tumours.mask", "classes need values and foreground"],
+        ),
+        # recipes
+        ("recipes.quick.folds.count", 0, ["recipes.quick.folds.count", "0", "greater than or equal to 2"]),
+        ("recipes.quick.folds.count", 1, ["recipes.quick.folds.count", "1", "greater than or equal to 2"]),
+        ("recipes.quick.folds.by", "patient", ["recipes.quick.folds.by", "'patient'", "'group'"]),
+        ("recipes.quick.loss", "mse", ["recipes.quick.loss", "'mse'", "'bce'"]),
+        ("recipes.quick.optimiser.name", "sgd", ["recipes.quick.optimiser.name", "'sgd'", "'adamw'"]),
+        ("recipes.quick.optimiser.name", "adamw", ["recipes.quick.optimiser", "needs weight_decay"]),
+        ("recipes.quick.optimiser.weight_decay", 0.1, ["recipes.quick.optimiser", "no weight_decay", "0.1"]),
+        ("recipes.quick.schedule.final", 0.1, ["recipes.quick.schedule", "constant has no final", "0.1"]),
+        ("recipes.quick.schedule.name", "cosine", ["recipes.quick.schedule", "cosine needs warm_up_epochs"]),
+        ("recipes.modern.schedule.warm_up_epochs", 150, ["recipes.modern", "warm_up_epochs = 150", "epochs = 150"]),
+        ("recipes.quick.ema", 1.0, ["recipes.quick.ema", "1.0", "less than 1"]),
+        ("recipes.quick.precision", "float16", ["recipes.quick.precision", "'float16'", "'bfloat16'"]),
+        ("recipes.modern.augment.flip", 1.5, ["recipes.modern.augment.flip", "1.5", "less than or equal to 1"]),
+        ("recipes.modern.augment.affine.shear", 1.0, ["recipes.modern.augment.affine.shear", "isn't known"]),
+        ("recipes.modern.augment.noise", 0.1, ["recipes.modern.augment.noise", "0.1"]),
+        ("machine.devices", 0, ["machine.devices", "0", "greater than 0"]),
+        ("machine.strategy", "fsdp", ["machine.strategy", "'fsdp'", "'ddp'"]),
+        ("machine.save_every", 0.0, ["machine.save_every", "0.0", "greater than 0"]),
+        ("recipes.quick.epochs", 0, ["recipes.quick.epochs", "0", "greater than 0"]),
+        # the search and the scores
+        ("tune.validation_share", 1.0, ["tune.validation_share", "1.0", "less than 1"]),
+        ("tune.scope", "all", ["tune.scope", "'all'", "'nested' or 'shared'"]),
+        ("tune.trials", 0, ["tune.trials", "0", "greater than 0"]),
+        ("tune.minutes", 0.0, ["tune.minutes", "0.0", "greater than 0"]),
+        ("tune.pruning", {"rule": "best"}, ["tune.pruning", "'best'", "'median', 'hyperband'"]),
+        ("tune.pruning", {"rule": "median", "first_epoch": 0, "startup": 5}, ["tune.pruning.first_epoch = 0", "0"]),
+        ("tune.select.budget", -1.0, ["tune.select.budget", "-1.0", "greater than 0"]),
+        # empty spaces, and networks that can't be
+        ("tune.space.alpha", {"low": 2.5, "high": 1.0}, ["tune.space.alpha", "2.5", "1.0", "greater", "empty"]),
+        ("tune.space.alpha", {"low": 2.0, "high": 2.0}, ["tune.space.alpha", "2.0", "greater", "empty"]),
+        ("tune.space.alpha", {"low": 0.0, "high": 2.0}, ["tune.space.alpha", "0.0", "greater than 0"]),
+        ("tune.space.alpha", {"low": -1.0, "high": 2.0}, ["tune.space.alpha", "-1.0", "greater than 0"]),
+        ("tune.space.alpha", {"low": 1.0}, ["tune.space.alpha", "low and high", "choices"]),
+        ("tune.space.alpha", {"low": 1.0, "high": 2.0, "choices": [1.0]}, ["tune.space.alpha", "either"]),
+        ("tune.space.alpha", {"choices": []}, ["tune.space.alpha.choices", "at least 1"]),
+        ("tune.space.alpha", {"choices": [1.67, 0.0]}, ["tune.space.alpha", "0.0", "greater than 0"]),
+        (
+            "tune.space.filters_factor",
+            {"choices": [0.5, -1.0]},
+            ["tune.space.filters_factor", "-1.0", "greater than 0"],
+        ),
+        ("tune.space.respath", {"low": 0, "high": 4}, ["tune.space.respath", "0 must be greater than 0"]),
+        ("tune.space.respath", {"choices": [1.5]}, ["tune.space.respath.choices.0", "1.5", "integer"]),
+        ("tune.space.shares", {"choices": [[0.3, 0.3, 0.5]]}, ["tune.space.shares", "[0.3, 0.3, 0.5]", "more than 1"]),
+        (
+            "tune.space.shares",
+            {"choices": [[0.3, 0.0, 0.5]]},
+            ["tune.space.shares.choices.0.1", "0.0", "greater than 0"],
+        ),
+        ("tune.space.shares", {"choices": [[0.5, 0.5]]}, ["tune.space.shares.choices.0", "at least 3"]),
+        (
+            "tune.space.shares",
+            {"low": [0.4] * 3, "high": [0.5] * 3},
+            ["tune.space.shares", "[0.4, 0.4, 0.4]", "more than 1"],
+        ),
+        (
+            "tune.space.shares",
+            {"low": [0.1, 0.3, 0.3], "high": [0.2, 0.3, 0.4]},
+            ["tune.space.shares", "high (0.3) must be greater than low (0.3)", "empty"],
+        ),
+        (
+            "tune.space.alpha",
+            {"low": 0.5, "high": 2.0},
+            ["tune.space", "_tuned", "alpha 0.5 and 6 filters", "= 0 filters"],
+        ),
+        ("tune.space.filters_factor", {"choices": [0.25, 1.0]}, ["tune.space", "2 filters", "int(0.167·1.0·2) = 0"]),
+        (
+            "tune.space.shares",
+            {"low": [0.05, 0.3, 0.4], "high": [0.2, 0.4, 0.5]},
+            ["tune.space", "int(0.05·1.0·6) = 0 filters", "raise"],
+        ),
+        ("evaluate.threshold", 0, ["evaluate.threshold", "0", "greater than 0"]),
+    ],
+)
+def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
+    line = refusal(changed(path, value))
+    assert [word for word in ["params.yaml: ", *words] if word not in line] == [], line
+
+
+def test_deep_supervision_is_refused_where_it_is_not_offered() -> None:
+    tree = changed("run.models", ["unet", "attention_unet"])
+    config.parse(tree)
+    tree["recipes"]["quick"]["deep_supervision"] = {"weights": [0.5]}
+    line = refusal(tree)
+    assert "attention_unet is the network monai.networks.nets.AttentionUnet" in line
+    assert "recipes.quick.deep_supervision to null" in line
+    tree["run"]["models"] = ["unet"]
+    config.parse(tree)
+
+
+def test_a_space_that_varies_nothing_is_refused() -> None:
+    line = refusal(changed("tune.space", dict.fromkeys(ORIGINAL["tune"]["space"])))
+    assert "tune.space: varies nothing; give at least one of alpha, filters_factor" in line
+
+
+def test_a_data_set_named_like_a_kind_of_source_keeps_its_name_in_the_message() -> None:
+    tree = changed("datasets.folder", copy.deepcopy(ORIGINAL["datasets"]["murphy"]))
+    tree["datasets"]["folder"]["channels"] = 0
+    assert "datasets.folder.channels = 0" in refusal(tree)
+
+
+@pytest.mark.parametrize("tree", [None, [], "text", 3, {}])
+def test_no_mapping_at_all_is_refused(tree: Any) -> None:
+    assert "run" in refusal(tree)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ["is missing", "root"]),
+        (b"", ["None", "run, "]),
+        (b"run: [a\nb: }", ["not valid YAML"]),
+        (b"run: \xff\xfe", ["not valid YAML"]),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | None, words: list[str]) -> None:
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        config.load(path)
+    line = str(caught.value)
+    assert len(line.splitlines()) == 1
+    assert [word for word in ["params.yaml", *words] if word not in line] == [], line
+
+
+def test_an_unknown_data_set_is_named_with_those_that_exist() -> None:
+    with pytest.raises(UserError, match=r"'murfy' is unknown; params\.yaml has nuclei, .*murphy"):
+        config.parse(ORIGINAL).dataset("murfy")
+
+
+@pytest.mark.parametrize(
+    ("longest_side", "size", "expected"),
+    [
+        (None, [512, 512], (512, 512)),
+        (64, [64, 64], (64, 64)),
+        (64, [48, 32], (48, 32)),
+        (64, [256, 256], (64, 64)),
+        (64, [192, 256], (48, 64)),
+        (64, [16, 256], (16, 64)),
+        (32, [48, 64, 48], (32, 32, 32)),
+        (96, [96, 192, 64], (48, 96, 32)),
+    ],
+)
+def test_input_size(longest_side: int | None, size: list[int], expected: tuple[int, ...]) -> None:
+    assert with_longest_side(longest_side, size) == expected
+
+
+@given(
+    sides=st.lists(st.integers(1, 40), min_size=2, max_size=3),
+    longest=st.one_of(st.none(), st.integers(1, 40)),
+)
+@settings(max_examples=60, deadline=None)
+def test_input_size_shrinks_and_never_grows(sides: list[int], longest: int | None) -> None:
+    size = [STEP * side for side in sides]
+    limit = None if longest is None else STEP * longest
+    new = with_longest_side(limit, size)
+    assert all(side % STEP == 0 and STEP <= side <= old for side, old in zip(new, size, strict=True))
+    if limit is None or max(size) <= limit:
+        assert list(new) == size
+    else:
+        assert max(new) == limit
+        assert all(abs(b - a * limit / max(size)) <= STEP for a, b in zip(size, new, strict=True))
+
+
+def places(tree: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a tree."""
+    keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else []
+    return [pair for key in keys for pair in ((tree, key), *places(tree[key]))]
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(max_size=5),
+    st.dates(),
+    st.datetimes(),
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(SCALARS, inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_the_file_it_loads_or_is_refused_in_one_line(data: st.DataObject) -> None:
+    tree = copy.deepcopy(ORIGINAL)
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(places(tree)))
+        match data.draw(st.sampled_from(["replace", "remove", "add"])):
+            case "replace":
+                container[key] = data.draw(ANYTHING)
+            case "remove":
+                del container[key]
+            case "add" if isinstance(container, dict):
+                container[data.draw(SCALARS)] = data.draw(ANYTHING)
+            case "add":
+                container.append(data.draw(ANYTHING))
+    try:
+        assert isinstance(config.parse(tree), Params)
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1

@@ -1,0 +1,67 @@
+"""What tuning gained, on tables with known answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from multiresunet import config
+from multiresunet.evaluation import tuning_improvement
+from multiresunet.evaluation.comparison import bench_of
+from tests.tuning.making import ROOT
+
+MODELS = ["unet", "multiresunet", "multiresunet_tuned"]
+
+
+def loaded(models: list[str] = MODELS, **tune: Any) -> config.Params:
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["run"] = {"datasets": ["nuclei"], "models": models, "recipe": "quick"}
+    tree["tune"] |= tune
+    return config.parse(tree)
+
+
+def table(settings: config.Params) -> pd.DataFrame:
+    """Of 30 images in which tuning gains 0.05 ± 0.01 an image."""
+    rng = np.random.default_rng(2)
+    base = rng.uniform(0.5, 0.8, 30)
+    scores = {"unet": base - 0.2, "multiresunet": base, "multiresunet_tuned": base + rng.normal(0.05, 0.01, 30)}
+    parts = [
+        pd.DataFrame({"model": name, "fold": np.arange(30) % 3, "group": "", "jaccard": score})
+        for name, score in scores.items()
+    ]
+    cost = pd.DataFrame({"model": MODELS, "parameters": [50, 40, 30], "multiply_adds": [500, 400, 300]})
+    bench = bench_of(parts[0], settings.evaluate, 1, grouped=False)
+    return tuning_improvement.table(settings, pd.concat(parts), cost, bench)
+
+
+def test_a_tuned_model_is_held_against_itself_untuned() -> None:
+    found = table(loaded())
+    assert len(found) == 1
+    row = found.iloc[0]
+    assert (row["model"], row["against"], row["study"]) == ("multiresunet_tuned", "multiresunet", "nested")
+    assert row["gain"] == pytest.approx(0.05, abs=0.01)
+    assert row["gain"] == pytest.approx(row["jaccard"] - row["jaccard_against"])
+    assert 0.03 < row["gain_low"] < row["gain"] < row["gain_high"]
+    assert (row["multiply_adds"], row["parameters"]) == (300, 30)
+    assert (row["multiply_adds_against"], row["parameters_against"]) == (400, 40)
+    assert (row["folds"], row["units"]) == (3, 30)
+
+
+def test_a_shared_study_is_marked() -> None:
+    assert list(table(loaded(scope="shared"))["study"]) == ["shared (optimistic)"]
+
+
+def test_with_nothing_to_be_held_against_there_is_no_gain_but_the_mark() -> None:
+    found = table(loaded(["unet", "multiresunet_tuned"], scope="shared"))
+    assert found[["gain", "gain_low", "gain_high", "against"]].isna().all(axis=None)
+    assert list(found["study"]) == ["shared (optimistic)"]
+
+
+def test_nothing_tuned_nothing_said() -> None:
+    found = table(loaded(["unet", "multiresunet"]))
+    assert found.empty
+    assert list(found.columns) == list(tuning_improvement.COLUMNS)

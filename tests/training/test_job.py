@@ -1,0 +1,171 @@
+"""Training learns, repeats itself, and keeps the two scores apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiresunet.config import Folds, Optimiser, Recipe, Schedule
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.errors import UserError
+from multiresunet.inference.predictor import cross_validated, predict
+from multiresunet.nets import NetworkSpec, build
+from multiresunet.training.job import fit, use_threads
+from multiresunet.training.loader import Loader, batches
+from multiresunet.training.losses import loss_by_name
+from multiresunet.training.trainer import Epoch, Fit
+from multiresunet.training.validation import validate
+
+RECIPE = Recipe(
+    folds=Folds(count=3, by="image"),
+    longest_side=None,
+    filters=None,
+    epochs=8,
+    batch=3,
+    loss="bce",
+    deep_supervision=None,
+    optimiser=Optimiser(name="adam", learning_rate=0.01, epsilon=1e-7),
+    schedule=Schedule(name="constant"),
+    ema=None,
+    augment=None,
+    normalisation_momentum=0.3,
+    precision="float32",
+    deterministic=True,
+    threads=1,
+)
+SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
+
+
+def trained(data: PreparedDataset, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int = 1, **changes: Any) -> Fit:
+    train, test = data.split(0)
+    device = use_threads(1)
+    arguments = {"train": train, "test": test, **changes}
+    return fit(
+        spec,
+        data,
+        recipe=RECIPE,
+        epochs=epochs,
+        threshold=0.5,
+        seed=seed,
+        names=("t",),
+        device=device,
+        **arguments,
+    )
+
+
+def test_it_learns_discs_in_a_few_epochs(disc_images: PreparedDataset) -> None:
+    history = trained(disc_images).history
+    assert [line.epoch for line in history] == list(range(1, 9))
+    assert history[-1].train_loss < 0.6 * history[0].train_loss
+    assert history[-1].test_jaccard > 0.7
+
+
+def test_it_learns_volumes(disc_volumes: PreparedDataset) -> None:
+    history = trained(disc_volumes, replace(SPEC, dims=3, in_channels=2), epochs=25).history
+    assert history[-1].test_jaccard > 0.7
+
+
+def test_the_same_names_give_the_same_bytes(disc_images: PreparedDataset) -> None:
+    one, two, other = trained(disc_images), trained(disc_images), trained(disc_images, seed=2)
+    assert one.history == two.history
+    assert all(torch.equal(one.last[key], two.last[key]) for key in one.last)
+    assert other.history != one.history
+
+
+def test_what_runs_before_changes_nothing(disc_images: PreparedDataset) -> None:
+    one = trained(disc_images, epochs=2)
+    torch.manual_seed(99)
+    torch.rand(5)
+    np.random.seed(3)  # noqa: NPY002  (that global state plays no part is what is tested)
+    assert trained(disc_images, epochs=2).history == one.history
+
+
+def test_test_images_choose_nothing_but_the_best_epoch(disc_images: PreparedDataset) -> None:
+    _, test = disc_images.split(0)
+    one, other = trained(disc_images), trained(disc_images, test=test[:2])
+    assert [line.train_loss for line in one.history] == [line.train_loss for line in other.history]
+    assert all(torch.equal(one.last[key], other.last[key]) for key in one.last)
+
+
+def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: PreparedDataset, tmp_path: object) -> None:
+    fitted = trained(disc_images, epochs=5)
+    _, test = disc_images.split(0)
+    device = torch.device("cpu")
+    for weights, expected in (
+        (fitted.last, fitted.history[-1].test_jaccard),
+        (fitted.best, fitted.best_jaccard),
+    ):
+        network = build(SPEC)
+        network.load_state_dict(weights)
+        _, jaccard, _ = validate(network, Loader(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
+        assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
+    assert fitted.best_jaccard >= fitted.history[-1].test_jaccard
+
+
+def test_the_first_of_equally_good_epochs_is_the_best() -> None:
+    fitted = Fit(history=[Epoch(1, 1, 1, 0.5), Epoch(2, 1, 1, 0.7), Epoch(3, 1, 1, 0.7)])
+    assert fitted.best_jaccard == 0.7
+
+
+def test_cross_validation_asks_the_network_that_has_not_seen_the_image(disc_images: PreparedDataset) -> None:
+    class Constant(torch.nn.Module):
+        def __init__(self, fold: int) -> None:
+            super().__init__()
+            self.fold = fold
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, float(self.fold))
+
+    predicted = cross_validated(Constant, disc_images, 3, torch.device("cpu"))
+    expected = 1 / (1 + np.exp(-disc_images.folds.astype(float)))
+    np.testing.assert_allclose(predicted.mean(axis=(1, 2)), expected, rtol=1e-5)
+
+
+@given(st.integers(2, 60), st.integers(2, 12))
+def test_batches_hold_every_image_once_and_never_one_alone(count: int, size: int) -> None:
+    cut = batches(np.arange(count), size)
+    np.testing.assert_array_equal(np.concatenate(cut), np.arange(count))
+    assert all(2 <= len(batch) <= size + 1 for batch in cut)
+    assert all(len(batch) == size for batch in cut[:-2])
+
+
+def test_one_image_is_too_few_to_train_on() -> None:
+    with pytest.raises(UserError, match="at least two images, there is 1"):
+        batches(np.arange(1), 4)
+
+
+def test_predict_does_not_depend_on_the_batch(disc_images: PreparedDataset) -> None:
+    network = build(SPEC)
+    indices = np.arange(7)
+    one, other = (predict(network, Loader(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
+    assert one.shape == (7, 32, 32)
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def elsewhere(dropout: float = 0.0) -> NetworkSpec:
+    arguments = {
+        "spatial_dims": "$dims",
+        "in_channels": "$channels",
+        "out_channels": "$classes",
+        "channels": [8, 16, 16],
+        "strides": [2, 2],
+        "dropout": dropout,
+    }
+    return NetworkSpec("monai.networks.nets.AttentionUnet", 2, 1, arguments=arguments)
+
+
+def test_a_network_from_elsewhere_learns(disc_images: PreparedDataset) -> None:
+    assert trained(disc_images, elsewhere(), epochs=15).history[-1].test_jaccard > 0.7
+
+
+def test_what_a_network_drops_out_depends_on_the_names_alone(disc_images: PreparedDataset) -> None:
+    one = trained(disc_images, elsewhere(0.2), epochs=2)
+    torch.manual_seed(99)
+    assert trained(disc_images, elsewhere(0.2), epochs=2).history == one.history
+    assert trained(disc_images, elsewhere(), epochs=2).history != one.history
