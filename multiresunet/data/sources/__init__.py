@@ -9,7 +9,7 @@ from multiresunet.config import ArchiveSource, Dataset, Fetch, FolderSource, Htt
 from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import Sample
 from multiresunet.data.sources import archive, catalog, folder, phantom
-from multiresunet.data.sources.download import Remote, download
+from multiresunet.data.sources.download import Remote, fetch_files
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256
 
@@ -39,7 +39,7 @@ def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = 
             return catalog.fetch(pinned, state / DOWNLOADS, target, settings)
         case ArchiveSource() as source:
             files = [Remote(file.url, file.sha256) for file in source.files]
-            kept = download(files, state / DOWNLOADS, settings)
+            kept = fetch_files(files, state / DOWNLOADS, settings)
             return archive.unpack({file.url: kept[file.sha256] for file in files}, source.layout, target)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from multiresunet.config import Fetch
 from multiresunet.data import manifest
 from multiresunet.data.manifest import Sample, extension
-from multiresunet.data.sources.download import Remote, download
+from multiresunet.data.sources.download import Remote, fetch_files
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 
@@ -71,7 +71,7 @@ def fetch(catalog: pd.DataFrame, store: Path, target: Path, settings: Fetch) -> 
         UserError: naming the URL that can't be had, or whose content isn't the catalog's.
     """
     rows = catalog.to_dict("records")
-    kept = download((Remote(row["url"], row["sha256"], int(row["bytes"])) for row in rows), store, settings)
+    kept = fetch_files((Remote(row["url"], row["sha256"], int(row["bytes"])) for row in rows), store, settings)
     found: dict[str, dict[str, str]] = {}
     for row in rows:
         role = row["role"]

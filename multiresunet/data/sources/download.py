@@ -60,7 +60,7 @@ class _PassingError(Exception):
         self.fix, self.pause = fix, pause
 
 
-def download(files: Iterable[Remote], store: Path, settings: Fetch) -> dict[str, Path]:
+def fetch_files(files: Iterable[Remote], store: Path, settings: Fetch) -> dict[str, Path]:
     """Bring files into the store, and leave alone what is there already.
 
     A file is `store/<sha256>` once its hash is right, and `store/<sha256>.part` until then, where the next run goes

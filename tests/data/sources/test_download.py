@@ -21,7 +21,7 @@ import pytest
 
 from multiresunet.config import Fetch
 from multiresunet.data.sources import download as module
-from multiresunet.data.sources.download import Remote, download, redirected
+from multiresunet.data.sources.download import Remote, fetch_files, redirected
 from multiresunet.errors import UserError
 from tests.data.web import PAGE, Web
 
@@ -55,7 +55,7 @@ def part(store: Path, body: bytes = BODY) -> Path:
 
 
 def bring(web: Web, store: Path, *files: Remote, **settings: Any) -> dict[str, Path]:
-    return download(files or [remote(web)], store, Fetch.model_validate(settings))
+    return fetch_files(files or [remote(web)], store, Fetch.model_validate(settings))
 
 
 def refusal(act: Callable[[], Any]) -> str:

@@ -1,0 +1,98 @@
+"""Names of what can be chosen (networks, losses, readers, …), each given once: where the thing is defined.
+
+A registry reads the names from the source files, so that params.yaml is checked, and help printed, without the seconds
+that importing PyTorch takes. What is behind a name is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from multiresunet.errors import UserError
+
+ROOT = Path(__file__).parent
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name, the module that defines it, and the facts that its decorator states."""
+
+    name: str
+    module: str
+    facts: Mapping[str, Any]
+
+
+class Registry(Generic[T]):
+    """What the modules below `place` (a path from the package, as "nets") have registered with `decorator`.
+
+    In such a module: `NETWORKS = Registry("network", "nets")`, elsewhere `@NETWORKS.register("unet", key="value")`.
+    Names and facts must be literals, since they are read without running the module.
+
+    Args:
+        kind: what the names are of, for messages.
+        place: a module or a package, as a path from this package's folder.
+    """
+
+    def __init__(self, kind: str, place: str) -> None:
+        self.kind = kind
+        self._place = place
+        self._known: dict[str, T] = {}
+
+    def register(self, name: str, **_facts: Any) -> Callable[[T], T]:
+        """Decorator that gives a name to a function or class; facts stand in `entries`."""
+
+        def note(thing: T) -> T:
+            self._known[name] = thing
+            return thing
+
+        return note
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Every name, in the order of files and lines."""
+        base = ROOT / self._place
+        files = sorted(base.glob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
+        found: dict[str, Entry] = {}
+        for path in files:
+            module = ".".join(("multiresunet", *path.relative_to(ROOT).with_suffix("").parts))
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                for call in getattr(node, "decorator_list", []):
+                    if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "register":
+                        facts = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+                        name = ast.literal_eval(call.args[0])
+                        found[name] = Entry(name, module, facts)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a name."""
+        return name in self.entries
+
+    def __getitem__(self, name: str) -> T:
+        """What is behind a name; imports its module.
+
+        Raises:
+            UserError: there is no such name; the nearest one is named.
+        """
+        if name not in self._known:
+            if name not in self.entries:
+                raise UserError(self.unknown(name))
+            importlib.import_module(self.entries[name].module)
+        return self._known[name]
+
+    def unknown(self, name: str) -> str:
+        """The message for a name that isn't there."""
+        near = get_close_matches(name, self.entries, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"{self.kind} {name!r} is unknown{hint}; there is {', '.join(self.entries)}"
