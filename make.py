@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PROJECT = ROOT / "pyproject.toml"
+VERSION = ROOT / "multiresunet/__init__.py"
 LOCK = ROOT / "requirements.lock"
 NUMERICS_LOCK = ROOT / "numerics.lock"
 INSTALLED = VENV / "installed"  # holds what `wanted` said when it was installed
@@ -58,7 +59,7 @@ def python(*words: str) -> str:
 def wanted() -> str:
     """What is to be installed, in two lines: the packages' hash, and that of the project and its folder."""
     packages = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    project = hashlib.sha256(PROJECT.read_bytes() + os.fsencode(str(ROOT))).hexdigest()
+    project = hashlib.sha256(PROJECT.read_bytes() + VERSION.read_bytes() + os.fsencode(str(ROOT))).hexdigest()
     return f"{packages}\n{project}\n"
 
 

@@ -30,7 +30,7 @@ torch==2.14.0 ; sys_platform == 'linux'
 @pytest.fixture
 def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A project in which nothing is installed, and what would be run there."""
-    for name, path in {"LOCK": "requirements.lock", "PROJECT": "pyproject.toml"}.items():
+    for name, path in {"LOCK": "requirements.lock", "PROJECT": "pyproject.toml", "VERSION": "version.py"}.items():
         monkeypatch.setattr(make, name, tmp_path / path)
         (tmp_path / path).write_text("something\n")
     paths = {"NUMERICS_LOCK": "numerics.lock", "VENV": ".venv", "INSTALLED": ".venv/installed", "ROOT": "."}
@@ -68,16 +68,16 @@ def test_it_installs_once_and_again_when_the_lock_has_changed(
     assert called == ["venv", "pip", "install the project"]
 
 
-@pytest.mark.parametrize("change", ["pyproject.toml", "folder"])
+@pytest.mark.parametrize("change", ["PROJECT", "VERSION", "ROOT"])
 def test_a_changed_or_moved_project_is_installed_again_without_its_packages(
     change: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     do(monkeypatch, "setup")
     called.clear()
-    if change == "folder":
+    if change == "ROOT":
         monkeypatch.setattr(make, "ROOT", tmp_path / "moved")
     else:
-        make.PROJECT.write_text("another entry point\n")
+        getattr(make, change).write_text("another entry point or version\n")
     do(monkeypatch, "setup")
     do(monkeypatch, "setup")
     assert called == ["install the project"]

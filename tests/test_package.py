@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import multiresunet
+
 pytestmark = pytest.mark.slow
 
 
@@ -39,7 +41,9 @@ import importlib, pkgutil, sys
 import multiresunet
 from importlib.metadata import version
 
-print(version("multiresunet"), multiresunet.__file__)
+print(version("multiresunet"), multiresunet.__version__, multiresunet.__file__)
+for name in multiresunet.__all__:
+    getattr(multiresunet, name)
 names = [m.name for m in pkgutil.walk_packages(multiresunet.__path__, "multiresunet.") if "__main__" not in m.name]
 for name in names:
     importlib.import_module(name)
@@ -59,11 +63,11 @@ def test_it_works_in_an_environment_of_its_own_outside_the_repository(
     words = ["--quiet", "--python", str(python), "install", "--no-index", "--no-deps", "--ignore-installed"]
     subprocess.run([sys.executable, "-m", "pip", *words, str(wheel)], cwd=tmp_path, check=True)
     used = subprocess.check_output([python, "-I", "-c", USE], cwd=tmp_path, text=True).splitlines()
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    assert used[0] == f"{project['version']} {site}/multiresunet/__init__.py"
+    version = multiresunet.__version__
+    assert used[0] == f"{version} {version} {site}/multiresunet/__init__.py"
     modules = [path for path in repository.glob("multiresunet/**/*.py") if path.name != "__main__.py"]
     assert used[1] == f"{len(modules) - 1} []"  # the package itself is imported first
-    for command in project["scripts"]:
+    for command in tomllib.loads((repository / "pyproject.toml").read_text())["project"]["scripts"]:
         done = subprocess.run([venv / "bin" / command, "--help"], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         assert "Usage" in done.stdout

@@ -96,16 +96,17 @@ def prepare(folder: Path, python: str, monkeypatch: pytest.MonkeyPatch) -> None:
         python: body of the script that is its .venv's Python
         monkeypatch: pytest's
     """
-    folder.mkdir(exist_ok=True)
-    for path in (make.PROJECT, make.LOCK, make.NUMERICS_LOCK, make.ROOT / "make.py"):
-        shutil.copy(path, folder)
+    for path in (make.PROJECT, make.LOCK, make.VERSION, make.ROOT / "make.py"):
+        copy = folder / path.relative_to(make.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     shutil.copytree(make.ROOT / ".github", folder / ".github", dirs_exist_ok=True)
     venv = folder.parent / "installation"
     script(venv / "bin/python", python)
     for module in ("dvc", "multiresunet"):
-        script(venv / f"bin/{module}", f'exec "$(dirname "$0")/python" -m {module} "$@"')
+        script(venv / f"bin/{module}", f'exec "$(dirname "$0")/python" -P -m {module} "$@"')
     with monkeypatch.context() as patch:
-        patch.setattr(make, "ROOT", folder)
+        patch.setattr(make, "ROOT", folder)  # the other paths' files are the same
         (venv / "installed").write_text(make.wanted())
 
 
@@ -144,7 +145,8 @@ def test_a_pull_request_goes_through_every_step(tmp_path: Path, monkeypatch: pyt
     prepare(project, 'echo "$@" >> ../called', monkeypatch)
     failed, output = run(project / ".github/workflows/metrics.yml", VALUES | {BASE: "123abc"}, runner(tmp_path))
     assert not failed, output
-    wanted = ["-m dvc config core.remote", "-m multiresunet verify HEAD", "-m multiresunet diff 123abc HEAD --output"]
+    wanted = ["dvc config core.remote", "multiresunet verify HEAD", "multiresunet diff 123abc HEAD --output"]
+    wanted = [f"-P -m {words}" for words in wanted]
     called = (tmp_path / "called").read_text().splitlines()
     assert [line[: len(begin)] for line, begin in zip(called, wanted, strict=True)] == wanted
     assert (tmp_path / "comment").read_text() == (tmp_path / "summary").read_text()
@@ -154,7 +156,7 @@ def test_a_pull_request_goes_through_every_step(tmp_path: Path, monkeypatch: pyt
 def test_a_command_that_fails_fails_the_check_even_without_a_word(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    python = f'case "$2" in dvc) ;; *) printf "%s" "{words}" >&2; exit 137 ;; esac'
+    python = f'case "$*" in "-P -m dvc"*) ;; *) printf "%s" "{words}" >&2; exit 137 ;; esac'
     prepare(tmp_path / "project", python, monkeypatch)
     workflow = tmp_path / "project/.github/workflows/metrics.yml"
     failed, output = run(workflow, VALUES | {BASE: "123abc"}, runner(tmp_path))
