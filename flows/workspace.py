@@ -14,6 +14,7 @@ import psutil
 import yaml
 
 from multiresunet import config
+from multiresunet.config import editing
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.review.git import git
@@ -93,27 +94,6 @@ def configure(changes: Mapping[str, object]) -> None:
     """
     if not changes:
         return
-    text = PARAMS.read_text(encoding="utf-8")
-    for key, value in changes.items():
-        text = replaced(text, key, value)
-    config.parse(yaml.safe_load(text))
+    text = editing.set_values(PARAMS.read_bytes().decode(), changes)
+    config.parse_text(text)
     write_text(PARAMS, text)
-
-
-def replaced(text: str, key: str, value: object) -> str:
-    """YAML with one value changed.
-
-    Raises:
-        UserError: there is no such key
-    """
-    node = name = yaml.compose(text)
-    for word in key.split("."):
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        name, node = next((pair for pair in pairs if pair[0].value == word), (None, None))
-    if name is None or node is None:
-        raise UserError(f"params.yaml has no key {key}")
-    last = node
-    while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
-        last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]  # a block's own end is vague
-    before = text[: node.start_mark.index] if last is node else f"{text[: name.end_mark.index]}: "
-    return before + json.dumps(value, ensure_ascii=False) + text[last.end_mark.index :]

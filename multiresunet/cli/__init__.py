@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import io
 import re
 import subprocess
 import sys
@@ -12,11 +11,10 @@ from typing import Annotated
 
 import typer
 from PIL import Image
-from ruamel.yaml import YAML
 
 from multiresunet import config
 from multiresunet.cli import review as history
-from multiresunet.config import Dataset
+from multiresunet.config import Dataset, editing
 from multiresunet.data import propose
 from multiresunet.data.manifest import Sample
 from multiresunet.data.sources import folder
@@ -69,11 +67,11 @@ def add(
     print(f"{name}: {len(samples)} samples, in {target}")
     print("\n".join(f"  {reason}" for reason in found.reasons))
     print(f"Look at {sheet}: the blue line is the edge of what the mask marks.\n")
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.dump({name: found.entry}, sys.stdout)
+    print("\n".join(editing.entry_lines(name, found.entry)))
     if write:
-        _write(name, found.entry)
+        text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
+        config.parse_text(text)
+        write_text(PARAMS, text)
         print(f"\nWritten to {PARAMS}. `multiresunet data check {name}` checks the data with it.")
     else:
         print("\nNothing is written to params.yaml yet; add --write if this is right.")
@@ -112,24 +110,3 @@ def _sheet(name: str, place: Path, samples: list[Sample], entry: Dataset, most: 
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
     return path
-
-
-def _write(name: str, entry: dict[str, object]) -> None:
-    """Put the entry into params.yaml behind the other data sets, without touching any other byte."""
-    text = PARAMS.read_text(encoding="utf-8")
-    round_trip = YAML()
-    tree = round_trip.load(text)
-    after = list(tree)[list(tree).index("datasets") + 1 :]
-    line = tree.lc.key(after[0])[0] if after else len(text.splitlines())
-    lines = text.splitlines(keepends=True)
-    while line and (lines[line - 1].startswith("#") or not lines[line - 1].strip()):  # the next key's own comments
-        line -= 1
-    written = io.StringIO()
-    one = YAML()
-    one.width = 4096
-    one.default_flow_style = None
-    one.dump({name: entry}, written)
-    lines[line:line] = [f"  {each}\n" for each in written.getvalue().splitlines()]
-    new = "".join(lines)
-    config.parse(YAML(typ="safe").load(new))
-    write_text(PARAMS, new)

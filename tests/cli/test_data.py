@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> P
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> str | int | None:
-    monkeypatch.setattr(sys, "argv", ["multiresunet", "dataset", *words])
+    monkeypatch.setattr(sys, "argv", ["multiresunet", "data", *words])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     return caught.value.code

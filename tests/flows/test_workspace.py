@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.workspace import DVC_LOCK, RWLOCK, alone, configure, replaced, tidy
+from flows.workspace import DVC_LOCK, RWLOCK, alone, configure, tidy
 from multiresunet.errors import UserError
 
 LOG = logging.getLogger(__name__)
@@ -44,12 +44,6 @@ def test_wrong_params_are_refused_and_not_written(repository: Path, folder: Path
         with pytest.raises(UserError):
             configure(changes)
         assert Path("params.yaml").read_text() == text
-
-
-def test_a_block_is_replaced_up_to_the_next_key() -> None:
-    text = "run:\n  datasets:\n  - a\n  - b\n\n# what follows\nseed: 1\n"
-    assert replaced(text, "run.datasets", ["c"]) == 'run:\n  datasets: ["c"]\n\n# what follows\nseed: 1\n'
-    assert yaml.safe_load(replaced(text, "run.datasets", ["c"])) == {"run": {"datasets": ["c"]}, "seed": 1}
 
 
 def test_locks_of_dead_processes_go_even_if_their_number_is_used_again(folder: Path) -> None:
