@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 
 from multiresunet import config
-from multiresunet.cli import review as history
+from multiresunet.cli import diff, verify
 from multiresunet.config import Dataset, editing
 from multiresunet.data import propose
 from multiresunet.data.manifest import Sample
@@ -26,8 +26,8 @@ from multiresunet.report.dataset_page import picture
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 dataset = typer.Typer(no_args_is_help=True, help="Bring your own data, and see whether it is in order.")
 app.add_typer(dataset, name="data")
-app.command()(history.diff)
-app.command()(history.verify)
+app.command()(diff.diff)
+app.command()(verify.verify)
 
 
 @app.callback()
