@@ -84,7 +84,7 @@ def measure() -> dict[str, float]:
         again, again_used = timed(idle, environment, "flows.pipeline")
         busy = Path(name, "busy")
         environment = project(busy, STAGES, SECONDS)
-        flow, _ = timed(busy, environment, "flows.pipeline", "--slots", "2")
+        flow, _ = timed(busy, environment, "flows.pipeline", "--cores", "2")
     ideal = SECONDS * STAGES / 2
     return {
         "ideal_s": ideal,

@@ -119,7 +119,7 @@ def site(tmp_path: Path, environment: dict[str, str]) -> Iterator[Site]:
 def test_the_lock_is_the_same_serial_side_by_side_and_on_three_machines(site: Site) -> None:
     serial, beside, coordinator = (site.clone(name) for name in ("serial", "beside", "coordinator"))
     site.dvc(serial, "repro", "-q")
-    ran = site.flow(beside, "--slots", "4")
+    ran = site.flow(beside, "--cores", "4")
     assert ran.returncode == 0, ran.stderr
     everything = ["fetch a", "fetch b", "train a", "train b"]
     assert site.ran() == sorted(2 * everything)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.workspace import DVC_LOCK, RWLOCK, alone, configure, replaced, tidy
+from flows.worktree import DVC_LOCK, RWLOCK, alone, configure, replaced, tidy
 from multiresunet.errors import UserError
 
 LOG = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def test_a_half_written_dvc_lock_that_was_never_committed_goes(folder: Path) -> 
 
 
 def test_a_second_run_waits_for_the_first(folder: Path) -> None:
-    code = "import logging; from flows.workspace import alone\nwith alone(logging.getLogger()): print('in')"
+    code = "import logging; from flows.worktree import alone\nwith alone(logging.getLogger()): print('in')"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with alone(LOG):
         second = subprocess.Popen(
