@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any
 
 from distributed import get_worker
@@ -103,6 +104,7 @@ class DaskExecutor:
             raise UserError(f"{', '.join(own)}: workers have what is committed and pushed; commit and push this")
         self._commit = git("rev-parse", "HEAD").strip()
         self._hours, self._local = hours, local
+        self._context = copy_context()  # the flow's; that of a stage's task can't be sent to a worker
         self._runner = DaskTaskRunner(address=scheduler, client_kwargs={"timeout": 20})
         try:
             stack.enter_context(self._runner)
@@ -118,7 +120,7 @@ class DaskExecutor:
             )
             parameters = {"name": name, "commit": self._commit, "hours": self._hours}
             try:
-                self._runner.submit(named, parameters).result()
+                self._context.copy().run(self._runner.submit, named, parameters).result()
             except Exception as error:
                 run.failure = run.failure or error
                 raise
