@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,13 @@ from flows.commands import CHECK, HOURS, Commands
 from flows.graph import FIXABLE, Graph
 from flows.resources import Resources, devices
 from flows.stage import Executor, LocalExecutor, Run, run_stale
-from flows.worktree import alone, configure
+from flows.worktree import alone, configure, working_in
 from multiresunet.errors import UserError
-from multiresunet.history.git import git
-from multiresunet.history.verify import changed
-from multiresunet.history.worktree import environment, worktree
+from multiresunet.paths import PAGE, STATE
+from multiresunet.review.verify import changed
 
 PULL = ("pull", "--run-cache", "--allow-missing")
 PUSH = ("push", "--run-cache")
-REPORT = ".state/reports/index.html"  # of a clean checkout's last run
 # Tasks wait for others in their threads, so each has one; Resources bound what runs.
 THREADS: Any = ThreadPoolTaskRunner(max_workers=sys.maxsize)
 
@@ -93,23 +91,6 @@ def bring_up_to_date(run: Run, targets: Sequence[str]) -> None:
         raise UserError(
             f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
         )
-
-
-@contextmanager
-def working_in(commit: str) -> Iterator[None]:
-    """Go to a clean checkout of a commit; of a remote's branch, its newest."""
-    if commit.startswith("origin/"):
-        git("fetch", "--quiet", "origin")
-    here, before = Path.cwd(), dict(os.environ)
-    with worktree(commit) as folder:
-        os.environ.update(environment())
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(here)
-            os.environ.clear()
-            os.environ.update(before)
 
 
 @flow(name="pipeline", persist_result=False, task_runner=THREADS)
@@ -171,7 +152,7 @@ def pipeline(
             commands.stop()
             raise
         try:
-            artifacts.publish(base, keep=folder / REPORT if commit else None)
+            artifacts.publish(base, keep=folder / STATE / PAGE if commit else None)
         except httpx.TransportError:  # all is made, and a server that is away can't say otherwise
             log.warning("Prefect's server doesn't answer, so its UI doesn't show the tables of this run")
         if commit is not None and (differing := changed()):

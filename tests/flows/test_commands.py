@@ -56,7 +56,7 @@ def test_what_takes_too_long_is_stopped_with_all_its_children(stubborn: str) -> 
         Commands().follow(
             "it", stubborn, on_line=lambda _: seen.extend(descendants(os.getpid(), others)), hours=3 / 3600
         )
-    assert len(seen) >= 3  # the leash, the command, its child
+    assert len(seen) >= 3  # the watchdog, the command, its child
     assert not psutil.wait_procs(seen, timeout=5)[1]
 
 
