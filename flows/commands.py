@@ -20,11 +20,14 @@ NETWORK = "can't be downloaded"  # what a command says when trying again may hel
 WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")))
 
 
-class Cause:
-    """Why a command failed, from its lines. The best that there is of, in this order:
+HINTS = ("Use `dvc", "To track the changes", "To enable auto staging", "Having any troubles", "\t")  # DVC's, on success
 
-    the stage's own `error: …`; the exception of its last traceback; DVC's last `ERROR: …`; the exit status, with the
-    last line beside it. So a hint of DVC's, say "Use `dvc push` …", or a line of progress never passes for the error.
+
+class Cause:
+    """Why a command failed, from its lines.
+
+    That is the first that there is of: the stage's own `error: …`; the exception of its last traceback; DVC's last
+    `ERROR: …`; the exit status, with the last line that isn't a hint of DVC's.
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,8 @@ class Cause:
 
     def add(self, line: str) -> None:
         """Take the next line."""
-        self._last = line
+        if not line.startswith(HINTS):
+            self._last = line
         if line.startswith("Traceback (most recent call last)"):
             self._in_traceback = True
         elif line.startswith("error: "):
@@ -45,7 +49,7 @@ class Cause:
 
     def of(self, status: int) -> str:
         """The cause, given the exit status."""
-        last = f" after: {self._last}" if self._last else ""
+        last = f" after {self._last!r}" if self._last else ""
         return self._own or self._exception or self._dvc or f"exit status {status}{last}"
 
 

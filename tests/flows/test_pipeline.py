@@ -131,6 +131,33 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environme
     assert "train@a:" in (project / "dvc.lock").read_text()
 
 
+def test_an_exception_in_a_stage_is_one_line(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] == 'b': raise ValueError('no b')\n")
+    ran = run(project, environment, "fetch@b")
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: fetch@b failed with ValueError: no b")
+
+
+def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] != '--check': sys.exit('error: nothing there')\n")
+    ran = run(project, environment, "--cores", "1")
+    assert ran.stderr.count("> python -m stages.fetch") == 1
+    ended = dict(tasks(ran.stderr))
+    [failed] = [name for name, state in ended.items() if state == "Failed" and name != CHECK]
+    assert ran.stderr.splitlines()[-1] == f"error: {failed} failed with error: nothing there"
+    [other] = {"fetch@a", "fetch@b"} - {failed}
+    assert ended[other] == "Cancelled"
+    assert ended.keys() == {CHECK, "fetch@a", "fetch@b"}
+
+
+def test_of_two_failures_the_first_is_the_runs(project: Path, environment: dict[str, str]) -> None:
+    late = "import sys, time\nif sys.argv[1] == 'a': time.sleep(4)\n"
+    fail = "if sys.argv[1] != '--check': sys.exit('error: no ' + sys.argv[1])\n"
+    prepend(project / "stages/fetch.py", late + fail)
+    ran = run(project, environment, "--cores", "2")
+    assert ran.stderr.splitlines()[-1] == "error: fetch@b failed with error: no b"
+    assert {state for name, state in tasks(ran.stderr) if name.startswith("fetch@")} == {"Failed"}
+
+
 def test_fetch_is_tried_four_times(project: Path, environment: dict[str, str]) -> None:
     fail_thrice = """
 import sys
