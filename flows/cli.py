@@ -18,22 +18,27 @@ from flows.graph import FIXABLE, Graph
 from flows.worktree import alone
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command's words."""
+    found = argparse.ArgumentParser(prog="python -m flows.pipeline", description=(__doc__ or "").partition("\n")[0])
+    found.add_argument("targets", nargs="*", help="stages, or kinds of stages, to stop at (default: all)")
+    for name in ("datasets", "models"):
+        found.add_argument(f"--{name}", type=commas, help=f"write run.{name} to params.yaml first: a,b,c")
+    found.add_argument("--recipe", help="write run.recipe to params.yaml first")
+    found.add_argument("--cores", type=int, help="stages side by side on the CPU (default: one per core)")
+    found.add_argument("--gpus", type=commas, help="devices, a stage on each: 0,1 (default: all there are)")
+    found.add_argument("--hours", type=float, default=HOURS, help="for one stage (default: %(default)g)")
+    found.add_argument("--pull", action="store_true", help="fetch the cache from the remote first")
+    found.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
+    found.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
+    found.add_argument("--scheduler", help="address of a Dask cluster that runs the stages: tcp://…")
+    found.add_argument("--commit", help="work in a clean checkout; fail if git has other tables than it makes")
+    return found
+
+
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
-    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("targets", nargs="*", help="stages, or kinds of stages, to stop at (default: all)")
-    for name in ("datasets", "models"):
-        parser.add_argument(f"--{name}", type=commas, help=f"write run.{name} to params.yaml first: a,b,c")
-    parser.add_argument("--recipe", help="write run.recipe to params.yaml first")
-    parser.add_argument("--cores", type=int, help="stages side by side on the CPU (default: one per core)")
-    parser.add_argument("--gpus", type=commas, help="devices, a stage on each: 0,1 (default: all there are)")
-    parser.add_argument("--hours", type=float, default=HOURS, help="for one stage (default: %(default)g)")
-    parser.add_argument("--pull", action="store_true", help="fetch the cache from the remote first")
-    parser.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
-    parser.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
-    parser.add_argument("--scheduler", help="address of a Dask cluster that runs the stages: tcp://…")
-    parser.add_argument("--commit", help="work in a clean checkout; fail if git has other tables than it makes")
-    words = vars(parser.parse_args())
+    words = vars(parser().parse_args())
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
