@@ -1,9 +1,9 @@
-"""Ends what runs on it when its owner has gone, even by SIGKILL, which leaves the owner no time to tidy up.
+"""Ends a command when the process that started it has gone, even by SIGKILL, which leaves no time to tidy up.
 
-    python flows/leash.py COMMAND …     run a command in this process' group, and end the group
+    python flows/watchdog.py COMMAND …     run a command in this process' group, and end the group
 
-The owner holds the other end of standard input open; nothing is ever written to it. Only the standard library's
-quickest modules are imported, since every stage waits for this.
+The owner holds the other end of standard input open and never writes to it. Every stage waits for this module to start,
+so it imports only the quickest modules of the standard library.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def wait_for_owner() -> None:
 
 
 def run(command: list[str]) -> int:
-    """Run a command on the leash.
+    """Run a command under the watchdog.
 
     Returns:
-        Its exit status, as a shell would say it.
+        Its exit status, as a shell reports it.
     """
-    signal.signal(signal.SIGINT, lambda *_: None)  # meant for the group's others; ignoring it would be inherited
+    signal.signal(signal.SIGINT, lambda *_: None)  # meant for the rest of the group; children would inherit SIG_IGN
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def watch() -> None:
         wait_for_owner()
-        os.killpg(0, signal.SIGINT)  # as Ctrl-C, so that DVC gives back its locks and the stage saves its state
+        os.killpg(0, signal.SIGINT)  # like Ctrl-C, so that DVC releases its locks and the stage saves its state
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
         os.killpg(0, signal.SIGKILL)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.workspace import DVC_LOCK, RWLOCK, alone, configure, tidy
+from flows.worktree import RWLOCK, alone, configure, tidy
 from multiresunet.errors import UserError
+from multiresunet.paths import LOCK
 
 LOG = logging.getLogger(__name__)
 
@@ -70,24 +71,24 @@ def test_a_half_written_dvc_lock_is_that_of_the_commit_again(folder: Path, half:
     whole = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", "init", "-q"], check=True)
-    DVC_LOCK.write_text(whole)
+    LOCK.write_text(whole)
     tidy(LOG)
-    assert DVC_LOCK.read_text() == whole
+    assert LOCK.read_text() == whole
     for words in (["add", "dvc.lock"], ["commit", "-qm", "lock"]):
         subprocess.run(["git", *author, *words], check=True)
-    DVC_LOCK.write_text(half)
+    LOCK.write_text(half)
     tidy(LOG)
-    assert DVC_LOCK.read_text() == whole
+    assert LOCK.read_text() == whole
 
 
 def test_a_half_written_dvc_lock_that_was_never_committed_goes(folder: Path) -> None:
-    DVC_LOCK.write_text("")
+    LOCK.write_text("")
     tidy(LOG)
-    assert not DVC_LOCK.exists()
+    assert not LOCK.exists()
 
 
 def test_a_second_run_waits_for_the_first(folder: Path) -> None:
-    code = "import logging; from flows.workspace import alone\nwith alone(logging.getLogger()): print('in')"
+    code = "import logging; from flows.worktree import alone\nwith alone(logging.getLogger()): print('in')"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with alone(LOG):
         second = subprocess.Popen(

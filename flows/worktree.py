@@ -1,10 +1,11 @@
-"""The folder that a flow works in: one flow at a time, no traces of killed ones, and its params.yaml."""
+"""The folder that a flow works in: one flow at a time, no traces of killed ones, its params.yaml, a clean checkout."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,12 @@ from multiresunet import config
 from multiresunet.config import editing
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
+from multiresunet.paths import LOCK, PARAMS
 from multiresunet.review.git import git
+from multiresunet.review.worktree import environment, worktree
 
-LOCK = Path(".dvc/tmp/flow.lock")
+OWN_LOCK = Path(".dvc/tmp/flow.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
-DVC_LOCK = Path("dvc.lock")
-PARAMS = Path("params.yaml")
 
 
 @contextmanager
@@ -31,10 +32,10 @@ def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
 
     Yields:
         A file descriptor. The lock holds until all processes that have it are gone, killed or not, so a stage's
-        leash that inherits it keeps the next flow waiting until the stage has ended.
+        watchdog that inherits it keeps the next flow waiting until the stage has ended.
     """
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("a") as file:
+    OWN_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with OWN_LOCK.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -45,7 +46,7 @@ def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
 
 
 def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
-    """Mend what DVC has left if it was killed: locks of dead processes, and files that it was just writing.
+    """Repair what DVC has left if it was killed: locks of dead processes, and files that it was just writing.
 
     DVC itself takes a dead process for alive when another one has got its number since.
     """
@@ -61,12 +62,12 @@ def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
             kept = {"write": write, "read": {path: infos for path, infos in read.items() if infos}}
             if kept != {"write": held.get("write", {}), "read": held.get("read", {})}:
                 write_text(RWLOCK, json.dumps(kept))
-    if DVC_LOCK.exists() and not _is_whole(DVC_LOCK):
-        log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", DVC_LOCK)
+    if LOCK.exists() and not _is_whole(LOCK):
+        log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", LOCK)
         try:
-            write_text(DVC_LOCK, git("show", f"HEAD:./{DVC_LOCK}"))
+            write_text(LOCK, git("show", f"HEAD:./{LOCK}"))
         except UserError:  # it has never been committed
-            DVC_LOCK.unlink()
+            LOCK.unlink()
 
 
 def _is_dvc(pid: int) -> bool:
@@ -81,6 +82,23 @@ def _is_whole(path: Path) -> bool:
         return isinstance(yaml.safe_load(path.read_text(encoding="utf-8")).get("stages"), dict)
     except (yaml.YAMLError, AttributeError):
         return False
+
+
+@contextmanager
+def working_in(commit: str) -> Iterator[None]:
+    """Go to a clean checkout of a commit; of a remote's branch, its newest."""
+    if commit.startswith("origin/"):
+        git("fetch", "--quiet", "origin")
+    here, before = Path.cwd(), dict(os.environ)
+    with worktree(commit) as folder:
+        os.environ.update(environment())
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def configure(changes: Mapping[str, object]) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from typing import Any
 
 from distributed import get_worker
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas import State
-from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+from prefect_dask.task_runners import DaskTaskRunner
 
 from flows import artifacts
 from flows.commands import NETWORK, Commands
-from flows.workspace import alone
+from flows.stage import LocalExecutor, Run
+from flows.worktree import alone
 from multiresunet.errors import UserError
 from multiresunet.review.git import git
 from multiresunet.review.verify import changed
@@ -78,7 +80,7 @@ def ends_with_the_run(commands: Commands) -> Iterator[None]:
         over.set()
 
 
-def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
+def retry_condition(_task: Any, _run: Any, state: State[Any]) -> bool:
     """Whether a stage failed for want of an answer from the network, its own or the remote's."""
     try:
         state.result()
@@ -87,47 +89,39 @@ def is_worth_retrying(_task: Any, _run: Any, state: State[Any]) -> bool:
     return False
 
 
-class Cluster:
-    """Runs stages on a Dask cluster, each as a Prefect task."""
+class DaskExecutor:
+    """Runs stages on a Dask cluster and restores their results here; those whose outputs git keeps run here."""
 
-    def __init__(self, runner: DaskTaskRunner, hours: float) -> None:
-        """Takes note of the commit that workers are to check out.
+    def __init__(self, stack: ExitStack, scheduler: str, hours: float, local: LocalExecutor) -> None:
+        """Connect to a cluster, for as long as the stack lives, and take note of the commit that workers check out.
 
         Raises:
-            UserError: there is something here that they couldn't have
+            UserError: nobody answers, or there is something here that workers couldn't have
         """
         # Tables and dvc.lock are what a run writes; workers make their own.
         own = [path for path in changed() if path != "dvc.lock" and not path.startswith(("metrics/", "reports/"))]
         if own:
             raise UserError(f"{', '.join(own)}: workers have what is committed and pushed; commit and push this")
         self._commit = git("rev-parse", "HEAD").strip()
-        self._runner, self._hours = runner, hours
-        self._running: dict[str, PrefectDaskFuture[None]] = {}
+        self._hours, self._local = hours, local
+        self._context = copy_context()  # the flow's; that of a stage's task can't be sent to a worker
+        self._runner = DaskTaskRunner(address=scheduler, client_kwargs={"timeout": 20})
+        try:
+            stack.enter_context(self._runner)
+            self._runner.client  # noqa: B018 - connects
+        except OSError:
+            raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
 
-    def begin(self, name: str) -> None:
-        """Hand a stage to whichever worker is free next."""
-        named: Any = compute.with_options(
-            name=name,
-            task_run_name=f"{name} on a worker",
-            retries=LOST,
-            retry_condition_fn=is_worth_retrying,
-        )
-        parameters = {"name": name, "commit": self._commit, "hours": self._hours}
-        self._running[name] = self._runner.submit(named, parameters)
-
-    def ended(self) -> list[tuple[str, Exception | None]]:
-        """Stages that have ended since the last call, with what went wrong."""
-        found: list[tuple[str, Exception | None]] = []
-        for name, future in list(self._running.items()):
-            if cast(Any, future.wrapped_future).done():
-                del self._running[name]
-                try:
-                    future.result()
-                    found.append((name, None))
-                except Exception as error:
-                    found.append((name, error))
-        return found
-
-    def __len__(self) -> int:
-        """How many stages run or wait for a worker."""
-        return len(self._running)
+    def run(self, name: str, run: Run) -> bool:
+        """See Executor. The stage runs on whichever worker is free next."""
+        if name not in run.graph.in_git:
+            named: Any = compute.with_options(
+                name=name, task_run_name=f"{name} on a worker", retries=LOST, retry_condition_fn=retry_condition
+            )
+            parameters = {"name": name, "commit": self._commit, "hours": self._hours}
+            try:
+                self._context.copy().run(self._runner.submit, named, parameters).result()
+            except Exception as error:
+                run.failure = run.failure or error
+                raise
+        return self._local.run(name, run)

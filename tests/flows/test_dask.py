@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from tests import small
-from tests.flows.conftest import free_port
+from tests.flows.conftest import blocks, free_port, ours
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +120,7 @@ def site(tmp_path: Path, environment: dict[str, str]) -> Iterator[Site]:
 def test_the_lock_is_the_same_serial_side_by_side_and_on_three_machines(site: Site) -> None:
     serial, beside, coordinator = (site.clone(name) for name in ("serial", "beside", "coordinator"))
     site.dvc(serial, "repro", "-q")
-    ran = site.flow(beside, "--slots", "4")
+    ran = site.flow(beside, "--cores", "4")
     assert ran.returncode == 0, ran.stderr
     everything = ["fetch a", "fetch b", "train a", "train b"]
     assert site.ran() == sorted(2 * everything)
@@ -168,7 +169,8 @@ def test_a_worker_that_dies_is_replaced_and_its_stage_repeated(site: Site) -> No
     assert (coordinator / "metrics/summary.csv").read_text() == "dataset,score\na,aaa\nb,bbb\n"
 
 
-def test_a_stage_on_a_worker_ends_with_its_run(site: Site) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stage_on_a_worker_ends_with_its_run(site: Site, how: signal.Signals) -> None:
     script, patience = site.origin / "stages/train.py", site.folder / "patience"
     wait = f"import pathlib, time\nwhile pathlib.Path({str(patience)!r}).exists(): time.sleep(0.1)\n"
     head, _, tail = script.read_text().partition("print(f")
@@ -183,9 +185,10 @@ def test_a_stage_on_a_worker_ends_with_its_run(site: Site) -> None:
         assert flow.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    flow.kill()
+    flow.send_signal(how)
     _, left = psutil.wait_procs(stages, timeout=60)
     assert not left
+    assert flow.wait(60) == (1 if how == signal.SIGTERM else -how)
     assert worker.is_running()
     patience.unlink()
     site.ran()
@@ -230,3 +233,38 @@ def test_a_fresh_clone_pulls_everything(site: Site) -> None:
     site.dvc(fresh, "repro", "-q")
     assert site.ran() == []
     assert httpx.get(f"http://127.0.0.1:{site.s3}/").is_success
+
+
+SBATCH = """#!/usr/bin/env bash
+cp "$1" "$0-$$"
+SLURM_JOB_ID=$$ bash "$0-$$" > "$0-$$.log" 2>&1 &
+echo "Submitted batch job $$"
+"""
+
+
+def test_workers_are_jobs_of_slurm(site: Site) -> None:
+    pytest.importorskip("dask_jobqueue", reason="an extra of the page's")
+    [script] = blocks("offline.md", "python")
+    port, bin_ = free_port(), site.folder / "bin"
+    (site.folder / "script.py").write_text(script.replace("8786", str(port)))
+    bin_.mkdir()
+    (bin_ / "sbatch").write_text(SBATCH)
+    (bin_ / "sbatch").chmod(0o755)
+    site.environment |= {
+        "PATH": f"{bin_}:{site.environment['PATH']}",
+        "REPOSITORY": str(site.origin),
+        "TMPDIR": str(site.folder),
+        "JOBS": "2",
+    }
+    coordinator = site.clone("coordinator")
+    site.start(site.folder, "script")
+    try:
+        site.wait_for(port)
+        ran = site.flow(coordinator, "--scheduler", f"tcp://localhost:{port}")
+        assert ran.returncode == 0, ran.stderr
+        assert site.ran() == ["fetch a", "fetch b", "train a", "train b"]
+        assert (coordinator / "metrics/summary.csv").read_text() == "dataset,score\na,aaa\nb,bbb\n"
+        assert len(list(site.folder.glob("work-*"))) == 2
+    finally:
+        for process in ours(site.folder):
+            process.kill()
