@@ -46,7 +46,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         words.append("install the project" if "--editable" in said else said[0])
         return RESOLVED if said[0] == "uv" else ""
 
-    monkeypatch.setattr(make.subprocess, "call", create)
+    monkeypatch.setattr(subprocess, "call", create)
     monkeypatch.setattr(make, "python", python)
     return words
 
