@@ -1,4 +1,4 @@
-"""preprocess DATASET: bring all samples to one size and scale, and assign the folds."""
+"""preprocess DATASET: all samples at one size and scale, and their folds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv
 from multiresunet.paths import PREPARED, RAW, VALIDATED
-from multiresunet.report import dataset_page as page
+from multiresunet.report import dataset_page
 from multiresunet.seeds import seed_for
 from stages.running import run
 
@@ -33,7 +33,7 @@ def preprocess(name: str) -> None:
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)
         write_csv(draft / "folds.csv", table)
-    page.render(name, dataset)
+    dataset_page.render(name, dataset)
     print(f"{name}: {len(samples)} samples at {'×'.join(map(str, size))}, {count} folds by {by}")
     leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
     print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")

@@ -36,7 +36,7 @@ NAMES = [f"s{index:02d}" for index in range(9)]
 
 
 class Workspace:
-    """A checkout's params.yaml and expectations/, and one data set, `mine`, brought as a folder."""
+    """A checkout's params.yaml and expectations/, and one data set, `mine`, a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -55,7 +55,7 @@ class Workspace:
 
     def outputs(self) -> dict[str, bytes]:
         """Everything that the stages have written."""
-        places = [self.root / "data" / name for name in ("raw", "facts", "prepared")]
+        places = [self.root / "data" / name for name in ("raw", "validated", "prepared")]
         files = (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
 
@@ -296,9 +296,7 @@ def test_keep_only_removes_what_earlier_runs_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
 
 
-def test_the_page_shows_what_is_wrong_though_the_gate_stays_shut(
-    workspace: Workspace, fails: Callable[..., str]
-) -> None:
+def test_the_page_shows_what_is_wrong_though_validation_fails(workspace: Workspace, fails: Callable[..., str]) -> None:
     save(workspace.mine / "masks" / "s03.png", np.zeros((40, 48), np.uint8))
     truncate(workspace.mine / "images" / "s05.png")
     workspace.pin()

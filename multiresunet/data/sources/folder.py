@@ -1,4 +1,4 @@
-"""A folder as a data set: images/, masks/, and perhaps manifest.csv; or a layout that others have laid down."""
+"""A folder as a data set: images/, masks/, and perhaps manifest.csv; or one of the known layouts."""
 
 from __future__ import annotations
 

@@ -73,11 +73,11 @@ def test_every_file_arrives_under_its_sample_s_name(web: Web, tmp_path: Path) ->
         assert sha256(tmp_path / "raw" / s.mask) == s.mask_sha256
 
 
-def test_bring_reads_the_catalog_that_is_pinned(web: Web, tmp_path: Path) -> None:
+def test_fetch_reads_the_catalog_that_is_pinned(web: Web, tmp_path: Path) -> None:
     catalog, pinned = catalog_of(tmp_path, lines(web))
     dataset = declared(source={"kind": "http", "catalog": str(catalog), "sha256": pinned})
     (tmp_path / "raw").mkdir()
-    assert [s.sample for s in sources.bring(dataset, tmp_path / "raw", tmp_path / "state")] == NAMES
+    assert [s.sample for s in sources.fetch(dataset, tmp_path / "raw", tmp_path / "state")] == NAMES
 
 
 def test_a_query_and_quoted_signs_do_not_get_into_the_extension(web: Web, tmp_path: Path) -> None:
