@@ -1,12 +1,17 @@
-"""Every registry of names, one line each; what registers itself imports its registry from here."""
+"""The registries: what can be chosen by name, and where such things are defined.
+
+None of those modules is imported here, so that params.yaml can be checked without PyTorch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from multiresunet.registry import Registry
 
-READERS: Registry[Callable[[Path, bool], Any]] = Registry("reader", "data/readers")
-PHANTOMS: Registry[Callable[..., Any]] = Registry("phantom", "data/sources/phantom")
+NETWORKS: Registry[Any] = Registry("network", "nets")
+LOSSES: Registry[Any] = Registry("loss", "training/losses")
+PHANTOMS: Registry[Any] = Registry("phantom", "data/sources/phantom")
+READERS: Registry[Any] = Registry("reader", "data/readers")
+PERTURBATIONS: Registry[Any] = Registry("perturbation", "evaluation/perturbations")
+METRICS: Registry[Any] = Registry("metric", "evaluation/metrics")

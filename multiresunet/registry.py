@@ -33,7 +33,7 @@ class Entry:
 class Registry(Generic[T]):
     """What the modules below `place` (a path from the package, as "nets") have registered with `decorator`.
 
-    In such a module: `NETWORKS = Registry("network", "nets")`, elsewhere `@NETWORKS.register("unet", key="value")`.
+    The registries themselves stand in `registries.py`; in such a module: `@NETWORKS.register("unet", key="value")`.
     Names and facts must be literals, since they are read without running the module.
 
     Args:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from multiresunet import config
 from multiresunet.config import FolderSource
 from multiresunet.data import checking, sources
@@ -33,19 +37,22 @@ def print_digest(path: str, layout: str | None = None) -> None:
     print(folder.digest(folder.scan(folder.locate(path), layout)))
 
 
-def main(*words: str) -> None:
-    """Dispatch the command line."""
-    match words:
-        case ["--check"]:
+def main(
+    dataset: Annotated[str | None, typer.Argument(help="a data set of params.yaml")] = None,
+    check_folders: Annotated[bool, typer.Option("--check", help="see whether any folder in use has changed")] = False,
+    digest: Annotated[str | None, typer.Option(help="print the digest of a folder, to be pinned")] = None,
+    layout: Annotated[str | None, typer.Option(help="of that folder")] = None,
+) -> None:
+    """Fetch a data set into data/raw/: images/, masks/, manifest.csv and source.json."""
+    match dataset, check_folders, digest:
+        case None, True, None:
             check()
-        case ["--digest", path, *layout] if len(layout) <= 1:
-            print_digest(path, *layout)
-        case [name] if not name.startswith("-"):
-            fetch(name)
+        case None, False, str():
+            print_digest(digest, layout)
+        case str(), False, None:
+            fetch(dataset)
         case _:
-            raise UserError(
-                f"usage: python -m stages.fetch DATASET | --check | --digest FOLDER [LAYOUT] (got {' '.join(words)!r})"
-            )
+            raise UserError("usage: python -m stages.fetch DATASET | --check | --digest FOLDER [--layout LAYOUT]")
 
 
 if __name__ == "__main__":

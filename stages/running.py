@@ -1,20 +1,33 @@
-"""What all stages share: how an error reaches the user, and what a folder of inputs may hold."""
+"""What all stages share: their command line, how an error reaches the user, and which code a result depends on."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
 
 from multiresunet.errors import StoppedError, UserError
 
+PIPELINE = Path("dvc.yaml")
+
 
 def run(stage: Callable[..., None]) -> None:
-    """Call a stage with the command line's words; an error that a user can fix is one line and status 1."""
+    """Call a stage with the command line's words; an error that a user can fix is one line and status 1.
+
+    Args:
+        stage: a function whose parameters are the command's arguments and options; its docstring is the help.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(stage)
     try:
-        stage(*sys.argv[1:])
+        app(prog_name=f"python -m stages.{Path(sys.argv[0]).stem}")
     except StoppedError as stop:
         print(f"stopped: {stop}", file=sys.stderr)
         sys.exit(stop.status)
@@ -27,6 +40,46 @@ def run(stage: Callable[..., None]) -> None:
             raise
         where = f" while writing {error.filename}" if error.filename else ""
         sys.exit(f"error: the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again")
+
+
+def needs(path: Path, stage: str) -> None:
+    """Check that an input is there.
+
+    Args:
+        path: a file or folder that an earlier stage writes.
+        stage: that stage, as `dvc repro` names it.
+
+    Raises:
+        UserError: if it is missing; names the stage to run.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is missing; run `dvc repro {stage}` first")
+
+
+def code_digest(stage: str) -> str:
+    """SHA-256 over the code and settings files that dvc.yaml declares for a stage, data left out.
+
+    DVC, the state of training and the state of tuning thus go by one list: when it changes, all start anew.
+    """
+    total = hashlib.sha256()
+    for path in _files(_declared(stage)):
+        total.update(f"{path.as_posix()}:".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _declared(stage: str) -> list[Path]:
+    tree: dict[str, Any] = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    return [Path(dep) for dep in tree["stages"][stage]["deps"] if not dep.startswith("data/")]
+
+
+def _files(declared: Collection[Path]) -> list[Path]:
+    return sorted(
+        file
+        for dep in declared
+        for file in ([dep] if dep.is_file() else dep.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
+    )
 
 
 def keep_only(folder: Path, names: Collection[str]) -> None:

@@ -6,9 +6,10 @@ With MULTIRESUNET_STUDIES set to a PostgreSQL URL, the studies lie there, and an
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
+import typer
 
 from multiresunet import config
 from multiresunet.errors import UserError
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
     from multiresunet.tuning.study import Study
 
 
-def tune(*words: str) -> None:
-    """Write data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures."""
-    match words:
-        case [name, model]:
-            search(config.load(), name, model)
-        case [name, model, "--worker"]:
-            work_along(config.load(), name, model)
-        case _:
-            raise UserError(f"usage: python -m stages.tune DATASET MODEL [--worker] (got {' '.join(words)!r})")
+def tune(
+    dataset: str,
+    model: str,
+    worker: Annotated[bool, typer.Option("--worker", help="help other processes, and write nothing")] = False,
+) -> None:
+    """Search a tuned model's numbers, for each fold on its training images.
+
+    Writes data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures.
+    """
+    (work_along if worker else search)(config.load(), dataset, model)
 
 
 def search(loaded: config.Params, name: str, model: str) -> None:

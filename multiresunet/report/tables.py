@@ -7,12 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from multiresunet.evaluation import tables
+from multiresunet.evaluation.table_keys import TABLES
 
 DIGITS = 4
-GATHERED = (
-    *("folds", "claims", "intervals", "comparisons"),
-    *("perturbations", "outliers", "low_contrast", "reliability", "thresholds", "cost", "classes", "tuning"),
-)
+GATHERED = tuple(TABLES)
 """The tables of each data set that go into metrics/, one below the other."""
 
 
