@@ -8,7 +8,7 @@ import typer
 
 from multiresunet import config
 from multiresunet.config import FolderSource
-from multiresunet.data import checking, sources
+from multiresunet.data import fetching, sources
 from multiresunet.data.sources import folder, layouts
 from multiresunet.errors import UserError
 from multiresunet.paths import STATE
@@ -17,7 +17,7 @@ from stages.running import run
 
 def fetch(name: str) -> None:
     """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
-    checking.fetch(name, config.load())
+    fetching.fetch(name, config.load())
 
 
 def check() -> None:

@@ -12,13 +12,15 @@ from multiresunet.files import replacing, write_csv
 from multiresunet.paths import PREPARED, RAW, VALIDATED
 from multiresunet.report import dataset_page
 from multiresunet.seeds import seed_for
-from stages.running import run
+from stages.running import needs, run
 
 
 def preprocess(name: str) -> None:
     """Write data/prepared/<name>: images.npy, masks.npy, samples.csv and folds.csv; complete the data set's page."""
     loaded = config.load()
     dataset, recipe = loaded.dataset(name), loaded.recipe
+    needs(RAW / name, f"fetch@{name}")
+    needs(VALIDATED / name / "facts.csv", f"validate@{name}")
     samples = manifest.read(RAW / name)
     groups = [sample.group for sample in samples]
     facts = measured(name, [sample.sample for sample in samples])
@@ -42,11 +44,9 @@ def preprocess(name: str) -> None:
 def measured(name: str, samples: list[str]) -> pd.DataFrame:
     """The facts that validate wrote, of these samples."""
     path = VALIDATED / name / "facts.csv"
-    if not path.is_file():
-        raise UserError(f"{path}: this file is missing; run `python -m stages.validate {name}` first")
     facts = pd.read_csv(path, dtype={"sample": str, "group": str, "hash": str}, keep_default_na=False)
     if facts["sample"].tolist() != samples or (facts["hash"] == "").any():
-        raise UserError(f"{path}: not of the data in {RAW / name}; run `python -m stages.validate {name}` first")
+        raise UserError(f"{path}: not of the data in {RAW / name}; run `dvc repro validate@{name}` first")
     return facts.assign(foreground_share=facts["foreground_share"].astype(float))
 
 

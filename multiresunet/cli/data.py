@@ -88,11 +88,11 @@ def add(
 def check(name: Annotated[str, typer.Argument(help="a data set of params.yaml")]) -> None:
     """Fetch and validate one data set; its page names what is wrong, and on which samples."""
     from multiresunet import config
-    from multiresunet.data import checking
+    from multiresunet.data import checking, fetching
     from multiresunet.report import dataset_page
 
     params = config.load(PARAMS)
-    checking.fetch(name, params)
+    fetching.fetch(name, params)
     dataset = params.dataset(name)
     outcome = checking.validate(name, dataset)
     print(f"{name}: {dataset_page.render(name, dataset)} shows what was found")

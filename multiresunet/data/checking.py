@@ -1,4 +1,4 @@
-"""Fetch and validate one data set: what the two stages, and `multiresunet data check`, do."""
+"""Validate one data set in data/raw/: what the stage, and `multiresunet data check`, do."""
 
 from __future__ import annotations
 
@@ -7,32 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from multiresunet.config import Dataset, Params
-from multiresunet.data import data_card, manifest, sources, validation
+from multiresunet.config import Dataset
+from multiresunet.data import manifest, validation
 from multiresunet.data.profile import profile
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.paths import RAW, STATE, SUITES, VALIDATED
-
-
-def fetch(name: str, params: Params) -> None:
-    """Write data/raw/<name>: images/, masks/, manifest.csv and source.json; what was there stays if this fails.
-
-    Raises:
-        UserError: if there is no such data set, or saying what is wrong with its source.
-    """
-    dataset = params.dataset(name)
-    card = data_card.of(dataset.source)
-    if card:
-        print(card, flush=True)  # before what may take hours, or fail
-    with replacing(RAW / name) as draft:
-        samples = sources.fetch(dataset, draft, STATE, params.fetch)
-        manifest.write(draft, samples)
-        record = {"modality": dataset.modality, **dataset.source.model_dump(exclude_none=True)}
-        if card:
-            record["card"] = card.model_dump(exclude_none=True)
-        write_json(draft / "source.json", record)
-    print(f"{name}: {len(samples)} samples from {dataset.source.kind}")
+from multiresunet.paths import RAW, SUITES, VALIDATED
 
 
 @dataclass(frozen=True)
