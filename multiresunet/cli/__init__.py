@@ -6,14 +6,13 @@ import sys
 
 import typer
 
-from multiresunet.cli import data, review
-from multiresunet.cli.project import in_project
+from multiresunet.cli import data, diff, verify
 from multiresunet.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data.app, name="data")
-app.command()(in_project(review.diff))
-app.command()(in_project(review.verify))
+app.command()(diff.diff)
+app.command()(verify.verify)
 
 
 @app.callback()

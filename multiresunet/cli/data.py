@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import glob
-import io
 import re
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,10 +42,10 @@ def add(
 
     If anything fails, nothing is left behind.
     """
-    from ruamel.yaml import YAML
+    import yaml
 
     from multiresunet import config
-    from multiresunet.config import Dataset
+    from multiresunet.config import Dataset, editing
     from multiresunet.data import pairing, proposal
     from multiresunet.data.sources import folder
 
@@ -68,15 +66,15 @@ def add(
         found = proposal.propose(draft, samples, modality, name, folder.digest(samples))
         drawn = _contact_sheet(draft, samples, Dataset.model_validate(found.entry))
         if write:  # last, so that there is no entry without its folder
-            _write(name, found.entry)
+            text = editing.add_dataset(PARAMS.read_text(encoding="utf-8"), name, found.entry)
+            config.parse(yaml.safe_load(text))
+            write_text(PARAMS, text)
     sheet.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(sheet)
     print(f"{name}: {len(samples)} samples, in {target}")
     print("\n".join(f"  {reason}" for reason in found.reasons))
     print(f"Look at {sheet}: the blue line is the edge of what the mask marks.\n")
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.dump({name: found.entry}, sys.stdout)
+    print("\n".join(editing.entry_lines(name, found.entry)))
     if write:
         print(f"\nWritten to {PARAMS}. `multiresunet data check {name}` checks the data with it.")
     else:
@@ -116,28 +114,3 @@ def _contact_sheet(place: Path, samples: list[Sample], entry: Dataset) -> Image:
     for index, thumbnail in enumerate(shown):
         sheet.paste(thumbnail, (10 + index % columns * pitch, 10 + index // columns * pitch))
     return sheet
-
-
-def _write(name: str, entry: dict[str, Any]) -> None:
-    """Put the entry into params.yaml behind the other data sets, without touching any other byte."""
-    from ruamel.yaml import YAML
-
-    from multiresunet import config
-
-    text = PARAMS.read_text(encoding="utf-8")
-    round_trip = YAML()
-    tree = round_trip.load(text)
-    after = list(tree)[list(tree).index("datasets") + 1 :]
-    line = tree.lc.key(after[0])[0] if after else len(text.splitlines())
-    lines = text.splitlines(keepends=True)
-    while line and (lines[line - 1].startswith("#") or not lines[line - 1].strip()):  # the next key's own comments
-        line -= 1
-    written = io.StringIO()
-    one = YAML()
-    one.width = 4096
-    one.default_flow_style = None
-    one.dump({name: entry}, written)
-    lines[line:line] = [f"  {each}\n" for each in written.getvalue().splitlines()]
-    new = "".join(lines)
-    config.parse(YAML(typ="safe").load(new))
-    write_text(PARAMS, new)
