@@ -60,7 +60,7 @@ def add(
             raise UserError(f"--group-pattern {group_pattern!r} is no regular expression ({error}); fix it") from None
     paired = pairing.pair(_files(images), _files(masks), group_pattern)
     target, sheet = INCOMING / name, DATASET_PAGES / f"{name}-contact-sheet.png"
-    with replacing(target) as draft:
+    with replacing(target) as draft, pairing.originals_named(paired, draft):
         pairing.link(paired, draft)
         samples = folder.scan(draft)
         found = proposal.propose(draft, samples, modality, name, folder.digest(samples))

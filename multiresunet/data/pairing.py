@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from multiresunet.data import manifest
@@ -63,6 +65,24 @@ def link(paired: list[tuple[Sample, list[Path]]], target: Path) -> None:
             except OSError:  # another file system, or one without links
                 shutil.copyfile(file, target / place)
     manifest.write(target, [sample for sample, _ in paired])
+
+
+@contextmanager
+def originals_named(paired: list[tuple[Sample, list[Path]]], target: Path) -> Iterator[None]:
+    """Errors that name files in `target` name the files that were linked there instead.
+
+    Raises:
+        UserError: the one from within, in other words.
+    """
+    try:
+        yield
+    except UserError as error:
+        message = str(error)
+        for sample, files in paired:
+            places = [place for cell in (sample.image, sample.mask) for place in manifest.parts(cell)]
+            for file, place in zip(files, places, strict=True):
+                message = message.replace(f"{target / place}:", f"{file}:")
+        raise UserError(message.replace(f"{target}:", "the files found:")) from None
 
 
 def _place(role: str, name: str, file: Path, *, alone: bool) -> str:

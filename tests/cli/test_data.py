@@ -152,8 +152,8 @@ def take_out(place: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
-        (make_unreadable, "images/b.png: damaged or not readable"),
-        (make_colours, "images have 1 or 3 channels"),
+        (make_unreadable, "error: copy/images/b.png: damaged or not readable"),
+        (make_colours, "the files found: images have 1 or 3 channels"),
         (make_volume, "some files are images and some are volumes"),
         (make_blank, "hold the one value 0"),
         (take_out, "b has only an image"),

@@ -163,6 +163,16 @@ def test_without_the_variable_data_incoming_is_the_place(tmp_path: Path, monkeyp
     assert folder.is_at_hand("discs")
 
 
+def test_a_folder_that_was_added_here_is_found_although_the_variable_is_set(
+    incoming: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "data/incoming/mine", ["a"])
+    assert folder.locate("mine") == Path("data/incoming/mine")
+    folder_of(incoming / "mine", ["a"])
+    assert folder.locate("mine") == incoming / "mine"
+
+
 # Digest
 
 
