@@ -1,4 +1,4 @@
-"""What a data set is, whom to cite, and on which terms it may be used: a YAML file beside its catalog."""
+"""The data card: what a data set is, whom to cite, on which terms it may be used; YAML, beside its catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multiresunet.config import Source, Strict
 from multiresunet.errors import UserError
 
 
-class Card(Strict):
+class DataCard(Strict):
     """Facts for people; no number depends on them. `mask` is the rule for foreground in words."""
 
     title: str
@@ -31,8 +31,8 @@ class Card(Strict):
         return "\n".join(line.rstrip() for line in lines)
 
 
-def of(source: Source) -> Card | None:
-    """The card of a source: the one it names, or the one beside its catalog, if there is one.
+def of(source: Source) -> DataCard | None:
+    """The data card of a source: the one it names, or the one beside its catalog, if there is one.
 
     Raises:
         UserError: if it can't be read.
@@ -44,11 +44,13 @@ def of(source: Source) -> Card | None:
     return _read(Path(named)) if named else None
 
 
-def _read(path: Path) -> Card:
+def _read(path: Path) -> DataCard:
     try:
-        return Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DataCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise UserError(f"{path}: this card is missing; restore it from git, or take it out of params.yaml") from None
+        raise UserError(
+            f"{path}: this data card is missing; restore it from git, or take it out of params.yaml"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
