@@ -57,15 +57,9 @@ def predict_model(name: str, model: str) -> None:
         everything = np.arange(len(images.table))
         return predict(last(fold).to(device), Loader(images, device), everything, batch) >= settings.threshold
 
-    perturbed = robustness.perturbed_scores(
-        predicted,
-        data,
-        settings.perturbations,
-        loaded.perturbed,
-        standardised=loaded.dataset(name).normalisation == "zscore",
-        seed=loaded.seed,
-        name=name,
-    )
+    standardised = loaded.dataset(name).normalisation == "zscore"
+    plan = robustness.PerturbationPlan(settings.perturbations, loaded.perturbed, standardised, loaded.seed, name)
+    perturbed = robustness.perturbed_scores(predicted, data, plan)
     images = tables.per_image(data, model, best_epoch, last_epoch, settings.tolerances)
     folds = [int(fold) for fold in np.unique(data.folds)]
     with safe_open(trained / f"fold{folds[0]}-last.safetensors", "pt") as file:
