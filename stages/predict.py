@@ -15,10 +15,11 @@ from torch import nn
 
 from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation import calibration, cost, predictions, tables
+from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.predictor import cross_validated, label, predict
+from multiresunet.nets.cost import multiply_adds
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import PREDICTED, PREPARED, STATE, TRAINED
 from multiresunet.training import checkpoint
@@ -66,7 +67,7 @@ def predict_model(name: str, model: str) -> None:
         spec = json.loads(file.metadata()[checkpoint.KEY])
     # Networks that were tuned for their folds differ.
     parameters = [keras_parameters(last(fold)) for fold in folds]
-    operations = [cost.multiply_adds(last(fold), data.channels, data.masks.shape[1:]) for fold in folds]
+    operations = [multiply_adds(last(fold), data.channels, data.masks.shape[1:]) for fold in folds]
     counted = {
         "network": spec["name"],
         "parameters": round(np.mean(parameters)),

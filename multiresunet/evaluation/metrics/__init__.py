@@ -38,8 +38,8 @@ class Column:
 
     def __call__(self, masks: MaskPair) -> float:
         """The score of one image."""
-        metric = METRICS[self.metric]
-        return metric(masks) if self.tolerance is None else metric(masks, self.tolerance)
+        score: float = METRICS[self.metric](masks, *([] if self.tolerance is None else [self.tolerance]))
+        return score
 
 
 def columns(tolerances: Sequence[float]) -> list[Column]:
