@@ -30,6 +30,34 @@ def changed(kind: str, severity: int, shape: tuple[int, ...], seed: int = 1, sta
     return perturb(image, mask, kind, AMOUNTS[kind][severity - 1], np.random.default_rng(seed), standardised)[0]  # type: ignore[index]
 
 
+RECORDED = {
+    "gaussian": (11.9004, 325, -8.4729, 326),
+    "poisson": (9.9784, 325, 283.9004, 326),
+    "speckle": (9.714, 325, -48.8197, 326),
+    "blur": (18.3541, 325, 165.6621, 326),
+    "contrast": (19.1871, 325, 165.4533, 326),
+    "brightness": (10.2901, 325, 111.513, 326),
+    "gamma": (26.9021, 325, 244.5268, 326),
+    "jpeg": (17.9766, 325, 106.7656, 326),
+    "missing": (10.8875, 325, -76.6978, 326),
+    "bias_field": (26.1264, 325, 46.8633, 326),
+    "rotation": (19.3483, 292, 244.9481, 344),
+    "elastic": (19.0143, 323, 167.0122, 326),
+}
+"""Of an image and of a standardised volume after each perturbation: a random weighted sum, and the mask's pixels."""
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_results_are_those_recorded(kind: str) -> None:
+    found: list[float] = []
+    for shape, standardised in ((SHAPES[1], False), (SHAPES[2], True)):
+        image, mask = picture(shape)
+        image = 50 * image - 7 if standardised else image
+        one, moved = perturb(image, mask, kind, AMOUNTS[kind][2], np.random.default_rng(1), standardised)  # type: ignore[index]
+        found += [float((one * np.random.default_rng(9).normal(size=shape)).sum()), float(moved.sum())]
+    assert found == pytest.approx(RECORDED[kind], abs=1e-3)
+
+
 def test_params_name_all_that_there_are() -> None:
     assert set(KINDS) == set(AMOUNTS)
 
