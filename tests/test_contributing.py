@@ -106,7 +106,7 @@ from multiresunet.registries import METRICS
 
 @METRICS.register("agreement")
 def agreement(masks):
-    return float((masks.predicted == masks.true).mean())
+    return float((masks.prediction == masks.truth).mean())
 """
 
 
@@ -138,10 +138,10 @@ def test_a_perturbation(copy: Path) -> None:
     code = """
 import numpy as np
 from multiresunet import config
-from multiresunet.evaluation.perturbations import perturbed
+from multiresunet.evaluation.perturbations import perturb
 amounts = config.load().evaluate.perturbations["invert"]
 image, mask = np.zeros((1, 4, 4), np.float32), np.zeros((4, 4), bool)
-print(perturbed(image, mask, "invert", amounts[0], np.random.default_rng(0))[0].mean())
+print(perturb(image, mask, "invert", amounts[0], np.random.default_rng(0), False)[0].mean())
 """
     assert said(copy, "-c", code) == "1.0\n"
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from multiresunet.evaluation import cost
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build, cost
 
 
 @pytest.mark.parametrize("name", ["unet", "multiresunet"])

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from multiresunet.evaluation import statistics
-from multiresunet.evaluation.statistics import Resamples, sign_flips, units_of
+from multiresunet.evaluation.statistics.effects import cohen_d, tail_mean, wins
+from multiresunet.evaluation.statistics.resampling import Resamples, sign_flips, units_of
+from multiresunet.evaluation.statistics.significance import corrected_t, holm, paired_p
 
 RUNS = 400
 
@@ -47,7 +48,7 @@ def test_the_paired_test_keeps_its_level(count: int) -> None:
     rng = np.random.default_rng(6)
     units = np.repeat(np.arange(count), 3)
     flips = sign_flips(units, 999, 1)
-    rejected = np.mean([statistics.paired_p(clustered(rng, units), flips) <= 0.05 for _ in range(RUNS)])
+    rejected = np.mean([paired_p(clustered(rng, units), flips) <= 0.05 for _ in range(RUNS)])
     # With six units there are 64 signs, and the nearest level below 5 % is 2 / 64.
     assert within_monte_carlo_error(float(rejected), 0.05 if count > 6 else 2 / 64), rejected
 
@@ -56,7 +57,7 @@ def test_the_paired_test_finds_a_difference() -> None:
     rng = np.random.default_rng(6)
     units = np.arange(24)
     flips = sign_flips(units, 999, 1)
-    assert statistics.paired_p(rng.normal(1.5, 1, 24), flips) <= 0.002
+    assert paired_p(rng.normal(1.5, 1, 24), flips) <= 0.002
 
 
 def test_the_corrected_test_over_folds_keeps_its_level() -> None:
@@ -66,7 +67,7 @@ def test_the_corrected_test_over_folds_keeps_its_level() -> None:
     p_values, covered = [], []
     for _ in range(2000):
         differences = math.sqrt(0.2) * rng.normal() + math.sqrt(0.8) * rng.normal(size=5)
-        low, high, p = statistics.corrected_t(differences, 1 / 4, 0.95)
+        low, high, p = corrected_t(differences, 1 / 4, 0.95)
         p_values.append(p)
         covered.append(low <= 0 <= high)
     assert abs(np.mean(np.array(p_values) <= 0.05) - 0.05) < 3 * math.sqrt(0.05 * 0.95 / 2000)
@@ -74,16 +75,16 @@ def test_the_corrected_test_over_folds_keeps_its_level() -> None:
 
 
 def test_too_few_to_say_anything() -> None:
-    assert all(map(math.isnan, statistics.corrected_t(np.array([0.3]), 1.0, 0.95)))
+    assert all(map(math.isnan, corrected_t(np.array([0.3]), 1.0, 0.95)))
     assert all(map(math.isnan, Resamples(np.array([0, 1]), 10, 0).interval_of_mean(np.array([1.0, 2.0]), 0.95)))
-    assert statistics.paired_p(np.array([0.3, 0.2]), sign_flips(np.arange(2), 999, 0)) == 0.5
+    assert paired_p(np.array([0.3, 0.2]), sign_flips(np.arange(2), 999, 0)) == 0.5
 
 
 def test_holm_by_hand() -> None:
-    corrected = statistics.holm([0.01, 0.04, math.nan, 0.03, 0.005])
+    corrected = holm([0.01, 0.04, math.nan, 0.03, 0.005])
     np.testing.assert_allclose(corrected, [0.03, 0.06, math.nan, 0.06, 0.02])
-    assert statistics.holm([]).size == 0
-    assert statistics.holm([0.9, 0.8]).max() == 1
+    assert holm([]).size == 0
+    assert holm([0.9, 0.8]).max() == 1
 
 
 def test_units_are_groups_or_images() -> None:
@@ -103,14 +104,14 @@ def test_flips_change_whole_units() -> None:
 
 def test_the_tail_by_hand() -> None:
     values, ones = np.array([0.9, 0.1, 0.5, 0.3, 0.7]), np.ones(5)
-    assert statistics.tail_mean(values, ones, 0.2) == pytest.approx(0.1)
-    assert statistics.tail_mean(values, ones, 0.3) == pytest.approx((0.1 + 0.5 * 0.3) / 1.5)
-    assert statistics.tail_mean(values, np.array([1, 0, 2, 0, 2.0]), 0.4) == pytest.approx(0.5)
-    assert statistics.tail_mean(values, ones, 1.0) == pytest.approx(values.mean())
+    assert tail_mean(values, ones, 0.2) == pytest.approx(0.1)
+    assert tail_mean(values, ones, 0.3) == pytest.approx((0.1 + 0.5 * 0.3) / 1.5)
+    assert tail_mean(values, np.array([1, 0, 2, 0, 2.0]), 0.4) == pytest.approx(0.5)
+    assert tail_mean(values, ones, 1.0) == pytest.approx(values.mean())
 
 
 def test_effect_sizes_by_hand() -> None:
     differences = np.array([1.0, 2.0, 3.0, math.nan])
-    assert statistics.cohen_d(differences) == pytest.approx(2)
-    assert statistics.wins(np.array([1.0, 0.0, -1.0, 2.0])) == 0.625
-    assert statistics.cohen_d(np.zeros(3)) == 0
+    assert cohen_d(differences) == pytest.approx(2)
+    assert wins(np.array([1.0, 0.0, -1.0, 2.0])) == 0.625
+    assert cohen_d(np.zeros(3)) == 0

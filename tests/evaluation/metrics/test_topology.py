@@ -1,4 +1,4 @@
-"""Components: missed, invented, in pieces, with holes."""
+"""Components: false negatives and positives, fragments and holes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import math
 
 import numpy as np
 
-from multiresunet.evaluation.metrics.components import false_negatives_and_positives, fragments_and_holes
+from multiresunet.evaluation.masks import Mask, MaskPair
+from multiresunet.evaluation.metrics.topology import false_negatives, false_positives, fragments, holes
+
+
+def false_negatives_and_positives(prediction: Mask, truth: Mask) -> tuple[float, float]:
+    pair = MaskPair(prediction, truth)
+    return false_negatives(pair), false_positives(pair)
+
+
+def fragments_and_holes(prediction: Mask, truth: Mask) -> tuple[float, float]:
+    pair = MaskPair(prediction, truth)
+    return fragments(pair), holes(pair)
 
 
 def drawn(text: str) -> np.ndarray:
@@ -22,7 +33,7 @@ TRUTH = drawn("""
 """)
 
 
-def test_missed_and_invented_by_hand() -> None:
+def test_false_negatives_and_positives_by_hand() -> None:
     prediction = drawn("""
     #........
     .........
@@ -30,7 +41,7 @@ def test_missed_and_invented_by_hand() -> None:
     .......##
     ......#..
     """)
-    # The square is touched; the pair at the right and the bar below are missed. (2, 5) touches nothing true, and the
+    # The square is touched; the pair at the right and the bar below are not found. (2, 5) touches nothing true, and the
     # three pixels below hang together across a corner.
     assert false_negatives_and_positives(prediction, TRUTH) == (2, 2)
     nothing = np.zeros_like(TRUTH)
@@ -40,7 +51,7 @@ def test_missed_and_invented_by_hand() -> None:
     assert false_negatives_and_positives(TRUTH, TRUTH) == (0, 0)
 
 
-def test_pieces_and_holes_by_hand() -> None:
+def test_fragments_and_holes_by_hand() -> None:
     prediction = drawn("""
     ###.#....
     #.#.#....
@@ -48,7 +59,7 @@ def test_pieces_and_holes_by_hand() -> None:
     .........
     ..###....
     """)
-    # Two regions are found; the square is in two pieces, one of which has a hole, and the bar is whole.
+    # Two regions are found; the square is in two fragments, one of which has a hole, and the bar is whole.
     assert fragments_and_holes(prediction, TRUTH) == (3 / 2, 1 / 2)
     assert fragments_and_holes(TRUTH, TRUTH) == (1, 0)
     assert all(math.isnan(value) for value in fragments_and_holes(~TRUTH, TRUTH))

@@ -13,7 +13,7 @@ CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 def multiply_adds(network: nn.Module, channels: int, size: tuple[int, ...]) -> int:
     """Multiply-adds of the convolutions in one forward pass of one image, channels×size.
 
-    Half of what torch's FlopCounterMode counts, whose import alone would take as long as scoring a small data set.
+    Half of what torch's FlopCounterMode counts, whose import alone would take as long as predicting a small data set.
     """
     total = 0
 

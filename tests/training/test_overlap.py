@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from multiresunet.evaluation.metrics.overlap import overlaps
+from multiresunet.training.overlap import overlaps
 
 masks = arrays(bool, (3, 4, 5))
 
