@@ -40,8 +40,8 @@ from multiresunet.config import Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.memory import keep_freed_memory
 from multiresunet.nets import NetworkSpec, build
-from multiresunet.training.devices import Alone
-from multiresunet.training.job import use_threads
+from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.job import TrainJob
 from multiresunet.training.trainer import Trainer, autocast
 from multiresunet.training.validation import validate
 
@@ -136,7 +136,20 @@ class Engine:
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, recipe: Recipe, device: torch.device) -> None:
         everything = np.arange(len(data.masks))
         self.recipe, self.everything, self.device = recipe, everything, device
-        self.training = Trainer(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), Alone(device))
+        self.training = Trainer(
+            TrainJob(
+                spec=spec,
+                data=data,
+                train=everything,
+                test=everything,
+                recipe=recipe,
+                epochs=10**6,
+                threshold=0.5,
+                seed=0,
+                names=("speed",),
+                devices=SingleDevice(device),
+            )
+        )
 
     def train(self) -> Iterator[None]:
         """One step at a time, for ever."""
@@ -149,7 +162,7 @@ class Engine:
         training = self.training
         with autocast(self.recipe, self.device):
             _, jaccard, _ = validate(
-                training.scored, training.loader, self.everything, self.recipe.batch, 0.5, training.loss
+                training.validated, training.loader, self.everything, self.recipe.batch, 0.5, training.loss
             )
         return float(jaccard.mean())
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from multiresunet.errors import UserError
 from multiresunet.tuning.space import Numbers
-from multiresunet.tuning.study import FINISHED, NUMBER, Study, number_of, seconds_of
+from multiresunet.tuning.study import Study
+from multiresunet.tuning.trials import FINISHED, NUMBER, number_of, seconds_of
 
 ATTEMPTS = 3  # a trial whose worker died so often is given up: most likely it is what kills them
 LOCK = 0x4D525532  # any number that no other program uses for its advisory locks

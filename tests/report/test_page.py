@@ -23,7 +23,7 @@ from multiresunet.nets import NetworkSpec, build
 from multiresunet.report import page
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
-from stages.predict import predict_model
+from stages.predict import predict
 from stages.report import report
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Image.new("L", (9, 9)).save(study / f"{name}.png")
     with contextlib.chdir(folder):
         for model in MODELS:
-            predict_model("nuclei", model)
+            predict("nuclei", model)
         evaluate("nuclei")
         report()
     yield folder

@@ -12,26 +12,18 @@ import torch.nn.functional as F
 from multiresunet.config import DeepSupervision
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NAMES, NetworkSpec, build
-from multiresunet.training.job import fit, use_threads
+from multiresunet.training.fit import fit
 from multiresunet.training.losses import loss_by_name
+from multiresunet.training.result import Fit
 from multiresunet.training.supervision import Supervised
-from multiresunet.training.trainer import Fit
 from tests.training.test_classes import halves
-from tests.training.test_job import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC, job_of
 
 
 def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:
     supervision = None if weights is None else DeepSupervision(weights=weights)
     return fit(
-        spec,
-        data,
-        *data.split(0),
-        RECIPE.model_copy(update={"deep_supervision": supervision}),
-        epochs=epochs,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        device=use_threads(1),
+        job_of(data, spec=spec, recipe=RECIPE.model_copy(update={"deep_supervision": supervision}), epochs=epochs)
     )
 
 
@@ -103,5 +95,5 @@ def test_it_learns_classes_too() -> None:
     assert history[-1].test_jaccard > 0.7
 
 
-def test_the_history_tells_the_networks_own_loss(disc_images: PreparedDataset) -> None:
+def test_the_history_has_the_networks_own_loss(disc_images: PreparedDataset) -> None:
     assert trained(disc_images, [1000.0], epochs=1).history[0].train_loss < 2
