@@ -1,7 +1,7 @@
-"""How much faster is the engine than the loop that everybody writes? `python -m benchmarks.train_speed [--quick]`
+"""How much faster is the engine than a textbook loop? `python -m benchmarks.train_speed [--quick]`
 
 Both train the same network on the same images in this process: the textbook loop (eager, float32, channels first,
-DataLoader, torch.optim.Adam as it comes, evaluation under no_grad), and the engine (`multiresunet.training`: what the
+DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`: what the
 pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their median and
 range, since other work on the machine slows both. Both have the same number of threads: all cores, or --threads.
 Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own seconds only.
@@ -65,7 +65,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; images a second are medians over the turns, memory is in MiB."""
+    """One row of the table; images per second are medians over the turns, memory is in MiB."""
 
     case: Case
     turns: int
@@ -95,7 +95,7 @@ class Images(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Textbook:
-    """The loop that everybody writes."""
+    """The loop of tutorials."""
 
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, batch: int, device: torch.device) -> None:
         self.device = device
@@ -228,7 +228,7 @@ def resident(key: str) -> float:
 
 
 def ceilings(device: torch.device, *, quick: bool) -> dict[str, float]:
-    """Multiply-adds (counted as two) and bytes a second, in units of 1e9: the best of several tries."""
+    """Multiply-adds (counted as two) and bytes per second, in units of 1e9: the best of several tries."""
     side, length = (512, 2**22) if quick else (8192, 2**30) if device.type == "cuda" else (2048, 2**26)
     found = {}
     for precision in ("float32", "bfloat16"):

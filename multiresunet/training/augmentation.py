@@ -1,6 +1,8 @@
-"""Random changes of training images, on the device that they are on, from generators alone.
+"""Random changes of training images: a whole batch at once, each image by its own numbers, on the batch's device.
 
-Plain torch: kornia and MONAI draw from global state, and kornia has no noise for volumes.
+In plain torch, from generators seeded by names. MONAI's random transforms can be seeded too (`set_random_state`), but
+take one image at a time, and draw even the noise on the CPU. Kornia's take batches, but draw from torch's global
+generator, and have no brightness, contrast or noise for volumes.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def augment(
     """Flip, turn, rotate, zoom and shift images with their labels; change brightness, contrast and noise of images.
 
     All movements of an image are one resampling: linear for images, nearest for labels; beyond the border the
-    border's values go on. Everything but the noise is drawn on the CPU, so a GPU moves images in the same way.
+    border's values are repeated. Everything but the noise is drawn on the CPU, so a GPU moves images in the same way.
 
     Args:
         images: N×C×(D×)H×W, float32 of any scale.

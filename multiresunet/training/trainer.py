@@ -142,7 +142,7 @@ class Trainer:
             raise FloatingPointError
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on from here: tensors and plain values."""
+        """All that is needed to resume from here: tensors and plain values."""
         return {
             "network": self.network.state_dict(),
             "heads": self.supervised.heads.state_dict(),

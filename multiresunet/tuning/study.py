@@ -97,7 +97,7 @@ class Study:
         try:
             jaccard = _validated(job, fit(job, on_epoch=on_epoch).last)
         except DivergedError:
-            jaccard = np.zeros(len(job.test))  # it has learnt nothing, and the search goes on
+            jaccard = np.zeros(len(job.test))  # it has learnt nothing, and the search continues
         trial.set_user_attr("standard_error", standard_error(jaccard, self.units))
         trial.set_user_attr("seconds", time.perf_counter() - since)
         return float(jaccard.mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,3 +113,23 @@ def test_only_the_names_decide() -> None:
     assert torch.equal(one[0], augment(images, labels, everything, 1, ("a", 2))[0])
     assert not torch.equal(one[0], augment(images, labels, everything, 1, ("a", 3))[0])
     assert not torch.equal(one[0], augment(images, labels, everything, 2, ("a", 2))[0])
+
+
+def test_monais_transforms_can_be_seeded_but_change_a_batch_as_one_image() -> None:
+    """Why augmentation is plain torch: ours turns each image of a batch by its own numbers."""
+    from monai.transforms.spatial.array import RandFlip
+
+    images, labels = pair((16, 16), 8)
+    flip = RandFlip(prob=0.5, spatial_axis=0)
+    runs = []
+    for global_seed in (1, 2):
+        flip.set_random_state(3)
+        torch.manual_seed(global_seed)
+        np.random.seed(global_seed)  # noqa: NPY002  (that global state plays no part is what is tested)
+        runs.append([torch.as_tensor(flip(images[:, 0])) for _ in range(8)])
+    assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
+    changed_by_monai = [(flipped != images[:, 0]).flatten(1).any(1) for flipped in runs[0]]
+    assert {int(images_changed.sum()) for images_changed in changed_by_monai} == {0, 8}
+
+    ours, _ = augment(images, labels, changed(flip=0.5), 1, ("a",))
+    assert 0 < ((ours - images).abs() > 1e-3).flatten(1).any(1).sum() < 8
