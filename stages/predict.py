@@ -15,10 +15,11 @@ from torch import nn
 
 from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation import calibration, cost, predictions, tables
+from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.predictor import cross_validated, label, predict
+from multiresunet.nets.cost import multiply_adds
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import PREDICTED, PREPARED, STATE, TRAINED
 from multiresunet.training import checkpoint
@@ -57,22 +58,16 @@ def predict_model(name: str, model: str) -> None:
         everything = np.arange(len(images.table))
         return predict(last(fold).to(device), Loader(images, device), everything, batch) >= settings.threshold
 
-    perturbed = robustness.perturbed_scores(
-        predicted,
-        data,
-        settings.perturbations,
-        loaded.perturbed,
-        standardised=loaded.dataset(name).normalisation == "zscore",
-        seed=loaded.seed,
-        name=name,
-    )
+    standardised = loaded.dataset(name).normalisation == "zscore"
+    plan = robustness.PerturbationPlan(settings.perturbations, loaded.perturbed, standardised, loaded.seed, name)
+    perturbed = robustness.perturbed_scores(predicted, data, plan)
     images = tables.per_image(data, model, best_epoch, last_epoch, settings.tolerances)
     folds = [int(fold) for fold in np.unique(data.folds)]
     with safe_open(trained / f"fold{folds[0]}-last.safetensors", "pt") as file:
         spec = json.loads(file.metadata()[checkpoint.KEY])
     # Networks that were tuned for their folds differ.
     parameters = [keras_parameters(last(fold)) for fold in folds]
-    operations = [cost.multiply_adds(last(fold), data.channels, data.masks.shape[1:]) for fold in folds]
+    operations = [multiply_adds(last(fold), data.channels, data.masks.shape[1:]) for fold in folds]
     counted = {
         "network": spec["name"],
         "parameters": round(np.mean(parameters)),

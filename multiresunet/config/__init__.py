@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar, get_args
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,6 +20,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from multiresunet.errors import UserError
 
@@ -736,6 +737,23 @@ def parse(tree: Any, origin: str = "params.yaml") -> Params:
         raise UserError(f"{origin}: {_in_one_line(error)}") from None
 
 
+def parse_text(text: str, origin: str = "params.yaml") -> Params:
+    """Read and check YAML, as YAML 1.2, which DVC reads too.
+
+    Raises:
+        UserError: if it isn't YAML, says with its line; or as `parse` does.
+    """
+    try:
+        tree = YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" line {mark.line + 1}" if mark else ""
+        raise UserError(f"{origin}{where} is not valid YAML: {error.problem or error.context}") from None
+    except YAMLError as error:
+        raise UserError(f"{origin} is not valid YAML: {error}") from None
+    return parse(tree, origin)
+
+
 def load(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml.
 
@@ -743,9 +761,9 @@ def load(path: Path = Path("params.yaml")) -> Params:
         UserError: if the file is missing, isn't YAML, or holds something that isn't allowed.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run from the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
-    return parse(tree, path.name)
+    return parse_text(text, path.name)

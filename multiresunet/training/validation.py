@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from multiresunet.evaluation.metrics.overlap import overlaps
 from multiresunet.inference.predictor import foreground, in_order
 from multiresunet.nets.fused import fused
 from multiresunet.training.loader import Indices, Loader
 from multiresunet.training.losses import Loss
+from multiresunet.training.overlap import overlaps
 
 
 def validate(

@@ -7,8 +7,8 @@ from functools import cache
 from math import prod
 
 from multiresunet.config import STEP
-from multiresunet.evaluation.cost import multiply_adds
 from multiresunet.nets import NetworkSpec, build, keras_parameters
+from multiresunet.nets.cost import multiply_adds
 
 
 @dataclass(frozen=True)

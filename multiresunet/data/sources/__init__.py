@@ -1,4 +1,4 @@
-"""Where data sets come from; the same thing from here on, whatever it was."""
+"""Where data sets come from: phantoms, folders, catalogs of URLs, archives. From here on they are all the same."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from multiresunet.config import ArchiveSource, Dataset, Fetch, FolderSource, Htt
 from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import Sample
 from multiresunet.data.sources import archive, catalog, folder, phantom
-from multiresunet.data.sources.download import Remote, fetch_files
+from multiresunet.data.sources.download import fetch_files
+from multiresunet.data.sources.transfer import Remote
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256
 
 DOWNLOADS = "downloads"
 
 
-def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
+def fetch(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
     """Write a data set's images/ and masks/ into the existing folder `target`.
 
     Args:
@@ -44,7 +45,7 @@ def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = 
 
 
 def checked(source: FolderSource, state: Path) -> list[Sample]:
-    """Survey a folder and hold it against its pinned digest; remember its files for the next time.
+    """Scan a folder and compare it with its pinned digest; remember its files for the next time.
 
     Raises:
         UserError: naming the files that are missing or changed.
