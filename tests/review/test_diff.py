@@ -180,9 +180,9 @@ def test_models_come_and_go(repo: Path) -> None:
 
 def test_columns_and_tables_that_come_or_go_are_one_line_each(repo: Path) -> None:
     wider = "dataset,model,folds,jaccard,jaccard_sd,boundary_f1,hd95\nmurphy,unet,5,0.9500,0.0100,0.7,3\n"
-    old = {"metrics/faint.csv": "dataset,model,contrast\nmurphy,unet,0.3\n"}
+    old = {"metrics/former.csv": "dataset,model,contrast\nmurphy,unet,0.3\n"}
     commit(repo, "old", **old)
-    commit(repo, "new", **{"metrics/summary.csv": wider, "metrics/claims.csv": None, "metrics/faint.csv": None})
+    commit(repo, "new", **{"metrics/summary.csv": wider, "metrics/claims.csv": None, "metrics/former.csv": None})
     shown = between("old", "new").markdown()
     assert (
         "summary: 1 of 1 rows changed, largest +0.0500 in jaccard (murphy · unet), 2 rows gone, 2 columns new, "
@@ -190,14 +190,16 @@ def test_columns_and_tables_that_come_or_go_are_one_line_each(repo: Path) -> Non
     )
     assert "Columns new: boundary_f1, hd95\n\nColumns gone: images" in shown
     assert "<summary>claims: gone</summary>" in shown
-    assert "<summary>faint: gone</summary>" in shown
+    assert "<summary>former: gone</summary>" in shown
 
 
 def test_tables_of_a_commit_with_other_names_of_columns_are_no_error(repo: Path) -> None:
-    renamed = START["metrics/summary.csv"].replace("jaccard", "jaccard_honest")
-    claims = "dataset,claim,verdict\nmurphy,fewer epochs,holds\nmurphy,fewer epochs,fails\n"
+    renamed = START["metrics/summary.csv"].replace("jaccard", "jaccard_former")
+    claims = "dataset,claim,verdict\nmurphy,fewer epochs,yes\nmurphy,fewer epochs,no\n"
     commit(
-        repo, "old", **{"metrics/summary.csv": renamed, "metrics/claims.csv": claims, "metrics/faint.csv": "a,b\n1,2\n"}
+        repo,
+        "old",
+        **{"metrics/summary.csv": renamed, "metrics/claims.csv": claims, "metrics/former.csv": "a,b\n1,2\n"},
     )
     for one, other in (("old", "start"), ("start", "old")):
         diff = between(one, other)
