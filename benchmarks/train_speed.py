@@ -39,7 +39,7 @@ from multiresunet import config
 from multiresunet.config import Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.memory import keep_freed_memory
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training.devices import Alone
 from multiresunet.training.job import use_threads
 from multiresunet.training.trainer import Trainer, autocast
@@ -99,7 +99,7 @@ class Textbook:
 
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, batch: int, device: torch.device) -> None:
         self.device = device
-        self.model = build(spec).to(device)
+        self.model = build_network(spec).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         workers = {"num_workers": 4, "pin_memory": True, "persistent_workers": True} if device.type == "cuda" else {}
         self.loader = DataLoader(Images(data), batch_size=batch, shuffle=True, drop_last=True, **workers)  # type: ignore[arg-type]
@@ -236,7 +236,7 @@ def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, fl
         nonlocal traffic
         traffic += 4 * (inputs[0].numel() + output.numel())
 
-    network = build(spec).to("meta")
+    network = build_network(spec).to("meta")
     image = torch.empty(1, spec.in_channels, *size, device="meta")
     for module in network.modules():
         if isinstance(module, nn.modules.conv._ConvNd):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 
 KEY = "network"
 
@@ -34,7 +34,7 @@ def load(path: Path) -> nn.Module:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        network = build(NetworkSpec(**json.loads(metadata[KEY])))
+        network = build_network(NetworkSpec(**json.loads(metadata[KEY])))
         network.load_state_dict(load_file(path))
     except FileNotFoundError:
         raise UserError(f"{path}: these weights are missing; run `dvc repro`, or `dvc checkout`") from None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from multiresunet.config import Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.nets import External, NetworkSpec, build, set_normalisation_momentum
+from multiresunet.nets import External, NetworkSpec, build_network, set_normalisation_momentum
 from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import augment
 from multiresunet.training.devices import Devices, synchronised
@@ -74,7 +74,7 @@ class Trainer:
     ) -> None:
         self.devices = devices
         self.loader = Loader(data, devices.device)
-        self.network = build(spec, generator_for(seed, *names, "weights")).to(devices.device)
+        self.network = build_network(spec, generator_for(seed, *names, "weights")).to(devices.device)
         self.network.to(memory_format=self.loader.layout)  # type: ignore[call-overload]  # documented, but not typed
         self.network = made_safe(synchronised(self.network, devices), devices.device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)

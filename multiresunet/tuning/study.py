@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from multiresunet.config import HyperbandPruning, MedianPruning, Recipe, Tune
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import DivergedError, UserError
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.seeds import seed_for
 from multiresunet.training.job import fit
 from multiresunet.training.loader import Indices, Loader
@@ -133,7 +133,7 @@ class Study:
 
     def _scores(self, spec: NetworkSpec, recipe: Recipe, weights: Weights) -> NDArray[np.float64]:
         """Jaccard index of each validation image."""
-        network, loader = build(spec), Loader(self.data, self.device)
+        network, loader = build_network(spec), Loader(self.data, self.device)
         network.load_state_dict(weights)
         loss = loss_by_name(recipe.loss, spec.classes)
         with autocast(recipe, self.device):

@@ -12,7 +12,7 @@ import torch
 from multiresunet.config import Model
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.inference.predictor import foreground, label
-from multiresunet.training import checkpoint
+from multiresunet.nets import build_network
 from multiresunet.training.job import cross_validated, fit, use_threads
 from multiresunet.training.loader import Loader
 from multiresunet.training.losses import loss_by_name
@@ -55,7 +55,7 @@ def test_both_classes_are_learnt(dims: int) -> None:
         device=use_threads(1),
     )
     assert fitted.history[-1].test_jaccard > 0.7
-    network = checkpoint.build(spec)
+    network = build_network(spec)
     network.load_state_dict(fitted.last)
     found = cross_validated(lambda _: network, data, 4, torch.device("cpu"), lambda logits: label(logits, 0.5))
     assert found.dtype == np.uint8

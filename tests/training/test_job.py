@@ -15,7 +15,7 @@ from multiresunet.config import Folds, Optimiser, Recipe, Schedule
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.inference.predictor import cross_validated, predict
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training.job import fit, use_threads
 from multiresunet.training.loader import Loader, batches
 from multiresunet.training.losses import loss_by_name
@@ -101,7 +101,7 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
         (fitted.last, fitted.history[-1].test_jaccard),
         (fitted.best, fitted.best_jaccard),
     ):
-        network = build(SPEC)
+        network = build_network(SPEC)
         network.load_state_dict(weights)
         _, jaccard, _ = validate(network, Loader(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
@@ -141,7 +141,7 @@ def test_one_image_is_too_few_to_train_on() -> None:
 
 
 def test_predict_does_not_depend_on_the_batch(disc_images: PreparedDataset) -> None:
-    network = build(SPEC)
+    network = build_network(SPEC)
     indices = np.arange(7)
     one, other = (predict(network, Loader(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
     assert one.shape == (7, 32, 32)

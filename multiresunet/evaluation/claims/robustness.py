@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multiresunet.config import PerturbationName, Perturbed
+from multiresunet.config import Perturbed
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation.claims.verdict import Bench, Finding
 from multiresunet.evaluation.perturbations import perturb
@@ -35,7 +35,7 @@ def chosen(data: PreparedDataset, most: int, seed: int, name: str) -> NDArray[np
 def perturbed_scores(
     predict: Predict,
     data: PreparedDataset,
-    amounts: Mapping[PerturbationName, Sequence[float]],
+    amounts: Mapping[str, Sequence[float]],
     extent: Perturbed,
     *,
     standardised: bool,
