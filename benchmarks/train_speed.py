@@ -1,8 +1,8 @@
 """How much faster is the engine than a textbook loop? `python -m benchmarks.train_speed [--quick]`
 
 Both train the same network on the same images in this process: the textbook loop (eager, float32, channels first,
-DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`: what the
-pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their median and
+DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`: what
+the pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their median and
 range, since other work on the machine slows both. Both have the same number of threads: all cores, or --threads.
 Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own seconds only.
 
@@ -39,7 +39,7 @@ from multiresunet import config
 from multiresunet.config import Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.memory import keep_freed_memory
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training.devices import SingleDevice, use_threads
 from multiresunet.training.job import TrainJob
 from multiresunet.training.trainer import Trainer, autocast
@@ -99,7 +99,7 @@ class Textbook:
 
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, batch: int, device: torch.device) -> None:
         self.device = device
-        self.model = build(spec).to(device)
+        self.model = build_network(spec).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         workers = {"num_workers": 4, "pin_memory": True, "persistent_workers": True} if device.type == "cuda" else {}
         self.loader = DataLoader(Images(data), batch_size=batch, shuffle=True, drop_last=True, **workers)  # type: ignore[arg-type]
@@ -249,7 +249,7 @@ def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, fl
         nonlocal traffic
         traffic += 4 * (inputs[0].numel() + output.numel())
 
-    network = build(spec).to("meta")
+    network = build_network(spec).to("meta")
     image = torch.empty(1, spec.in_channels, *size, device="meta")
     for module in network.modules():
         if isinstance(module, nn.modules.conv._ConvNd):

@@ -3,12 +3,12 @@
 >>> import tempfile
 >>> from pathlib import Path
 >>> import numpy as np
->>> from multiresunet.nets import NetworkSpec, build
+>>> from multiresunet.nets import NetworkSpec, build_network
 >>> from multiresunet.training import checkpoint
 >>> spec = NetworkSpec("multiresunet", dims=2, in_channels=1, filters=4)
 >>> folder = Path(tempfile.mkdtemp())
 >>> for fold in range(2):
-...     checkpoint.save(folder / f"fold{fold}-last.safetensors", spec, build(spec).state_dict())
+...     checkpoint.save(folder / f"fold{fold}-last.safetensors", spec, build_network(spec).state_dict())
 >>> model = load_model(folder)
 >>> images = np.zeros((3, 1, 32, 48), dtype=np.float32)
 >>> predict(model, images).shape

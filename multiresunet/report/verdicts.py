@@ -19,7 +19,7 @@ CLAIMS = {
     "perturbations": "More robust to perturbations",
     "outliers": "More reliable on outliers",
 }
-SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("untold", "?")}
+SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("inconclusive", "?")}
 """Of each verdict: its CSS class and its sign."""
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 
 KEY = "network"
 
@@ -33,7 +33,7 @@ def load(path: Path) -> nn.Module:
         UserError: if the file is missing, damaged, or of another program.
     """
     with _readable(path):
-        network = build(spec_of(path))
+        network = build_network(spec_of(path))
         network.load_state_dict(load_file(path))
     return network
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from multiresunet.config import Recipe
 from multiresunet.errors import UserError
-from multiresunet.nets import External, build, set_normalisation_momentum
+from multiresunet.nets import External, build_network, set_normalisation_momentum
 from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import Part, augment
 from multiresunet.training.job import TrainJob
@@ -34,7 +34,7 @@ class Trainer:
         self.job = job
         spec, recipe, device = job.spec, job.recipe, job.devices.device
         self.loader = Loader(job.data, device)
-        self.network = build(spec, generator_for(job.seed, *job.names, "weights")).to(device)
+        self.network = build_network(spec, generator_for(job.seed, *job.names, "weights")).to(device)
         self.network.to(memory_format=self.loader.layout)  # type: ignore[call-overload]  # documented, but not typed
         self.network = made_safe(synchronised(self.network, job.devices), device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)

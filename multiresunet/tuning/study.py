@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from multiresunet.config import Tune
 from multiresunet.errors import DivergedError
-from multiresunet.nets import build
+from multiresunet.nets import build_network
 from multiresunet.seeds import seed_for
 from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob, with_numbers
@@ -149,7 +149,7 @@ def study_of(job: TrainJob, tune: Tune, fold: int | None, *, grouped: bool) -> S
 def _validated(job: TrainJob, weights: Weights) -> NDArray[np.float64]:
     """Jaccard index of each validation image."""
     device = job.devices.device
-    network, loader = build(job.spec), Loader(job.data, device)
+    network, loader = build_network(job.spec), Loader(job.data, device)
     network.load_state_dict(weights)
     loss = loss_by_name(job.recipe.loss, job.spec.classes)
     with autocast(job.recipe, device):

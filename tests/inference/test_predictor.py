@@ -14,7 +14,7 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.inference import predictor
 from multiresunet.inference.predictor import cross_validated, load_model, predict, predict_samples
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 from multiresunet.training.loader import Loader
 from tests.training.test_job import SPEC
@@ -27,7 +27,7 @@ def saved(folder: Path, spec: NetworkSpec = SPEC, folds: int = 2) -> Path:
     folder.mkdir(exist_ok=True)
     for fold in range(folds):
         for seed, which in ((fold, "last"), (fold + 50, "best")):
-            weights = build(spec, torch.Generator().manual_seed(seed)).state_dict()
+            weights = build_network(spec, torch.Generator().manual_seed(seed)).state_dict()
             checkpoint.save(folder / f"fold{fold}-{which}.safetensors", spec, weights)
     return folder
 
@@ -98,7 +98,7 @@ def test_weights_that_are_missing_or_do_not_belong_together_are_named(tmp_path: 
     with pytest.raises(UserError, match=r"x\.safetensors: these weights are missing"):
         load_model(tmp_path / "x.safetensors")
     spec = replace(SPEC, in_channels=2)
-    checkpoint.save(saved(tmp_path) / "fold2-last.safetensors", spec, build(spec).state_dict())
+    checkpoint.save(saved(tmp_path) / "fold2-last.safetensors", spec, build_network(spec).state_dict())
     with pytest.raises(UserError, match="differ in dimensions, channels or classes"):
         load_model(tmp_path)
 
@@ -118,7 +118,7 @@ def test_cross_validation_asks_the_network_that_has_not_seen_the_image(disc_imag
 
 
 def test_predict_does_not_depend_on_the_batch(disc_images: PreparedDataset) -> None:
-    network = build(SPEC)
+    network = build_network(SPEC)
     indices = np.arange(7)
     one, other = (
         predict_samples(network, Loader(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2)

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.report import page, studies
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         spec = NetworkSpec(model.removesuffix("_tuned"), 2, 1, filters=8 if "tuned" in model else 6)
         for fold in range(3):
             for which in ("best", "last"):
-                checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build(spec).state_dict())
+                checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build_network(spec).state_dict())
         lines = [{"fold": f, "epoch": e, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
         pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
     study = folder / "data/tuned/nuclei/multiresunet_tuned"

@@ -13,7 +13,6 @@ from multiresunet.config import Model
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.inference.logits import foreground, label
 from multiresunet.inference.predictor import cross_validated
-from multiresunet.training import checkpoint
 from multiresunet.training.fit import fit
 from multiresunet.training.job import network_of
 from multiresunet.training.loader import Loader
@@ -44,7 +43,7 @@ def test_both_classes_are_learnt(dims: int) -> None:
     assert spec.classes == 3
     fitted = fit(job_of(data, spec=spec, recipe=recipe, epochs=15 if dims == 2 else 30))
     assert fitted.history[-1].test_jaccard > 0.7
-    network = checkpoint.build(spec)
+    network = build_network(spec)
     network.load_state_dict(fitted.last)
     _, test = data.split(0)
     found = cross_validated(lambda _: network, data, 4, torch.device("cpu"), lambda logits: label(logits, 0.5))

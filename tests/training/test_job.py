@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from multiresunet.config import Folds, Optimiser, Recipe, Schedule
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training.devices import SingleDevice, use_threads
 from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob
@@ -107,7 +107,7 @@ def test_best_and_last_weights_give_the_jaccard_of_their_epochs(disc_images: Pre
         (fitted.last, fitted.history[-1].test_jaccard),
         (fitted.best, fitted.best_jaccard),
     ):
-        network = build(SPEC)
+        network = build_network(SPEC)
         network.load_state_dict(weights)
         _, jaccard, _ = validate(network, Loader(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)

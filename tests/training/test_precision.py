@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.nets import NetworkSpec, build, set_normalisation_momentum
+from multiresunet.nets import NetworkSpec, build_network, set_normalisation_momentum
 from multiresunet.seeds import generator_for
 from multiresunet.training.fit import fit
 from multiresunet.training.loader import batches
@@ -27,7 +27,7 @@ def data() -> PreparedDataset:
 def plain(spec: NetworkSpec, data: PreparedDataset) -> float:
     """Jaccard index after 50 steps: eager, float32, channels first, Adam; the engine's weights and order."""
     train, test = data.split(0)
-    network = build(spec, generator_for(1, "t", "weights"))
+    network = build_network(spec, generator_for(1, "t", "weights"))
     set_normalisation_momentum(network, RECIPE.normalisation_momentum)
     settings = RECIPE.optimiser
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, eps=settings.epsilon)

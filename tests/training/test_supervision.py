@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from multiresunet.config import DeepSupervision
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.nets import NAMES, NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
+from multiresunet.registries import NETWORKS
 from multiresunet.training.fit import fit
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.result import Fit
@@ -28,7 +29,7 @@ def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpe
 
 
 def supervised(spec: NetworkSpec, weights: list[float]) -> Supervised:
-    network = build(spec, torch.Generator().manual_seed(4))
+    network = build_network(spec, torch.Generator().manual_seed(4))
     return Supervised(network, spec.classes, weights, torch.Generator().manual_seed(5))
 
 
@@ -44,7 +45,7 @@ def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_ima
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_each_head_is_half_as_large_as_the_one_before(name: str, dims: int) -> None:
     learner = supervised(NetworkSpec(name, dims, 1, filters=4, classes=3), [1.0, 1.0, 1.0]).train()
     image = torch.rand((2, 1, *[32, 16, 16][:dims]), generator=torch.Generator().manual_seed(1))
