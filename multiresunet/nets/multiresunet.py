@@ -7,7 +7,7 @@ from torch import nn
 from multiresunet.nets.blocks import MultiResBlock, ResPath, respath_length
 from multiresunet.nets.layers import ConvNorm, up
 from multiresunet.nets.registry import NetworkSpec
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.paper import LEVELS
 from multiresunet.registries import NETWORKS
 
@@ -40,18 +40,16 @@ def _multiresunet(spec: NetworkSpec, *, respath: int) -> UShape:
         channels = encoders[-1].outputs
     bottleneck = MultiResBlock(dims, channels, filters * 2**LEVELS, alpha, shares)
 
-    skips: list[nn.Module] = []
-    ups: list[nn.Module] = []
-    decoders: list[nn.Module] = []
+    levels: list[Level] = []
     for level, encoder in enumerate(encoders):
         width = filters * 2**level
         length = respath_length(respath, level)
-        skips.append(ResPath(dims, encoder.outputs, width, length) if respath else nn.Identity())
+        skip = ResPath(dims, encoder.outputs, width, length) if respath else nn.Identity()
         across = width if respath else encoder.outputs
         # A decoder has the same width as the encoder of its level.
         below = encoders[level + 1].outputs if level + 1 < LEVELS else bottleneck.outputs
-        ups.append(up(dims, below, width))
-        decoders.append(MultiResBlock(dims, width + across, width, alpha, shares))
+        decoder = MultiResBlock(dims, width + across, width, alpha, shares)
+        levels.append(Level(encoder, skip, up(dims, below, width), decoder))
     # The authors normalise the output too, before the sigmoid.
     head = ConvNorm(dims, encoders[0].outputs, spec.classes, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+    return UShape(dims, levels, bottleneck, head)

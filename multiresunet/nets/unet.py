@@ -7,7 +7,7 @@ from torch import nn
 from multiresunet.nets.blocks import DoubleConv, ResPath, respath_length
 from multiresunet.nets.layers import ConvBias, up
 from multiresunet.nets.registry import NetworkSpec
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.registries import NETWORKS
 
 
@@ -46,24 +46,22 @@ def _unet(spec: NetworkSpec, *, normalised: bool, respath: int) -> UShape:
         normalised = True
     else:
         down = [(filters * 2**k, filters * 2**k) for k in range(5)]
-    *levels, deepest = down
+    *finer, deepest = down
 
     encoders: list[DoubleConv] = []
     channels = spec.in_channels
-    for middle, outputs in levels:
+    for middle, outputs in finer:
         encoders.append(DoubleConv(dims, channels, middle, outputs, normalised))
         channels = outputs
     bottleneck = DoubleConv(dims, channels, *deepest, normalised)
 
-    skips: list[nn.Module] = []
-    ups: list[nn.Module] = []
-    decoders: list[nn.Module] = []
-    for level, (_, outputs) in enumerate(levels):
+    levels: list[Level] = []
+    for level, (_, outputs) in enumerate(finer):
         length = respath_length(respath, level)
-        skips.append(ResPath(dims, outputs, outputs, length) if respath else nn.Identity())
+        skip = ResPath(dims, outputs, outputs, length) if respath else nn.Identity()
         below = down[level + 1][1]
         raised = below if dims == 3 else outputs
-        ups.append(up(dims, below, raised))
-        decoders.append(DoubleConv(dims, raised + outputs, outputs, outputs, normalised))
-    head = ConvBias(dims, levels[0][1], spec.classes, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+        decoder = DoubleConv(dims, raised + outputs, outputs, outputs, normalised)
+        levels.append(Level(encoders[level], skip, up(dims, below, raised), decoder))
+    head = ConvBias(dims, finer[0][1], spec.classes, 1, relu=False)
+    return UShape(dims, levels, bottleneck, head)

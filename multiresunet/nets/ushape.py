@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiresunet.nets.layers import pool
+
+
+class Level(NamedTuple):
+    """What one resolution has: its encoder, the skip across, the up-convolution from below, and its decoder."""
+
+    encoder: nn.Module
+    skip: nn.Module
+    up: nn.Module
+    decoder: nn.Module
 
 
 class UShape(nn.Module):
@@ -19,24 +28,14 @@ class UShape(nn.Module):
     `bottleneck`, `up4`… and `decoder4`…, where `up4` feeds `decoder4`.
     """
 
-    def __init__(
-        self,
-        dims: int,
-        *,
-        encoders: Sequence[nn.Module],
-        skips: Sequence[nn.Module],
-        bottleneck: nn.Module,
-        ups: Sequence[nn.Module],
-        decoders: Sequence[nn.Module],
-        head: nn.Module,
-    ) -> None:
+    def __init__(self, dims: int, levels: Sequence[Level], bottleneck: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.dims = dims
-        self.levels = len(encoders)
+        self.levels = len(levels)
         self.pool = pool(dims)
         self.bottleneck = bottleneck
         self.head = head
-        for name, modules in (("encoder", encoders), ("respath", skips), ("up", ups), ("decoder", decoders)):
+        for name, modules in zip(("encoder", "respath", "up", "decoder"), zip(*levels, strict=True), strict=True):
             for level, module in enumerate(modules, start=1):
                 self.add_module(f"{name}{level}", module)
 
