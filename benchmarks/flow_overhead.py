@@ -2,7 +2,7 @@
 
 Two figures, each beside what it's compared with, from one run on this machine:
 
-- efficiency on two slots: twelve independent stages of 20 s, and one that needs them; ideal is 6 · 20 s
+- efficiency, two stages at a time: twelve independent stages of 20 s, and one that needs them; ideal is 6 · 20 s
 - overhead over `dvc repro` when 30 stages are up to date: the whole command, minus the whole of `dvc repro`
 """
 
@@ -84,7 +84,7 @@ def measure() -> dict[str, float]:
         again, again_used = timed(idle, environment, "flows.pipeline")
         busy = Path(name, "busy")
         environment = project(busy, STAGES, SECONDS)
-        flow, _ = timed(busy, environment, "flows.pipeline", "--slots", "2")
+        flow, _ = timed(busy, environment, "flows.pipeline", "--cores", "2")
     ideal = SECONDS * STAGES / 2
     return {
         "ideal_s": ideal,
@@ -108,7 +108,7 @@ def main() -> None:
         print(json.dumps({name: round(value, 3) for name, value in found.items()}, indent=2))
         return
     print(
-        f"{STAGES} stages of {SECONDS} s on two slots: {found['flow_s']:.1f} s, ideal {found['ideal_s']:.0f} s;",
+        f"{STAGES} stages of {SECONDS} s, two at a time: {found['flow_s']:.1f} s, ideal {found['ideal_s']:.0f} s;",
         end=" ",
     )
     print(f"efficiency {found['efficiency']:.2f}")

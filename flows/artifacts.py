@@ -22,10 +22,8 @@ from prefect.artifacts import (
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from multiresunet.errors import UserError
+from multiresunet.paths import PAGE, SUMMARY, VALIDATED
 
-SUMMARY = Path("metrics/summary.csv")
-VALIDATED = Path("data/validated")
-PAGE = Path("reports/index.html")
 STEP = re.compile(r"fold (\d+)/(\d+)\b.*?\bepoch (\d+)/(\d+)")
 SECONDS = 1.0  # between two updates of a stage's progress
 
@@ -41,7 +39,7 @@ def publish(base: str, keep: Path | None = None) -> None:
         with SUMMARY.open(newline="", encoding="utf-8") as file:
             create_table_artifact(key="summary", table=list(csv.DictReader(file)), description=str(SUMMARY))
     if findings := _findings():
-        create_table_artifact(key="validation", table=findings, description="Findings of the gate")
+        create_table_artifact(key="validation", table=findings, description="Findings of validation")
     if PAGE.exists():
         page = PAGE.absolute()
         if keep:
@@ -87,7 +85,7 @@ class Progress:
         self._shown = 0.0
 
     def __call__(self, line: str) -> None:
-        """Take note of a line."""
+        """Read a line."""
         found = STEP.search(line)
         now = time.monotonic()
         if not found or now - self._shown < SECONDS:

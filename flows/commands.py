@@ -11,21 +11,54 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from flows.leash import GRACE
+from flows.watchdog import GRACE
 from multiresunet.errors import UserError
 
 CHECK = ("stages.fetch", "--check")  # DVC can't see whether users' folders have changed
 HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
-NETWORK = "can't be downloaded"  # what a command says that may be lucky the next time
-LEASH = (sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")))
+NETWORK = "can't be downloaded"  # what a command says when trying again may help
+WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")))
+
+
+HINTS = ("Use `dvc", "To track the changes", "To enable auto staging", "Having any troubles", "\t")  # DVC's, on success
+
+
+class Cause:
+    """Why a command failed, from its lines.
+
+    That is the first that there is of: the stage's own `error: …`; the exception of its last traceback; DVC's last
+    `ERROR: …`; the exit status, with the last line that isn't a hint of DVC's.
+    """
+
+    def __init__(self) -> None:
+        self._own = self._exception = self._dvc = self._last = ""
+        self._in_traceback = False
+
+    def add(self, line: str) -> None:
+        """Take the next line."""
+        if not line.startswith(HINTS):
+            self._last = line
+        if line.startswith("Traceback (most recent call last)"):
+            self._in_traceback = True
+        elif line.startswith("error: "):
+            self._own = line
+        elif line.startswith("ERROR: "):
+            self._dvc = line
+        elif self._in_traceback and not line.startswith(" "):
+            self._exception, self._in_traceback = line, False
+
+    def of(self, status: int) -> str:
+        """The cause, given the exit status."""
+        last = f" after {self._last!r}" if self._last else ""
+        return self._own or self._exception or self._dvc or f"exit status {status}{last}"
 
 
 class Commands:
     """All commands that run now, so that they can be stopped together."""
 
     def __init__(self, lock: int | None = None) -> None:
-        """`lock`: a file descriptor that every command's leash inherits and so keeps open until the command ended."""
-        self._keep = () if lock is None else (lock,)
+        """`lock`: a file descriptor that each command's watchdog inherits and keeps open until the command ends."""
+        self._inherited = () if lock is None else (lock,)
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped = False
 
@@ -47,15 +80,15 @@ class Commands:
             hours: how long it may take
 
         Raises:
-            UserError: it failed, with its own `error: …` line or else its last line; or it took too long
+            UserError: it failed (with the cause in its own words), or took too long
         """
         if self._stopped:
             raise UserError(f"{name} doesn't begin, since the run was stopped")
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        error = last = ""
+        cause = Cause()
         late = threading.Event()
         with subprocess.Popen(
-            [*LEASH, sys.executable, "-m", *words],
+            [*WATCHDOG, sys.executable, "-m", *words],
             env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **(extra or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -63,7 +96,7 @@ class Commands:
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            pass_fds=self._keep,
+            pass_fds=self._inherited,
         ) as process:
             assert process.stdout
 
@@ -77,9 +110,11 @@ class Commands:
                 if timer:
                     timer.daemon = True
                     timer.start()
+                if self._stopped:  # between the check above and `add`
+                    stop(process)
                 for line in filter(None, map(str.rstrip, process.stdout)):
                     on_line(line)
-                    error, last = line if line.startswith("error: ") else error, line
+                    cause.add(line)
             except BaseException:
                 stop(process)
                 raise
@@ -87,12 +122,12 @@ class Commands:
                 if timer:
                     timer.cancel()
                 self._running.discard(process)
-        with suppress(ProcessLookupError, PermissionError):  # if somebody has killed the leash, what was on it
+        with suppress(ProcessLookupError, PermissionError):  # what is left if somebody has killed the watchdog
             os.killpg(process.pid, signal.SIGKILL)
         if late.is_set():
             raise UserError(f"{name} took longer than {hours:g} hours and was stopped; allow it more (`--hours`)")
         if process.returncode:
-            raise UserError(f"{name} failed with {error or last or f'exit status {process.returncode}'}")
+            raise UserError(f"{name} failed with {cause.of(process.returncode)}")
 
     def stop(self) -> None:
         """Stop all that runs, and begin nothing more."""
@@ -101,10 +136,10 @@ class Commands:
             stop(process)
 
 
-def leashed(*words: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Run `python -m WORDS`, unheard, until this process ends."""
+def watched(*words: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run `python -m WORDS`, without its output, until this process ends."""
     return subprocess.Popen(
-        [*LEASH, sys.executable, "-m", *words],
+        [*WATCHDOG, sys.executable, "-m", *words],
         env={**os.environ, **extra},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from graphlib import TopologicalSorter
 
@@ -14,7 +15,7 @@ from dvc.utils.serialize import modify_yaml
 from multiresunet.errors import UserError
 from multiresunet.review.git import git
 
-MENDABLE = (UserError, DvcException)  # errors that are one line
+FIXABLE = (UserError, DvcException)  # errors that a user can fix: one line, no traceback
 
 
 class Graph:
@@ -26,9 +27,10 @@ class Graph:
         Raises:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
         """
-        # In this process a status of one stage costs 0.1 s, as a command 1.3 s. Somebody else's `dvc status`
-        # may hold the lock for a moment.
+        # In this process, the status of one stage takes 0.1 s; as a command, 1.3 s. Another `dvc status` may hold
+        # the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
+        self._asking = threading.Lock()  # a Repo is for one thread at a time
         graph = self._repo.index.graph
         self.needs: dict[str, set[str]] = {
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
@@ -38,7 +40,7 @@ class Graph:
         self.in_git = {stage.addressing for stage in graph if any(not out.use_cache for out in stage.outs)}
 
     def select(self, targets: Collection[str]) -> set[str]:
-        """The stages that `targets` need, and they themselves.
+        """The stages that `targets` need, and they themselves; all stages if there are no targets.
 
         Args:
             targets: names (`train@nuclei-unet`) or all of a kind (`train`)
@@ -47,7 +49,7 @@ class Graph:
             UserError: a target is neither
         """
         wanted: set[str] = set()
-        todo: list[str] = []
+        todo: list[str] = [] if targets else list(self.needs)
         for target in targets:
             found = [name for name in self.needs if target in (name, name.partition("@")[0])]
             if not found:
@@ -60,12 +62,13 @@ class Graph:
                 todo += self.needs[name]
         return wanted
 
-    def stale(self, names: Collection[str] | None = None) -> set[str]:
-        """Those of `names`, or of all stages, that `dvc status` lists now."""
-        return set(self._repo.status(names and list(names)))
+    def stale(self, names: Collection[str]) -> set[str]:
+        """Those of `names` that `dvc status` lists now."""
+        with self._asking:
+            return set(self._repo.status(list(names))) if names else set()
 
     def sort_lock(self) -> None:
-        """Bring dvc.lock into the order of a serial `dvc repro`; side by side, stages have ended in any order.
+        """Sort dvc.lock as a serial `dvc repro` does; side by side, stages have ended in any order.
 
         DVC leaves a stage that the file already has where it is, and appends a new one when it has run. The commit's
         file counts, since the one here may be what a killed run has left.
@@ -84,31 +87,20 @@ def committed_stages() -> list[str]:
         return []
 
 
-class Walk:
-    """What to run next: stale stages, each as soon as all that it needs is done.
+def affected(needs: dict[str, set[str]], names: Collection[str], stale: Collection[str]) -> dict[str, set[str]]:
+    """The stages that a run may have to run: stale ones, and those that need one of them, directly or not.
 
-    A stage is stale because it was so from the start or because one that it needs has run. DVC is asked again
-    about these alone, when their turn has come: what ran may have written what was there before.
+    Args:
+        needs: stage → stages that it needs directly
+        names: the run's stages
+        stale: those of them that are stale now
+
+    Returns:
+        Stage → affected stages that it needs directly; upstream first.
     """
-
-    def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
-        """`names`: stages with all that they need; None for all stages."""
-        self._graph = graph
-        self._suspects = graph.stale(names)
-        self._order = TopologicalSorter({name: graph.needs[name] for name in (graph.needs if names is None else names)})
-        self._order.prepare()
-
-    def ready(self) -> list[str]:
-        """Stages to run now, each named once. None: wait for one that runs, or stop if none does."""
-        ready: list[str] = []
-        while names := self._order.get_ready():
-            suspects = self._suspects.intersection(names)
-            stale = self._graph.stale(suspects) if suspects else set()
-            ready += [name for name in names if name in stale]
-            self._order.done(*(name for name in names if name not in stale))
-        return ready
-
-    def done(self, name: str) -> None:
-        """Take note that a stage has run."""
-        self._order.done(name)
-        self._suspects.update(stage for stage, needs in self._graph.needs.items() if name in needs)
+    found: dict[str, set[str]] = {}
+    for name in TopologicalSorter({name: sorted(needs[name]) for name in sorted(names)}).static_order():
+        upstream = needs[name] & found.keys()
+        if upstream or name in stale:
+            found[name] = upstream
+    return found

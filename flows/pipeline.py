@@ -1,66 +1,159 @@
-"""`python -m flows.pipeline` brings up to date what `dvc repro` would, as a Prefect flow if there is anything to do."""
+"""The pipeline as a Prefect flow, which does what `dvc repro` does: DVC says which stages must run.
+
+Prefect gives the stages their order, their log, their retries and their place in its UI.
+`python -m flows.pipeline --help` says how to run it; the command itself is flows/cli.py.
+"""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import signal
-import subprocess
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from flows.commands import CHECK, HOURS
-from flows.graph import MENDABLE, Graph
-from flows.workspace import alone
+if __name__ == "__main__":  # before Prefect is imported: that takes seconds, and often there is nothing to do
+    from flows.cli import main
 
-
-def main() -> None:
-    """Run the flow as a command: one line for an error, and exit status 1."""
-    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument("targets", nargs="*", help="stages, or kinds of stages, to stop at (default: all)")
-    for name in ("datasets", "models"):
-        parser.add_argument(f"--{name}", type=commas, help=f"write run.{name} to params.yaml first: a,b,c")
-    parser.add_argument("--recipe", help="write run.recipe to params.yaml first")
-    parser.add_argument("--slots", type=int, help="stages side by side on the CPU (default: one a core)")
-    parser.add_argument("--gpus", type=commas, help="devices, a stage on each: 0,1 (default: all there are)")
-    parser.add_argument("--hours", type=float, default=HOURS, help="for one stage (default: %(default)g)")
-    parser.add_argument("--pull", action="store_true", help="bring the cache from the remote first")
-    parser.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
-    parser.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
-    parser.add_argument("--scheduler", help="address of a Dask cluster that runs the stages: tcp://…")
-    parser.add_argument("--commit", help="work in a clean checkout; fail if git has other tables than it makes")
-    words = vars(parser.parse_args())
-    # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if is_due(words):
-            from flows.flow import run  # Prefect, and then its server, take seconds
-
-            run(**words)
-        else:
-            subprocess.run([sys.executable, "-m", *CHECK], check=True)
-    except MENDABLE as error:
-        sys.exit("error: " + " ".join(str(error).split()))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)  # it has said why
-    except KeyboardInterrupt:
-        sys.exit("error: interrupted; run again to go on from here")
-
-
-def commas(words: str) -> list[str]:
-    """The words of a list, of which there may be none."""
-    return [word for word in words.split(",") if word]
-
-
-def is_due(words: Mapping[str, Any]) -> bool:
-    """Whether there is anything for the flow to do."""
-    if any(words[name] for name in ("datasets", "models", "recipe", "pull", "push", "commit")):
-        return True
-    with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
-        graph = Graph()
-        return bool(graph.stale(graph.select(words["targets"]) if words["targets"] else None))
-
-
-if __name__ == "__main__":
     main()
+    sys.exit()
+
+# Prefect reads its settings while it's imported. The user's own come last and win.
+os.environ.update(
+    {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300",
+    }
+    | os.environ
+)
+
+import httpx
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import artifacts
+from flows.commands import CHECK, HOURS, Commands
+from flows.graph import FIXABLE, Graph
+from flows.resources import Resources, devices
+from flows.stage import Executor, LocalExecutor, Run, run_stale
+from flows.worktree import alone, configure, working_in
+from multiresunet.errors import UserError
+from multiresunet.paths import PAGE, STATE
+from multiresunet.review.verify import changed
+
+PULL = ("pull", "--run-cache", "--allow-missing")
+PUSH = ("push", "--run-cache")
+# Tasks wait for others in their threads, so each has one; Resources bound what runs.
+THREADS: Any = ThreadPoolTaskRunner(max_workers=sys.maxsize)
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Log filter: take Prefect's traceback from an error that a user can fix; every record passes."""
+    if record.exc_info and isinstance(record.exc_info[1], FIXABLE):
+        record.exc_info = None
+    return True
+
+
+@task(name="command", cache_policy=NO_CACHE, persist_result=False)
+def run_command(commands: Commands, name: str, *words: str) -> None:
+    """Run a command that belongs to no stage."""
+    commands.follow(name, *words, on_line=get_run_logger().info)
+
+
+def on_cluster(stack: ExitStack, scheduler: str, hours: float, local: LocalExecutor) -> Executor:
+    """Workers of a Dask cluster, for as long as the stack lives.
+
+    Raises:
+        UserError: what is needed isn't installed, or as `DaskExecutor`
+    """
+    try:
+        from flows.dask import DaskExecutor  # its packages are an extra
+    except ImportError:
+        raise UserError("a cluster needs more packages; install with `pip install -e '.[cluster]'`") from None
+    return DaskExecutor(stack, scheduler, hours, local)
+
+
+def bring_up_to_date(run: Run, targets: Sequence[str]) -> None:
+    """Run what is stale of `targets` and what they need.
+
+    Raises:
+        UserError: a stage failed, or DVC still calls something stale after all have run
+    """
+    names = run.graph.select(targets)
+    run_stale(run, names)
+    run.graph.sort_lock()
+    if stale := run.graph.stale(names):
+        raise UserError(
+            f"DVC calls {', '.join(sorted(stale))} stale after the run: a file changed meanwhile; run again"
+        )
+
+
+@flow(name="pipeline", persist_result=False, task_runner=THREADS)
+def pipeline(
+    targets: Sequence[str] = (),
+    datasets: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    recipe: str | None = None,
+    cores: int | None = None,
+    gpus: Sequence[str] | None = None,
+    hours: float = HOURS,
+    pull: bool = False,
+    push: bool = False,
+    base: str = "HEAD",
+    commit: str | None = None,
+    scheduler: str | None = None,
+) -> None:
+    """Run every stale stage, upstream first, and show what came out.
+
+    Args:
+        targets: stages, or kinds of stages, to stop at; none for all
+        datasets: to be written to params.yaml as `run.datasets`; None leaves it
+        models: likewise `run.models`
+        recipe: likewise `run.recipe`
+        cores: how many stages that don't need each other run side by side on the CPU; None for one per core
+        gpus: devices, one stage on each at a time (twice in the list: two); None for all that there are
+        hours: how long one stage may take
+        pull: fetch DVC's cache from the remote first
+        push: send it to the remote at the end
+        base: the commit that the tables are compared with
+        commit: work in a clean checkout of this commit, and fail if what git has of it isn't what it makes
+        scheduler: address of a Dask cluster whose workers run the stages (see flows/dask.py)
+
+    Raises:
+        UserError: a stage failed; or DVC still calls something stale after all have run; or, with `commit`,
+            a table isn't the commit's
+    """
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(without_traceback)
+    log = get_run_logger()
+    settings = {"run.datasets": datasets, "run.models": models, "run.recipe": recipe}
+    folder = Path.cwd()
+    with ExitStack() as stack:
+        if commit is not None:
+            stack.enter_context(working_in(commit))
+        commands = Commands(stack.enter_context(alone(log)))
+        try:
+            configure({key: value for key, value in settings.items() if value is not None})
+            if pull:
+                run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
+            run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
+            resources = Resources(cores or os.cpu_count() or 1, devices() if gpus is None else gpus)
+            local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
+            executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
+            bring_up_to_date(Run(Graph(), executor), targets)
+            if push:
+                run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
+        except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
+            commands.stop()
+            raise
+        try:
+            artifacts.publish(base, keep=folder / STATE / PAGE if commit else None)
+        except httpx.TransportError:  # all is made, and a server that is away can't say otherwise
+            log.warning("Prefect's server doesn't answer, so its UI doesn't show the tables of this run")
+        if commit is not None and (differing := changed()):
+            raise UserError(f"{commit} makes another {', '.join(differing)} than git has; somebody has to look")

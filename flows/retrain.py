@@ -1,11 +1,11 @@
-"""The flow that looks after folders of data: it pins new content and makes the tables again."""
+"""The flow that watches folders of data: it pins new content and makes the tables again."""
 
 from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from flows.flow import pipeline
-from flows.workspace import configure
+from flows.pipeline import pipeline
+from flows.worktree import configure
 from multiresunet import config
 from multiresunet.config import FolderSource
 from multiresunet.data.sources import folder
@@ -20,7 +20,7 @@ def retrain() -> list[str]:
         be reviewed and committed.
 
     Raises:
-        UserError: a stage failed; the gate, say, since new images are damaged
+        UserError: a stage failed; validation, say, since new images are damaged
     """
     log = get_run_logger()
     found = changed()

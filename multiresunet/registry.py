@@ -88,10 +88,9 @@ class Registry(Generic[T]):
         Raises:
             UserError: there is no such name; the nearest one is named.
         """
-        if name not in self._known:
-            if name not in self.entries:
-                raise UserError(self.unknown(name))
-            importlib.import_module(self.entries[name].module)
+        if name not in self.entries:
+            raise UserError(self.unknown(name))
+        importlib.import_module(self.entries[name].module)  # waits where another thread is still importing it
         return self._known[name]
 
     def unknown(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""fetch DATASET: bring a data set to data/raw/. `--check`: see whether any folder in use has changed."""
+"""fetch DATASET: write a data set to data/raw/. `--check`: see whether any folder in use has changed."""
 
 from __future__ import annotations
 
@@ -8,33 +8,20 @@ import typer
 
 from multiresunet import config
 from multiresunet.config import FolderSource
-from multiresunet.data import card, manifest, sources
+from multiresunet.data import fetching, sources
 from multiresunet.data.sources import folder, layouts
 from multiresunet.errors import UserError
-from multiresunet.files import replacing, write_json
-from multiresunet.paths import RAW, STATE
+from multiresunet.paths import STATE
 from stages.running import run
 
 
 def fetch(name: str) -> None:
     """Write data/raw/<name>: images/, masks/, manifest.csv and source.json."""
-    loaded = config.load()
-    dataset = loaded.dataset(name)
-    about = card.of(dataset.source)
-    if about:
-        print(about, flush=True)  # before what may take hours, or fail
-    with replacing(RAW / name) as draft:
-        samples = sources.bring(dataset, draft, STATE, loaded.fetch)
-        manifest.write(draft, samples)
-        record = {"modality": dataset.modality, **dataset.source.model_dump(exclude_none=True)}
-        if about:
-            record["card"] = about.model_dump(exclude_none=True)
-        write_json(draft / "source.json", record)
-    print(f"{name}: {len(samples)} samples from {dataset.source.kind}")
+    fetching.fetch(name, config.load())
 
 
 def check() -> None:
-    """Hold every folder that this run reads against its pinned digest; DVC looks at params.yaml only."""
+    """Compare every folder that this run reads with its pinned digest; DVC looks at params.yaml only."""
     loaded = config.load()
     for name in loaded.run.datasets:
         source = loaded.datasets[name].source

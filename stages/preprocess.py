@@ -1,4 +1,4 @@
-"""preprocess DATASET: bring all samples to one size and scale, and assign the folds."""
+"""preprocess DATASET: all samples at one size and scale, and their folds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv
 from multiresunet.paths import PREPARED, RAW, VALIDATED
-from multiresunet.report import dataset_page as page
+from multiresunet.report import dataset_page
 from multiresunet.seeds import seed_for
-from stages.running import run
+from stages.running import needs, run
 
 
 def preprocess(name: str) -> None:
     """Write data/prepared/<name>: images.npy, masks.npy, samples.csv and folds.csv; complete the data set's page."""
     loaded = config.load()
     dataset, recipe = loaded.dataset(name), loaded.recipe
+    needs(RAW / name, f"fetch@{name}")
+    needs(VALIDATED / name / "facts.csv", f"validate@{name}")
     samples = manifest.read(RAW / name)
     groups = [sample.group for sample in samples]
     facts = measured(name, [sample.sample for sample in samples])
@@ -33,7 +35,7 @@ def preprocess(name: str) -> None:
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)
         write_csv(draft / "folds.csv", table)
-    page.render(name, dataset)
+    dataset_page.render(name, dataset)
     print(f"{name}: {len(samples)} samples at {'×'.join(map(str, size))}, {count} folds by {by}")
     leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
     print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")
@@ -42,11 +44,9 @@ def preprocess(name: str) -> None:
 def measured(name: str, samples: list[str]) -> pd.DataFrame:
     """The facts that validate wrote, of these samples."""
     path = VALIDATED / name / "facts.csv"
-    if not path.is_file():
-        raise UserError(f"{path}: this file is missing; run `python -m stages.validate {name}` first")
     facts = pd.read_csv(path, dtype={"sample": str, "group": str, "hash": str}, keep_default_na=False)
     if facts["sample"].tolist() != samples or (facts["hash"] == "").any():
-        raise UserError(f"{path}: not of the data in {RAW / name}; run `python -m stages.validate {name}` first")
+        raise UserError(f"{path}: not of the data in {RAW / name}; run `dvc repro validate@{name}` first")
     return facts.assign(foreground_share=facts["foreground_share"].astype(float))
 
 

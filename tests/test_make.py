@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 import make
+
+RESOLVED = """\
+nvidia-cublas==13 ; sys_platform == 'linux'
+cuda-toolkit==13 ; sys_platform == 'linux'
+numpy==2.4.6 ; sys_platform == 'linux'
+prefect==3.8.8 ; sys_platform == 'linux'
+torch==2.14.0 ; sys_platform == 'linux'
+"""
 
 
 @pytest.fixture
 def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A project in which nothing is installed, and what would be run there."""
-    (tmp_path / "requirements.lock").write_text("torch==2.13.0\n")
-    monkeypatch.setattr(make, "LOCK", tmp_path / "requirements.lock")
-    monkeypatch.setattr(make, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(make, "INSTALLED", tmp_path / ".venv/installed")
-    monkeypatch.setattr(make.subprocess, "call", lambda _: make.VENV.mkdir(exist_ok=True))
+    for name, path in {"LOCK": "requirements.lock", "PROJECT": "pyproject.toml", "VERSION": "version.py"}.items():
+        monkeypatch.setattr(make, name, tmp_path / path)
+        (tmp_path / path).write_text("something\n")
+    paths = {"NUMERICS_LOCK": "numerics.lock", "VENV": ".venv", "INSTALLED": ".venv/installed", "ROOT": "."}
+    for name, path in paths.items():
+        monkeypatch.setattr(make, name, tmp_path / path)
     words: list[str] = []
 
-    def python(*said: str) -> str:
-        words.append(said[0])
-        return "torch==2.14.0\nnvidia-cublas==13\ncuda-toolkit==13\n" if said[0] == "uv" else ""
+    def create(_: list[str]) -> None:
+        make.VENV.mkdir(exist_ok=True)
+        words.append("venv")
 
+    def python(*said: str) -> str:
+        words.append("install the project" if "--editable" in said else said[0])
+        return RESOLVED if said[0] == "uv" else ""
+
+    monkeypatch.setattr(subprocess, "call", create)
     monkeypatch.setattr(make, "python", python)
     return words
 
@@ -42,15 +61,74 @@ def test_it_installs_once_and_again_when_the_lock_has_changed(
 ) -> None:
     do(monkeypatch, "run")
     do(monkeypatch, "test", "-m", "slow")
-    assert called == ["pip", "flows.pipeline", "multiresunet.report.page", "pytest"]
-    make.LOCK.write_text("torch==2.13.1\n")
+    assert called == ["venv", "pip", "install the project", "flows.pipeline", "multiresunet.report.page", "pytest"]
+    called.clear()
+    make.LOCK.write_text("another\n")
     do(monkeypatch, "setup")
-    assert called[4:] == ["pip"]
+    assert called == ["venv", "pip", "install the project"]
 
 
-def test_the_lock_leaves_out_what_only_some_machines_need(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", ["PROJECT", "VERSION", "ROOT"])
+def test_a_changed_or_moved_project_is_installed_again_without_its_packages(
+    change: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(monkeypatch, "setup")
+    called.clear()
+    if change == "ROOT":
+        monkeypatch.setattr(make, "ROOT", tmp_path / "moved")
+    else:
+        getattr(make, change).write_text("another entry point or version\n")
+    do(monkeypatch, "setup")
+    do(monkeypatch, "setup")
+    assert called == ["install the project"]
+
+
+def test_the_locks_leave_out_what_only_some_machines_need(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     do(monkeypatch, "lock")
-    assert make.LOCK.read_text() == "torch==2.14.0\n"
+    assert make.LOCK.read_text() == "".join(RESOLVED.splitlines(keepends=True)[2:])
+    assert make.NUMERICS_LOCK.read_text() == "numpy==2.4.6\ntorch==2.14.0\n"
+
+
+def test_the_committed_locks_agree() -> None:
+    text = make.LOCK.read_text()
+    assert make.NUMERICS_LOCK.read_text() == make.numerics(text)
+    versions = dict(pin.split("==") for pin in make.NUMERICS_LOCK.read_text().split())
+    assert list(versions) == sorted(make.NUMERICS)
+    assert len(make.NUMERICS_LOCK.read_text().splitlines()) == len(versions), "one version on every Python"
+
+
+# What the library and the stages import, and no number depends on.
+NOT_NUMERIC = {
+    *("great-expectations", "matplotlib", "jinja2", "markupsafe"),  # checks and pages
+    *("httpx", "psutil", "pydantic", "pyyaml", "rich", "ruamel-yaml", "safetensors", "sqlalchemy", "typer"),
+}
+
+
+def test_every_library_that_computes_is_among_the_numerics(repository: Path) -> None:
+    packages = packages_distributions()
+    known = {*make.NUMERICS, *NOT_NUMERIC}
+    unknown = set()
+    for path in [*repository.glob("multiresunet/**/*.py"), *repository.glob("stages/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for module in {name.split(".")[0] for name in names} - {*sys.stdlib_module_names, "multiresunet", "stages"}:
+                if not known & {re.sub(r"[-_.]+", "-", name).lower() for name in packages[module]}:
+                    unknown.add(module)
+    assert not unknown, "name it in make.NUMERICS, or here"
+
+
+def test_one_range_of_pythons_is_promised_everywhere(repository: Path) -> None:
+    low, high = make.VERSIONS
+    minors = [f"{low[0]}.{minor}" for minor in range(low[1], high[1] + 1)]
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    assert project["project"]["requires-python"] == f">={minors[0]},<{high[0]}.{high[1] + 1}"
+    assert project["tool"]["mypy"]["python_version"] == minors[0]
+    assert project["tool"]["ruff"]["target-version"] == f"py{minors[0].replace('.', '')}"
+    assert f"--python-version {minors[0]} " in make.COMPILE
+    workflow = yaml.safe_load((repository / ".github/workflows/tests.yml").read_text())
+    assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == minors
 
 
 @pytest.mark.parametrize("words", [[], ["rum"], ["run", "more"]])
@@ -82,6 +160,20 @@ def test_what_another_python_left_makes_room(tmp_path: Path, monkeypatch: pytest
     assert other.read_text() == "somebody's"
     asked = [str(folder / "bin/python"), "-m", "pip", "--version"]
     assert str(folder) in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_run_from_the_environment_calls_its_python(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "stages_python.pth").write_text(make.STAGES_PYTHON)
+    code = "import os, subprocess, sys; print(os.environ['PATH'])"
+    again = f"{code}; sys.stdout.flush(); subprocess.run(['python', '-c', {code!r}])"
+    done = subprocess.run(
+        [str(folder / "bin/python"), "-c", again], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    wanted = f"{folder / 'bin'}:/usr/bin:/bin"
+    assert done.stdout.splitlines() == [wanted, wanted], done.stderr
 
 
 TIDY = """

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # compare.sh BASE MEANT: write the comment's text and the picture to .state/pull-request/, and what fails to `failed`.
 set -euo pipefail
-PATH="$PWD/.venv/bin:$PATH"
 base=$1 meant=$2
 out=.state/pull-request
 rm -rf "$out"
 mkdir -p "$out"
 touch "$out/failed"
 
+# note COMMAND LOG: the last line that a failed command has said; one that was killed has said nothing.
+note() { tail -n 1 "$2" | grep . || echo "error: multiresunet $1 ended without a word"; }
+
 # The tables of both sides are in git; that this side's are its own is verified by making them.
-python -m multiresunet verify HEAD > "$out/verify.txt" 2> "$out/verify.log" || tail -n 1 "$out/verify.log" >> "$out/failed"
+.venv/bin/multiresunet verify HEAD > "$out/verify.txt" 2> "$out/verify.log" || note verify "$out/verify.log" >> "$out/failed"
 flags=()
 if [ "$meant" = true ]; then flags+=(--meant); fi
-python -m multiresunet diff "$base" HEAD --output "$out/diff.md" --picture "$out/diff.png" "${flags[@]}" \
-  2> "$out/diff.log" || tail -n 1 "$out/diff.log" >> "$out/failed"
+.venv/bin/multiresunet diff "$base" HEAD --output "$out/diff.md" --picture "$out/diff.png" "${flags[@]}" \
+  2> "$out/diff.log" || note diff "$out/diff.log" >> "$out/failed"
 {
   echo "<!-- multiresunet metrics -->"
   cat "$out/diff.md" 2> /dev/null || cat "$out/diff.log"

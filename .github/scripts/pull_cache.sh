@@ -2,9 +2,8 @@
 # Bring DVC's cache and run cache from the default remote, if there is one and it can be reached; else stages run.
 set -euo pipefail
 log=$(mktemp)
-PATH="$PWD/.venv/bin:$PATH"
-if [ -z "$(python -m dvc config core.remote 2>/dev/null || true)" ]; then
+if [ -z "$(.venv/bin/dvc config core.remote 2>/dev/null || true)" ]; then
   echo "No remote is configured; what the cache hasn't got is run."
-elif ! python -m dvc fetch --quiet --run-cache 2> "$log"; then
+elif ! .venv/bin/dvc fetch --quiet --run-cache 2> "$log"; then
   echo "::warning::The remote gave less than everything: $(tail -n 1 "$log")"
 fi

@@ -1,4 +1,4 @@
-"""A sample as its data set declares it: channels put together, instances merged, foreground told from the rest."""
+"""A sample as its data set declares it: channels put together, instances merged, foreground apart from the rest."""
 
 from __future__ import annotations
 

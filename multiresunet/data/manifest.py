@@ -48,7 +48,7 @@ def read(folder: Path) -> list[Sample]:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
-        raise UserError(f"{path}: this file is missing; `dvc repro` brings the data set") from None
+        raise UserError(f"{path}: this file is missing; `dvc repro` fetches the data set") from None
     except ValueError as error:  # pandas' parser errors and wrong encodings are ValueErrors
         raise UserError(f"{path}: not a readable CSV file ({error}); fix or remove it") from None
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names

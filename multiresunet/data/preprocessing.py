@@ -1,4 +1,4 @@
-"""Bring every sample to one size and scale: memory-mapped arrays, and a table of samples with their folds."""
+"""Every sample at one size and scale: memory-mapped arrays, and a table of samples with their folds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from PIL import Image
 from skimage.transform import resize
 
 from multiresunet.config import Dataset
-from multiresunet.data import readers
 from multiresunet.data.dataset import CLASSES
 from multiresunet.data.loading import encode_labels, load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import blocks
+from multiresunet.data.readers import Array
 from multiresunet.errors import UserError
 from multiresunet.files import write_csv, write_json
 
@@ -30,7 +30,7 @@ def prepare(
     size: tuple[int, ...],
     target: Path,
 ) -> None:
-    """Bring every sample to one size and scale; write images.npy, masks.npy and samples.csv to `target`.
+    """Resize and rescale every sample; write images.npy, masks.npy and samples.csv to `target`.
 
     If the data set has classes, classes.json holds their names.
 
@@ -40,12 +40,12 @@ def prepare(
         UserError: as `fit_sample`, or if some images have 8 bits and some more.
     """
 
-    def fit(sample: Sample) -> tuple[readers.Array, NDArray[np.uint8]]:
+    def fit(sample: Sample) -> tuple[Array, NDArray[np.uint8]]:
         image, mask = load_image(source, sample.image, dataset).array, load_mask(source, sample.mask).array
         if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
             raise UserError(
                 f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "
-                f"declares {dataset.channels} channels and {len(size)} axes; the gate (validate) says what to fix"
+                f"declares {dataset.channels} channels and {len(size)} axes; validate says what to fix"
             )
         return fit_sample(image, mask, dataset, size, sample.sample)
 
@@ -81,15 +81,15 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def append(self, array: readers.Array) -> None:
+    def append(self, array: Array) -> None:
         if array.shape != self._shape:
             raise ValueError(f"shape {array.shape} where {self._shape} is expected")
         self._file.write(np.ascontiguousarray(array).data)
 
 
 def fit_sample(
-    image: readers.Array, mask: readers.Array, dataset: Dataset, size: tuple[int, ...], name: str
-) -> tuple[readers.Array, NDArray[np.uint8]]:
+    image: Array, mask: Array, dataset: Dataset, size: tuple[int, ...], name: str
+) -> tuple[Array, NDArray[np.uint8]]:
     """One image (C×…) and its mask, resized or padded to `size`, scaled or standardised; the mask as labels.
 
     8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
@@ -124,7 +124,7 @@ def fit_sample(
     return image, labels
 
 
-def _check_unit(image: readers.Array, name: str) -> None:
+def _check_unit(image: Array, name: str) -> None:
     low, high = image.min(), image.max()
     if low < 0 or (image.dtype.kind == "f" and high > 1):
         raise UserError(
@@ -132,7 +132,7 @@ def _check_unit(image: readers.Array, name: str) -> None:
         )
 
 
-def _padded(array: readers.Array, size: tuple[int, ...]) -> readers.Array:
+def _padded(array: Array, size: tuple[int, ...]) -> Array:
     missing = [want - have for have, want in zip(array.shape, size, strict=True)]
     return np.pad(array, [(m // 2, m - m // 2) for m in missing])
 
@@ -147,9 +147,9 @@ def _resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray
     return np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
 
 
-def _resized(array: readers.Array, size: tuple[int, ...]) -> readers.Array:
+def _resized(array: Array, size: tuple[int, ...]) -> Array:
     """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
-    new: readers.Array
+    new: Array
     if array.ndim == 2:
         height, width = size
         picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Measured facts about every sample of a raw data set: what the gate judges."""
+"""Measured facts about every sample of a raw data set: what validation judges."""
 
 from __future__ import annotations
 

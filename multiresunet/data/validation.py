@@ -1,4 +1,4 @@
-"""The gate: a Great Expectations suite over the facts; nothing wrong gets past it."""
+"""Validation: a Great Expectations suite over the facts; a failed expectation stops the pipeline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def suites(folder: Path, name: str) -> list[Path]:
 
 
 def judge(facts: pd.DataFrame, suite_file: Path, rule: MaskRule | None = None) -> list[dict[str, Any]]:
-    """Hold the facts against a suite.
+    """Compare the facts with a suite.
 
     Args:
         facts: from `profile`.
@@ -48,6 +48,8 @@ def judge(facts: pd.DataFrame, suite_file: Path, rule: MaskRule | None = None) -
     try:
         written = json.loads(suite_file.read_text(encoding="utf-8"))
         suite = context.suites.add(gx.ExpectationSuite(**written))
+    except FileNotFoundError:
+        raise UserError(f"{suite_file}: this suite of expectations is missing; restore it from git") from None
     except Exception as error:  # what Great Expectations and pydantic raise for a bad suite is of many kinds
         raise UserError(f"{suite_file}: not a suite of expectations ({error}); fix it") from None
     if len(suite.expectations) != len(written.get("expectations", [])):  # it drops what it doesn't know

@@ -1,3 +1,3 @@
-"""Scores of predictions, and of what scores without learning."""
+"""Metrics of predictions, baselines, statistics, and the claims."""
 
 BASELINES = ("everything foreground", "Otsu threshold")

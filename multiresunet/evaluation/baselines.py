@@ -1,4 +1,4 @@
-"""What scores without learning anything."""
+"""Predictions that take no network: what a network has to beat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from skimage.filters import threshold_otsu
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import BASELINES
-from multiresunet.evaluation.tables import overlap
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.metrics.overlap import jaccard
 
 
 def everything(data: PreparedDataset) -> NDArray[np.bool_]:
@@ -19,8 +20,7 @@ def everything(data: PreparedDataset) -> NDArray[np.bool_]:
 def otsu(data: PreparedDataset) -> NDArray[np.bool_]:
     """Otsu's threshold on each image's mean over channels: N×(D×)H×W.
 
-    Whether the bright or the dark side is foreground is the one thing that it learns, from the training images of
-    each fold.
+    Whether the bright or the dark side is foreground comes from the training images of each fold.
     """
     bright = np.stack([image > threshold_otsu(image) for image in (i.mean(axis=0) for i in data.images)])
     truth = np.asarray(data.masks, dtype=bool)
@@ -33,7 +33,7 @@ def otsu(data: PreparedDataset) -> NDArray[np.bool_]:
 
 
 def _jaccard(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.array([overlap(*pair)["jaccard"] for pair in zip(predicted, truth, strict=True)])
+    return np.array([jaccard(MaskPair(*pair)) for pair in zip(predicted, truth, strict=True)])
 
 
 def predict_all(data: PreparedDataset) -> dict[str, NDArray[np.bool_]]:

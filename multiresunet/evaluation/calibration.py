@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and what another threshold would give."""
+"""How reliable the predicted probabilities are, and what another threshold would give."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ RANKS = {"worst": 0.0, "middle": 0.5, "best": 1.0}
 def save(path: Path, data: PreparedDataset, predicted: Mapping[str, NDArray[np.bool_]], images: pd.DataFrame) -> None:
     """Write the examples as .npz.
 
-    Samples are ranked by the mean honest Jaccard index of the models in `predicted`. Of a volume the slice with most
-    foreground is shown.
+    Samples are ranked by the Jaccard index (last epoch), averaged over the models in `predicted`. Of a volume the
+    slice with most foreground is shown.
 
     Arrays: image (K×C×H×W, 0 to 255), truth (K×H×W), predictions (K×M×H×W), jaccard (K×M); names: samples, ranks,
     models.

@@ -1,4 +1,4 @@
-"""Every image of a data set as two small pictures: what the networks saw, and what all of them said.
+"""Every image of a data set as two small pictures: what the networks saw, and what all of them predicted.
 
 The second is a PNG whose pixels are bit fields: bit 0 the truth, bit k the prediction of the k-th model; a page draws
 truth, predictions and error maps of it. Eight bits go into each channel: grey for up to seven models, else RGB.
@@ -20,15 +20,16 @@ from PIL import Image
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.evaluation.examples import view
-from multiresunet.evaluation.tables import overlap
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.metrics.overlap import jaccard
 
 SIDE = 128  # pixels of the longer side, at most
-MOST = 23  # models; one bit less than an RGB pixel has
+MAX_MODELS = 23  # models; one bit less than an RGB pixel has
 
 
 def disagreement(predictions: list[NDArray[np.bool_]]) -> float:
     """1 - Jaccard index between two networks' predictions, averaged over all pairs; 0 for a single network."""
-    gaps = [1 - overlap(one, other)["jaccard"] for one, other in combinations(predictions, 2)]
+    gaps = [1 - jaccard(MaskPair(one, other)) for one, other in combinations(predictions, 2)]
     return float(np.mean(gaps)) if gaps else 0.0
 
 
@@ -46,7 +47,7 @@ def build(
         data: the prepared data set.
         predicted: each model's masks, N×(D×)H×W.
         images: each model's scores: model, sample, jaccard.
-        distances: each image's to the training images, from `outliers.distance_to_training`.
+        distances: from each image to the training images, from `outliers.distance_to_training`.
 
     Returns:
         models: names; size: [width, height] of the pictures; items: one a sample, with sample, group, fold (from 1),
@@ -56,8 +57,8 @@ def build(
         UserError: for more models than a pixel has bits.
     """
     models = list(predicted)
-    if len(models) > MOST:
-        raise UserError(f"run.models: the gallery shows {MOST} models at most, not {len(models)}; name fewer")
+    if len(models) > MAX_MODELS:
+        raise UserError(f"run.models: the gallery shows {MAX_MODELS} models at most, not {len(models)}; name fewer")
     scores = images.pivot_table(index="sample", columns="model", values="jaccard", sort=False)
     items: list[dict[str, Any]] = []
     size = _size(data.masks.shape[1:3])

@@ -1,13 +1,14 @@
-"""What happens to images between a good microscope and a bad day: twelve perturbations, in 2-D and 3-D.
+"""What worse cameras, stains, files and tissue do to images, in 2-D and 3-D, registered by name.
 
-Each takes an image C×(D×)H×W with values in [0, 1] and an amount, whose meaning its docstring says; lengths are shares
-of the image's longest side, so that an amount means the same at every resolution.
+Each takes an amount, whose meaning its docstring says; lengths are shares of the image's longest side, so that an
+amount means the same at every resolution. Of kind `intensity`: from an image C×(D×)H×W in [0, 1] to another, which is
+then clipped. Of kind `geometry`: from a shape (D×)H×W to where its pixels come from; the mask moves along.
+The amounts of the five severities stand in params.yaml.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -16,47 +17,57 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from multiresunet.evaluation.masks import Mask
+from multiresunet.registries import PERTURBATIONS
+
 Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
+@PERTURBATIONS.register("gaussian", kind="intensity")
 def gaussian(image: Array, amount: float, rng: Generator) -> Array:
     """Added noise of deviation `amount`: a warm sensor."""
     return _f32(image + amount * rng.standard_normal(image.shape, dtype=np.float32))
 
 
+@PERTURBATIONS.register("poisson", kind="intensity")
 def poisson(image: Array, amount: float, rng: Generator) -> Array:
     """Photon noise where white is `amount` photons: a short exposure."""
     return _f32(rng.poisson(image * amount) / amount)
 
 
+@PERTURBATIONS.register("speckle", kind="intensity")
 def speckle(image: Array, amount: float, rng: Generator) -> Array:
     """Noise in proportion to the brightness, of relative deviation `amount`: coherent light, ultrasound."""
     return _f32(image * (1 + amount * rng.standard_normal(image.shape, dtype=np.float32)))
 
 
+@PERTURBATIONS.register("blur", kind="intensity")
 def blur(image: Array, amount: float, rng: Generator) -> Array:
     """Gaussian blur of deviation `amount`, a share of the longest side: out of focus."""
     width = amount * max(image.shape[1:])
     return _f32(ndimage.gaussian_filter(image, (0, *[width] * (image.ndim - 1)), mode="reflect"))
 
 
+@PERTURBATIONS.register("contrast", kind="intensity")
 def contrast(image: Array, amount: float, rng: Generator) -> Array:
     """Distances from each channel's mean times `amount`, below 1: haze, a weak stain."""
     centre = image.mean(axis=tuple(range(1, image.ndim)), keepdims=True)
     return _f32(centre + amount * (image - centre))
 
 
+@PERTURBATIONS.register("brightness", kind="intensity")
 def brightness(image: Array, amount: float, rng: Generator) -> Array:
     """`amount` added or subtracted, at random: another lamp."""
     return _f32(image + amount * _sign(rng))
 
 
+@PERTURBATIONS.register("gamma", kind="intensity")
 def gamma(image: Array, amount: float, rng: Generator) -> Array:
     """Values to the power `amount`, above 1, or to one over it, at random: another camera's curve."""
     return _f32(np.clip(image, 0, 1) ** (amount ** _sign(rng)))
 
 
+@PERTURBATIONS.register("jpeg", kind="intensity")
 def jpeg(image: Array, amount: float, rng: Generator) -> Array:
     """Compressed as JPEG of quality `amount`: RGB as one picture, else each channel, and each slice, by itself."""
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
@@ -84,6 +95,7 @@ def _through_jpeg(plane: NDArray[np.uint8], quality: float) -> NDArray[np.uint8]
     return np.asarray(Image.open(buffer))
 
 
+@PERTURBATIONS.register("missing", kind="intensity")
 def missing(image: Array, amount: float, rng: Generator) -> Array:
     """Square patches, an eighth of the longest side wide, blackened until a share `amount` is gone: lost tiles."""
     lost = np.zeros(image.shape[1:], dtype=bool)
@@ -94,6 +106,7 @@ def missing(image: Array, amount: float, rng: Generator) -> Array:
     return _f32(np.where(lost, 0, image))
 
 
+@PERTURBATIONS.register("bias_field", kind="intensity")
 def bias_field(image: Array, amount: float, rng: Generator) -> Array:
     """Brightness times exp of a smooth field, a random cubic within ±`amount`: an MRI coil, an uneven lamp."""
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in image.shape[1:]), indexing="ij")
@@ -104,6 +117,7 @@ def bias_field(image: Array, amount: float, rng: Generator) -> Array:
     return _f32(image * np.exp(amount * field / np.abs(field).max()))
 
 
+@PERTURBATIONS.register("rotation", kind="geometry")
 def rotation(shape: tuple[int, ...], amount: float, rng: Generator) -> NDArray[np.float64]:
     """Where the pixels of an image turned by `amount` degrees, either way, come from: axes×(D×)H×W.
 
@@ -118,51 +132,37 @@ def rotation(shape: tuple[int, ...], amount: float, rng: Generator) -> NDArray[n
     return places
 
 
+@PERTURBATIONS.register("elastic", kind="geometry")
 def elastic(shape: tuple[int, ...], amount: float, rng: Generator) -> NDArray[np.float64]:
-    """Where the pixels come from when tissue is pushed about by up to `amount` of the longest side: axes×(D×)H×W."""
+    """Where the pixels come from when tissue is deformed by up to `amount` of the longest side: axes×(D×)H×W."""
     longest = max(shape)
     pushed = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), 0.08 * longest) for _ in shape])
     return np.asarray(np.indices(shape) + pushed * (amount * longest / np.abs(pushed).max()))
 
 
-INTENSITY: dict[str, Callable[[Array, float, Generator], Array]] = {
-    "gaussian": gaussian,
-    "poisson": poisson,
-    "speckle": speckle,
-    "blur": blur,
-    "contrast": contrast,
-    "brightness": brightness,
-    "gamma": gamma,
-    "jpeg": jpeg,
-    "missing": missing,
-    "bias_field": bias_field,
-}
-GEOMETRY: dict[str, Callable[[tuple[int, ...], float, Generator], NDArray[np.float64]]] = {
-    "rotation": rotation,
-    "elastic": elastic,
-}
-
-
 def perturb(
-    image: Array, mask: Mask, kind: str, amount: float, rng: Generator, standardised: bool
+    image: Array, mask: Mask, name: str, amount: float, rng: Generator, standardised: bool
 ) -> tuple[Array, Mask]:
     """A perturbed image and its mask, which moves along with rotation and elastic deformation.
 
     Args:
         image: C×(D×)H×W as prepared: in [0, 1], or of any scale if `standardised`.
         mask: (D×)H×W.
-        kind: a key of `INTENSITY` or `GEOMETRY`.
+        name: of a registered perturbation.
         amount: as the perturbation's docstring says.
         rng: source of its randomness.
         standardised: the image's channels have been standardised. They are perturbed between their lowest and highest
-            value, and brought back to the mean and deviation that they had, as the preparation would have done: what
-            it undoes (brightness, contrast) does no harm.
+            value, and given back the mean and deviation that they had, as the preparation would have done: what it
+            undoes (brightness, contrast) does no harm.
+
+    Raises:
+        UserError: there is no such perturbation.
     """
-    if kind in GEOMETRY:
-        places = GEOMETRY[kind](mask.shape, amount, rng)
+    change = PERTURBATIONS[name]
+    if PERTURBATIONS.entries[name].facts["kind"] == "geometry":
+        places = change(mask.shape, amount, rng)
         moved = np.stack([ndimage.map_coordinates(c, places, order=1, mode="reflect") for c in image])
         return _f32(moved), ndimage.map_coordinates(mask.astype(np.uint8), places, order=0, mode="reflect") > 0
-    change = INTENSITY[kind]
     if not standardised:
         return _f32(np.clip(change(image, amount, rng), 0, 1)), mask
     space = tuple(range(1, image.ndim))

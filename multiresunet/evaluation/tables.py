@@ -1,4 +1,4 @@
-"""Scores per image and per fold, the paper's way and the honest way."""
+"""Scores per image, class and fold, of the best epoch on the test fold and of the last epoch."""
 
 from __future__ import annotations
 
@@ -9,64 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation.metrics.components import false_negatives_and_positives, fragments_and_holes
-from multiresunet.evaluation.metrics.surface import Mask, Surfaces
+from multiresunet.evaluation import metrics
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.metrics import BEST_EPOCH
 
-SCORES = ("jaccard_best_epoch", "jaccard", "dice_best_epoch", "dice")
+HEADLINES = [column for column in metrics.columns([]) if column.headline]
+SCORES = tuple(name for column in HEADLINES for name in (f"{column.name}{BEST_EPOCH}", column.name))
 """What the summary table holds."""
 
 FOREGROUND = "foreground"
 """The class of a row that is about all foreground labels together."""
-
-
-def measures(tolerances: Sequence[float]) -> list[str]:
-    """The scores of the honest prediction beside `SCORES`, as columns; a tolerance is in the column's name."""
-    near = [f"{name}_{tolerance:g}" for name in ("boundary_f1", "nsd") for tolerance in tolerances]
-    return ["precision", "recall", *near, "hd95", "asd", "false_negatives", "false_positives", "fragments", "holes"]
-
-
-LOWER_IS_BETTER = ("hd95", "asd", "false_negatives", "false_positives", "fragments", "holes")
-
-
-def overlap(prediction: Mask, truth: Mask) -> dict[str, float]:
-    """Jaccard index, Dice coefficient, precision |P∩T| / |P| and recall |P∩T| / |T| of one image.
-
-    If prediction and truth are both empty, all are 1. If one is empty, all are 0: an empty prediction of something has
-    no precision to be proud of.
-    """
-    both, predicted, true = (int(np.count_nonzero(m)) for m in (prediction & truth, prediction, truth))
-    if not predicted and not true:
-        return dict.fromkeys(("jaccard", "dice", "precision", "recall"), 1.0)
-    return {
-        "jaccard": both / (predicted + true - both),
-        "dice": 2 * both / (predicted + true),
-        "precision": both / predicted if predicted else 0.0,
-        "recall": both / true if true else 0.0,
-    }
-
-
-def of_image(
-    prediction: Mask, truth: Mask, tolerances: Sequence[float], spacing: Sequence[float] | None = None
-) -> dict[str, float]:
-    """All scores of one mask, (D×)H×W: overlap, boundary, components; distances in pixels or the spacing's unit.
-
-    What empty masks and predictions score, the functions' own docstrings say: `overlap`, `Surfaces`,
-    `false_negatives_and_positives`, `fragments_and_holes`.
-    """
-    surfaces = Surfaces.between(prediction, truth, spacing)
-    missed, invented = false_negatives_and_positives(prediction, truth)
-    pieces, holes = fragments_and_holes(prediction, truth)
-    return {
-        **overlap(prediction, truth),
-        **{f"boundary_f1_{tolerance:g}": surfaces.boundary_f1(tolerance) for tolerance in tolerances},
-        **{f"nsd_{tolerance:g}": surfaces.normalised(tolerance) for tolerance in tolerances},
-        "hd95": surfaces.hausdorff95(),
-        "asd": surfaces.average(),
-        "false_negatives": missed,
-        "false_positives": invented,
-        "fragments": pieces,
-        "holes": holes,
-    }
 
 
 def per_image(
@@ -79,16 +31,16 @@ def per_image(
     """Score two sets of predictions, N×(D×)H×W each: of the best epoch on the test fold, and of the last epoch.
 
     Returns:
-        One row a sample: model, fold, sample, group, class, the four scores, and `measures` of the last epoch.
+        One row a sample: model, fold, sample, group, class, and the columns that `metrics.names` names.
     """
+    names, rest = metrics.names(tolerances), [c for c in metrics.columns(tolerances) if not c.headline]
     rows = []
-    for index in range(len(data.table)):
-        truth = np.asarray(data.masks[index], dtype=bool)
-        best, scores = overlap(best_epoch[index], truth), of_image(last_epoch[index], truth, tolerances)
-        best = {f"{score}_best_epoch": value for score, value in best.items()}
-        rows.append({name: (best | scores)[name] for name in (*SCORES, *measures(tolerances))})
-    about = {"model": model, "fold": data.folds, "sample": data.table["sample"], "group": data.table["group"]}
-    return pd.concat([pd.DataFrame(about | {"class": FOREGROUND}), pd.DataFrame(rows)], axis=1)
+    for best, last, mask in zip(best_epoch, last_epoch, data.masks, strict=True):
+        truth = np.asarray(mask, dtype=bool)
+        pair = MaskPair(last, truth)
+        found = _headlines(MaskPair(best, truth), pair) | {column.name: column(pair) for column in rest}
+        rows.append({name: found[name] for name in names})
+    return pd.concat([_about(data, model, FOREGROUND), pd.DataFrame(rows)], axis=1)
 
 
 def per_class(
@@ -97,19 +49,25 @@ def per_class(
     """Score two sets of labels, N×(D×)H×W, as `per_image`, but each of the data set's classes by itself.
 
     Returns:
-        One row a class and sample: model, fold, sample, group, class, and the four scores.
+        One row a class and sample: model, fold, sample, group, class, and `SCORES`.
     """
-    about = {"model": model, "fold": data.folds, "sample": data.table["sample"], "group": data.table["group"]}
     tables = []
     for number, name in enumerate(data.classes, start=1):
-        found: dict[str, list[float]] = {score: [] for score in SCORES}
-        for index, mask in enumerate(data.masks):
-            for end, labels in (("_best_epoch", best_epoch), ("", last_epoch)):
-                scores = overlap(labels[index] == number, np.asarray(mask) == number)
-                for score in ("jaccard", "dice"):
-                    found[f"{score}{end}"].append(scores[score])
-        tables.append(pd.DataFrame(about | {"class": name} | found))
+        rows = [
+            _headlines(*(MaskPair(labels == number, np.asarray(mask) == number) for labels in (best, last)))
+            for best, last, mask in zip(best_epoch, last_epoch, data.masks, strict=True)
+        ]
+        tables.append(pd.concat([_about(data, model, name), pd.DataFrame(rows, columns=list(SCORES))], axis=1))
     return pd.concat(tables, ignore_index=True)
+
+
+def _headlines(best: MaskPair, last: MaskPair) -> dict[str, float]:
+    return {n: v for c in HEADLINES for n, v in ((f"{c.name}{BEST_EPOCH}", c(best)), (c.name, c(last)))}
+
+
+def _about(data: PreparedDataset, model: str, name: str) -> pd.DataFrame:
+    about = {"model": model, "fold": data.folds, "sample": data.table["sample"], "group": data.table["group"]}
+    return pd.DataFrame(about | {"class": name})
 
 
 def by_class(images: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +86,12 @@ def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFram
     means = grouped[list(names)].mean()
     means.insert(0, "images", grouped.size())
     return means.reset_index().astype({"model": str})
+
+
+def learning_curves(history: pd.DataFrame) -> pd.DataFrame:
+    """Mean over folds after each epoch, in the order of models: model, epoch, train_loss, test_loss, test_jaccard."""
+    columns = ["train_loss", "test_loss", "test_jaccard"]
+    return history.groupby(["model", "epoch"], sort=False)[columns].mean().reset_index()
 
 
 def summary(folds: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from multiresunet.config import Params
-from multiresunet.evaluation.claims.verdict import Bench
+from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 COLUMNS = (
     *("model", "untuned", "study", "folds", "units"),
@@ -27,18 +27,18 @@ def pairs(loaded: Params) -> list[tuple[str, str]]:
     ]
 
 
-def table(loaded: Params, images: pd.DataFrame, cost: pd.DataFrame, bench: Bench) -> pd.DataFrame:
-    """Every tuned model beside the same network with its own values, on the same folds and images.
+def table(loaded: Params, images: pd.DataFrame, cost: pd.DataFrame, design: ComparisonDesign) -> pd.DataFrame:
+    """Every tuned model beside the same model untuned, on the same folds and images.
 
-    The interval is of the mean difference of the Jaccard index after the last epoch over images, drawing whole groups. `study` says
-    whether the studies were nested, or shared and therefore optimistic. A tuned model whose network isn't in the run
-    untuned, with the same values, has nothing to be compared with: its numbers are empty.
+    The interval is of the mean difference of the Jaccard index (last epoch) over images, drawing whole groups. `study`
+    says whether the studies were nested, or shared and therefore optimistic. Without its untuned model in the run, a
+    tuned model has nothing to be compared with: those columns are empty.
 
     Args:
         loaded: params.yaml.
         images: each model's scores, model by model in the data set's order.
         cost: model, multiply_adds, parameters; means over folds.
-        bench: of the data set's images.
+        design: of the data set's images.
     """
     untuned, costs = dict(pairs(loaded)), cost.set_index("model")
     rows = []
@@ -49,12 +49,12 @@ def table(loaded: Params, images: pd.DataFrame, cost: pd.DataFrame, bench: Bench
             "model": model,
             "untuned": other,
             "study": "nested" if loaded.tune.scope == "nested" else OPTIMISTIC,
-            "folds": np.unique(bench.folds).size,
+            "folds": np.unique(design.folds).size,
             "jaccard": score.mean(),
             **{name: costs.loc[model, name] for name in ("multiply_adds", "parameters")},
         }
         if other is not None:
-            found = bench.paired(score - _jaccard(images, other))
+            found = design.paired(score - _jaccard(images, other))
             row |= {
                 "units": found.units,
                 "jaccard_untuned": _jaccard(images, other).mean(),

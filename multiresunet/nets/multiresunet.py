@@ -7,7 +7,7 @@ from torch import nn
 from multiresunet.nets.blocks import MultiResBlock, ResPath, respath_length
 from multiresunet.nets.layers import ConvNorm, up
 from multiresunet.nets.registry import NetworkSpec
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.paper import LEVELS
 from multiresunet.registries import NETWORKS
 
@@ -54,4 +54,4 @@ def _multiresunet(spec: NetworkSpec, *, respath: int) -> UShape:
         decoders.append(MultiResBlock(dims, width + across, width, alpha, shares))
     # The authors normalise the output too, before the sigmoid.
     head = ConvNorm(dims, encoders[0].outputs, spec.classes, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

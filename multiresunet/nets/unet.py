@@ -7,7 +7,7 @@ from torch import nn
 from multiresunet.nets.blocks import DoubleConv, ResPath, respath_length
 from multiresunet.nets.layers import ConvBias, up
 from multiresunet.nets.registry import NetworkSpec
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.registries import NETWORKS
 
 
@@ -66,4 +66,4 @@ def _unet(spec: NetworkSpec, *, normalised: bool, respath: int) -> UShape:
         ups.append(up(dims, below, raised))
         decoders.append(DoubleConv(dims, raised + outputs, outputs, outputs, normalised))
     head = ConvBias(dims, levels[0][1], spec.classes, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

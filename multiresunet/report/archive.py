@@ -1,4 +1,4 @@
-"""Archive a run as results/<name>/: its parameters, tables and pictures, and where they come from."""
+"""Archive a run as results/<name>/: its parameters, tables and figures, and where they come from."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from pathlib import Path
 from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, write_json
-from multiresunet.paths import FIGURES, METRICS, SUMMARY, TABLES
-from multiresunet.report import tables
-from multiresunet.report.page import provenance, studied
+from multiresunet.paths import FIGURES, LOCK, METRICS, PARAMS, SUMMARY, TABLES
+from multiresunet.report import studies, tables
+from multiresunet.report.provenance import provenance
 
-KEPT = (
-    *(Path("params.yaml"), Path("dvc.lock"), SUMMARY, SUMMARY.with_suffix(".json")),
-    *(METRICS / f"{name}.csv" for name in tables.GATHERED),
-)
+KEPT = (PARAMS, LOCK, SUMMARY.with_suffix(".json"), *tables.files(METRICS))
 
 
 def archive(target: Path) -> None:
-    """Copy the current run's files to `target`: tables, pictures, tables/ as Markdown and LaTeX, provenance.json.
+    """Copy the current run's files to `target`: tables, figures, tables/ as Markdown and LaTeX, provenance.json.
 
-    What a tuned model's studies left goes into a folder DATASET-MODEL.
+    A tuned model's studies go into a folder DATASET-MODEL; a README.md that is there stays.
 
     Raises:
         UserError: if the pipeline hasn't run.
@@ -35,7 +32,7 @@ def archive(target: Path) -> None:
         for path in (*KEPT, *sorted(FIGURES.glob("*.*")), *([readme] if readme.exists() else [])):
             shutil.copyfile(path, draft / path.name)
         shutil.copytree(TABLES, draft / "tables")
-        for source in studied(config.load()):
+        for source in studies.of_run(config.load()):
             shutil.copytree(source, draft / f"{source.parent.name}-{source.name}")
         write_json(draft / "provenance.json", {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from multiresunet.evaluation import BASELINES
-from multiresunet.report.figures import COLOURS, OTHER
+from multiresunet.report import colours
 from multiresunet.report.svg import Axis, Dot, Line, dots, lines
+from multiresunet.report.tables import records
 
 CAPTIONS = {
-    "epochs": "Claim 1. Test score after each epoch; folds thin, their mean thick.",
-    "low_contrast": "Claim 2. Distance to the true boundary, from its lowest_share eighth to its clearest.",
-    "perturbations": "Claim 3. Score as the perturbations get worse, mean over kinds; 0 is as it is.",
-    "outliers": "Claim 4. Images from worst to best: the left end is the tail.",
-    "reliability": "Calibration. Of the pixels that are called p, how many are foreground?",
-    "thresholds": "Score by the threshold that makes a mask of probabilities.",
+    "epochs": "Claim 1. Test score after each epoch; thin: folds, thick: their mean.",
+    "low_contrast": "Claim 2. Distance to the true boundary, from its eighth with the lowest contrast to the highest.",
+    "perturbations": "Claim 3. Score by severity of perturbation, mean over kinds; 0: the image unperturbed.",
+    "outliers": "Claim 4. Images from worst to best; the left end is the tail.",
+    "reliability": "Calibration. The share of foreground among the pixels with a predicted probability.",
+    "thresholds": "Score by the threshold that turns probabilities into a mask.",
 }
 SHARE = (0, 0.2, 0.4, 0.6, 0.8, 1)
 
@@ -33,23 +33,19 @@ class Chart:
     svg: str
 
 
-def colour(model: str) -> str:
-    """A model's colour; grey for what learns nothing."""
-    return "#8a8a94" if model in BASELINES else COLOURS.get(model, OTHER)
-
-
 def overview(scores: pd.DataFrame, datasets: list[str]) -> str:
-    """Every model's honest Jaccard index on every data set, with the interval over images; hollow: learns nothing."""
+    """The Jaccard index (last epoch) of every model on every data set, with its interval over images; baselines hollow.
+
+    Args:
+        scores: metrics/intervals.csv.
+        datasets: the rows, from top to bottom.
+    """
     rows = scores[scores["measure"] == "jaccard"]
     values = [
-        Dot(r["dataset"], r["model"], r["mean"], r["low"], r["high"], colour(r["model"]), r["model"] in BASELINES)
-        for r in _records(rows)
+        Dot(r["dataset"], r["model"], r["mean"], r["low"], r["high"], colours.of(r["model"]), r["model"] in BASELINES)
+        for r in records(rows)
     ]
     return dots("Jaccard index of every model", datasets, values, Axis("Jaccard index", 0, 1, SHARE))
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def of_dataset(tables: Mapping[str, pd.DataFrame]) -> list[Chart]:
@@ -60,7 +56,7 @@ def of_dataset(tables: Mapping[str, pd.DataFrame]) -> list[Chart]:
     """
     drawn = {
         "epochs": _epochs(tables["history"]),
-        "low_contrast": _faint(tables["low_contrast"]),
+        "low_contrast": _low_contrast(tables["low_contrast"]),
         "perturbations": _severity(tables["perturbations"]),
         "outliers": _ranked(tables["images"]),
         "reliability": _reliability(tables["reliability"]),
@@ -71,7 +67,7 @@ def of_dataset(tables: Mapping[str, pd.DataFrame]) -> list[Chart]:
 
 def _curves(table: pd.DataFrame, x: str, y: str) -> list[Line]:
     return [
-        Line(str(model), list(zip(part[x].astype(float), part[y].astype(float), strict=True)), colour(str(model)))
+        Line(str(model), list(zip(part[x].astype(float), part[y].astype(float), strict=True)), colours.of(str(model)))
         for model, part in table.groupby("model", sort=False)
     ]
 
@@ -80,7 +76,7 @@ def _epochs(history: pd.DataFrame) -> str:
     thin = []
     for (model, fold), part in history.groupby(["model", "fold"], sort=False):
         points = list(zip(part["epoch"].astype(float), part["test_jaccard"].astype(float), strict=True))
-        thin.append(Line(f"{model}, fold {fold}", points, colour(str(model)), thin=True))
+        thin.append(Line(f"{model}, fold {fold}", points, colours.of(str(model)), thin=True))
     means = history.groupby(["model", "epoch"], sort=False)["test_jaccard"].mean().reset_index()
     last = float(history["epoch"].max())
     return lines(
@@ -89,7 +85,7 @@ def _epochs(history: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def _faint(table: pd.DataFrame) -> str:
+def _low_contrast(table: pd.DataFrame) -> str:
     eighths = table.assign(part=table.groupby("model", sort=False).cumcount() + 1)
     top = max(1.0, float(eighths["error"].max()) * 1.05)
     return lines(
@@ -114,12 +110,14 @@ def _ranked(images: pd.DataFrame) -> str:
     for model, part in images.groupby("model", sort=False):
         scores = np.sort(part["jaccard"].to_numpy(dtype=float))
         shares = (np.arange(len(scores)) + 0.5) / len(scores)
-        curves.append(Line(str(model), list(zip(shares, scores, strict=True)), colour(str(model)), model in BASELINES))
+        curves.append(
+            Line(str(model), list(zip(shares, scores, strict=True)), colours.of(str(model)), model in BASELINES)
+        )
     return lines("Ranked scores", curves, Axis("share of the images", 0, 1, SHARE), Axis("Jaccard index", 0, 1, SHARE))
 
 
 def _reliability(table: pd.DataFrame) -> str:
-    ideal = Line("probabilities that mean what they say", [(0, 0), (1, 1)], "var(--soft)", thin=True)
+    ideal = Line("perfect calibration", [(0, 0), (1, 1)], "var(--soft)", thin=True)
     some = table[table["pixels"] > 0]
     return lines(
         "Reliability", [ideal, *_curves(some, "probability", "foreground")],

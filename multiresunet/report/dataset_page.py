@@ -23,9 +23,9 @@ from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, PREPARED, RAW, VALIDATED
 
-SIDE = 180  # pixels of a thumbnail
-MOST = 12  # thumbnails of one finding
-CLEAR = (0, 190, 255)
+THUMBNAIL = 180  # pixels of a thumbnail
+SHOWN = 12  # thumbnails of one finding
+OUTLINE = (0, 190, 255)
 
 
 def render(name: str, dataset: Dataset) -> Path:
@@ -46,7 +46,7 @@ def render(name: str, dataset: Dataset) -> Path:
         name=name,
         modality=dataset.modality,
         samples=len(samples),
-        held=len(findings) - len(failed),
+        passed=len(findings) - len(failed),
         stops=[_shown(name, one, facts, samples, dataset) for one in failed if one["severity"] != "warning"],
         warnings=[_shown(name, one, facts, samples, dataset) for one in failed if one["severity"] == "warning"],
         notes=json.loads((VALIDATED / name / "notes.json").read_text(encoding="utf-8")),
@@ -57,7 +57,7 @@ def render(name: str, dataset: Dataset) -> Path:
     return DATASET_PAGES / f"{name}.html"
 
 
-def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = SIDE) -> Image.Image | None:
+def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = THUMBNAIL) -> Image.Image | None:
     """The image (a volume's middle slice) with its mask's outline, `side` pixels at most; None if it can't be read."""
     try:
         image = _plane(load_image(folder, sample.image, dataset).array)
@@ -73,7 +73,7 @@ def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = SIDE) ->
     small = np.asarray(Image.fromarray(inside.astype(np.uint8)).resize(colour.size, Image.Resampling.NEAREST)) > 0
     edge = small & ~_shrunk(small)
     pixels = np.asarray(colour).copy()
-    pixels[edge] = CLEAR
+    pixels[edge] = OUTLINE
     return Image.fromarray(pixels)
 
 
@@ -88,7 +88,7 @@ def _shown(
     name: str, finding: dict[str, Any], facts: pd.DataFrame, samples: dict[str, Sample], dataset: Dataset
 ) -> dict[str, Any]:
     shown = []
-    for sample in finding["samples"][:MOST]:
+    for sample in finding["samples"][:SHOWN]:
         thumbnail = picture(RAW / name, samples[sample], dataset) if sample in samples else None
         text = _words(finding["column"], facts.loc[sample]) if sample in facts.index else ""
         shown.append({"sample": sample, "picture": thumbnail and embedded(thumbnail), "measured": text})
@@ -96,21 +96,21 @@ def _shown(
 
 
 def _words(columns: str, row: pd.Series[str]) -> str:
-    """What was measured on one sample, as one says it."""
-    told = []
+    """What was measured on one sample, in words."""
+    words = []
     for column in columns.split("/"):
         value = str(row.get(column, ""))
         if column.endswith("_strays"):
-            told.append(f"{float(value):.0f} times the usual spread from the middle")
+            words.append(f"{float(value):.0f} times the usual spread from the middle")
         elif column.endswith("_share"):
-            told.append(f"{100 * float(value):.2g} % of the pixels")
+            words.append(f"{100 * float(value):.2g} % of the pixels")
         elif column == "near_duplicates":
-            told.append(f"looks like {value}")
+            words.append(f"looks like {value}")
         elif column.endswith("_turn"):
-            told.append(f"{column.removesuffix('_turn')}: {f'orientation {value}' if value else 'as it is'}")
+            words.append(f"{column.removesuffix('_turn')}: {f'orientation {value}' if value else 'as it is'}")
         elif not column.endswith("sha256"):
-            told.append(value)
-    return " / ".join(told)
+            words.append(value)
+    return " / ".join(words)
 
 
 def _plane(array: Array) -> Array:

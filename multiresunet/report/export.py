@@ -1,9 +1,10 @@
-"""Tables as Markdown and as LaTeX (booktabs), for those who write papers."""
+"""Tables as Markdown and LaTeX (booktabs), and as files to save from the page."""
 
 from __future__ import annotations
 
 import math
 import re
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ _ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textas
 
 
 def text_of(value: object) -> str:
-    """A cell: numbers with four decimals at most, what isn't a number as nothing."""
+    """A cell: numbers with four decimals at most, missing ones as nothing."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4f}".rstrip("0").rstrip(".")
     return str(value)
@@ -33,6 +34,19 @@ def latex(table: pd.DataFrame) -> str:
     return "\n".join(
         [rf"\begin{{tabular}}{{{sides}}}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", ""]
     )
+
+
+def links(name: str, table: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """A table to be saved from a page that carries it: for each format its name, a file name, and a data URL."""
+    formats = {
+        "CSV": ("csv", "text/csv", table.to_csv(index=False, lineterminator="\n")),
+        "Markdown": ("md", "text/markdown", markdown(table)),
+        "LaTeX": ("tex", "application/x-tex", latex(table)),
+    }
+    return [
+        (kind, f"{name}.{ending}", f"data:{mime};charset=utf-8,{quote(text)}")
+        for kind, (ending, mime, text) in formats.items()
+    ]
 
 
 def _escaped(text: str) -> str:

@@ -1,35 +1,41 @@
-"""What differs between two versions of the tables, of params.yaml and of dvc.lock: facts, no wording."""
+"""What differs between two versions of the tables in metrics/: facts, no wording."""
 
 from __future__ import annotations
 
+import csv
 import io
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-import pandas as pd
-import yaml
 from scipy import stats
 
 from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.table_keys import SUMMARY, TABLES, keys_of
+from multiresunet.evaluation.tables import SCORES
+from multiresunet.paths import METRICS
 from multiresunet.review.git import Tree
 
 HEADLINE = "jaccard"  # of metrics/summary.csv: it decides what is a regression
 LEVEL = 0.95
-NAMES = {"dataset", "model", "fold", "claim", "class", "perturbation", "severity", "score"}  # columns that name a row
-AUXILIARY = ("_sd", "_low", "_high")  # columns that tell of another's uncertainty
+DECISIVE = "True"  # in metrics/claims.csv: the rows that a claim stands or falls with
+AUXILIARY = ("_sd", "_low", "_high")  # columns that state another column's uncertainty
+MAIN = (HEADLINE, "advantage", "difference", "mean", "error", "probability")  # what a table is about, in this order
 
 Cell = str | float | None
+Key = tuple[str, ...]
+Row = dict[str, Cell]
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One cell of a table; a row that has come or gone has None on one side."""
+    """One cell of a table; None where a side has no such row, or no value."""
 
     table: str
-    key: tuple[str, ...]
+    key: Key
     column: str
     old: Cell
     new: Cell
@@ -44,160 +50,143 @@ class Change:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the new value lies in the old one's interval; None where that can't be told."""
+        """Whether the new value lies in the old one's interval; None without an interval or a new value."""
         if self.interval is None or not isinstance(self.new, float):
             return None
         return self.interval[0] <= self.new <= self.interval[1]
 
     @property
-    def is_headline(self) -> bool:
-        """Whether a verdict is due: the score that counts, of what learns."""
-        return self.table == "summary" and self.column == HEADLINE and not set(BASELINES) & set(self.key)
+    def is_regression(self) -> bool:
+        """Whether the value has fallen below its interval."""
+        return self.inside is False and self.difference is not None and self.difference < 0
+
+
+@dataclass(frozen=True)
+class TableDiff:
+    """A table of which the two sides differ; rows by key, in the table's order."""
+
+    name: str
+    old: dict[Key, Row]
+    new: dict[Key, Row]
+    columns_old: tuple[str, ...]
+    columns_new: tuple[str, ...]
 
     @property
-    def is_regression(self) -> bool:
-        """Whether the score that counts has fallen below its interval."""
-        fell = self.difference is not None and self.difference < 0
-        return self.is_headline and fell and self.inside is False
+    def has_headline(self) -> bool:
+        """Whether this is the summary, with the score that counts on each side that has the table."""
+        columns = [side for side in (self.columns_old, self.columns_new) if side]
+        return self.name == SUMMARY and all(HEADLINE in side for side in columns)
+
+    @property
+    def rows_new(self) -> list[Key]:
+        """Rows that only the new side has."""
+        return [key for key in self.new if key not in self.old]
+
+    @property
+    def rows_gone(self) -> list[Key]:
+        """Rows that only the old side has."""
+        return [key for key in self.old if key not in self.new]
+
+    @cached_property
+    def cells(self) -> list[Change]:
+        """Changed values of the rows and columns that both sides have, row by row."""
+        shared = [column for column in self.columns_new if column in self.columns_old]
+        columns = [c for c in shared if not any(c.endswith(end) and c.removesuffix(end) in shared for end in AUXILIARY)]
+        return [
+            Change(self.name, key, column, self.old[key][column], row[column], interval_of(self.old[key], column))
+            for key, row in self.new.items()
+            if key in self.old
+            for column in columns
+            if self.old[key][column] != row[column]
+        ]
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows of both sides have another value."""
+        return len({cell.key for cell in self.cells})
+
+    def largest(self) -> Change | None:
+        """The largest difference in the column that the table is about; None if no number of it changed."""
+        changed = [cell for cell in self.cells if cell.difference is not None]
+        columns = [cell.column for cell in changed]
+        main = next((column for column in (*MAIN, *columns) if column in columns), None)
+        return max((c for c in changed if c.column == main), key=lambda c: abs(c.difference or 0), default=None)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A key of params.yaml, or a whole branch that has come or gone."""
-
-    key: str
-    old: Any
-    new: Any
-
-
-@dataclass(frozen=True)
-class Data:
-    """A data set's raw files, by DVC's hash; None where it isn't part of the run."""
-
-    dataset: str
-    old: tuple[str, int] | None  # hash, number of files
-    new: tuple[str, int] | None
+def of_tables(old: Tree, new: Tree) -> list[TableDiff]:
+    """The tables in metrics/ that differ, the summary first."""
+    folder = METRICS.as_posix()
+    paths = {*new.paths(folder, ".csv"), *old.paths(folder, ".csv")}
+    found = []
+    for path in sorted(paths, key=lambda path: (not path.endswith(f"/{SUMMARY}.csv"), path)):
+        before, after = old.read(path) or "", new.read(path) or ""
+        if before != after:
+            found.append(_compared(path.removeprefix(f"{folder}/").removesuffix(".csv"), before, after))
+    return found
 
 
-def of_tables(old: Tree, new: Tree, folder: str = "metrics") -> list[Change]:
-    """All changed cells of the CSV tables in `folder`, table by table and row by row."""
-    paths = dict.fromkeys([*new.paths(folder, ".csv"), *old.paths(folder, ".csv")])
-    return [
-        change
-        for path in sorted(paths, key=lambda path: (not path.endswith("/summary.csv"), path))
-        for change in _of_table(path.removeprefix(f"{folder}/").removesuffix(".csv"), old.read(path), new.read(path))
-    ]
+def _compared(name: str, old_text: str, new_text: str) -> TableDiff:
+    sides = [list(csv.reader(io.StringIO(text))) or [[]] for text in (old_text, new_text)]
+    headers = [side[0] for side in sides if side[0]]
+    # A table that this version doesn't know is compared by whole rows, and an older one by the keys that it has.
+    declared = keys_of(name) if name in (SUMMARY, *TABLES) else headers[-1]
+    keys = [column for column in declared if all(column in header for header in headers)]
+    old, new = (_rows(side[0], side[1:], keys) for side in sides)
+    columns = [tuple(column for column in side[0] if column not in keys) for side in sides]
+    return TableDiff(name, old, new, columns[0], columns[1])
 
 
-def _of_table(name: str, old_text: str | None, new_text: str | None) -> Iterator[Change]:
-    if old_text == new_text:
-        return
-    old, new = _parsed(old_text), _parsed(new_text)
-    keys = _keys(old, new)
-    before, after = _rows(old, keys), _rows(new, keys)
-    columns = [column for column in dict.fromkeys([*new.columns, *old.columns]) if column not in keys]
-    scores = [c for c in columns if not any(c.endswith(a) and c.removesuffix(a) in columns for a in AUXILIARY)]
-    for key in dict.fromkeys([*after, *before]):
-        if not scores and (key in before) != (key in after):  # a table of names alone
-            yield Change(name, key, "row", *(("there", None) if key in before else (None, "there")))
-        for column in scores:
-            was, now = before.get(key, {}).get(column), after.get(key, {}).get(column)
-            if was != now:
-                interval = interval_of(before[key], column) if key in before else None
-                yield Change(name, key, column, was, now, interval)
+def _rows(header: Sequence[str], lines: Sequence[Sequence[str]], keys: Sequence[str]) -> dict[Key, Row]:
+    rows: dict[Key, Row] = {}
+    seen = Counter[Key]()
+    for line in lines:
+        texts = dict(zip(header, line, strict=False))
+        key = tuple(texts.get(name, "") for name in keys)
+        seen[key] += 1
+        if seen[key] > 1:  # where an older table lacks one of the keys
+            key = (*key, f"no. {seen[key]}")
+        rows[key] = {name: _cell(texts.get(name, "")) for name in header}
+    return rows
 
 
-def _parsed(text: str | None) -> pd.DataFrame:
+def _cell(text: str) -> Cell:
     try:
-        return pd.read_csv(io.StringIO(text or ""), keep_default_na=False, na_values=[""])
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+        value = float(text)
+    except ValueError:
+        return text or None
+    return None if math.isnan(value) else value
 
 
-def _keys(old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
-    """The first columns that name a row: as many as have names' names and as tell each table's rows apart."""
-    sides = [side for side in (old, new) if len(side.columns)]
-    if not sides:
-        return []
-    common = [column for column in sides[-1].columns if all(column in side for side in sides)]
-    least = next((count for count, column in enumerate(common) if column not in NAMES), len(common))
-    for count in range(max(1, least), len(common) + 1):
-        if not any(side.duplicated(common[:count]).any() for side in sides):
-            return common[:count]
-    return common
+def interval_of(row: Row, column: str) -> Interval | None:
+    """The 95 % interval of a value: the table's own columns `…_low` and `…_high`, or Student's t over the folds.
 
-
-def _rows(table: pd.DataFrame, keys: list[str]) -> dict[tuple[str, ...], dict[str, Cell]]:
-    return {
-        tuple(str(row[key]) for key in keys): {str(column): _cell(value) for column, value in row.items()}
-        for row in table.to_dict("records")
-    }
-
-
-def _cell(value: Any) -> Cell:
-    if isinstance(value, bool | str):
-        return str(value)
-    return None if math.isnan(value) else float(value)
-
-
-def interval_of(row: dict[str, Cell], column: str) -> Interval | None:
-    """The 95 % interval of a score: the table's own columns `…_low` and `…_high`, or Student's over the folds."""
+    That of a score ends at 0 and 1.
+    """
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    if isinstance(low, float) and isinstance(high, float):
-        return low, high
-    mean, deviation, folds = row.get(column), row.get(f"{column}_sd"), row.get("folds")
-    if not (isinstance(mean, float) and isinstance(deviation, float) and isinstance(folds, float)) or folds < 2:
-        return None
-    half = float(stats.t.ppf((1 + LEVEL) / 2, folds - 1)) * deviation / math.sqrt(folds)
-    return mean - half, mean + half
+    if not (isinstance(low, float) and isinstance(high, float)):
+        mean, deviation, folds = row.get(column), row.get(f"{column}_sd"), row.get("folds")
+        if not (isinstance(mean, float) and isinstance(deviation, float) and isinstance(folds, float)) or folds < 2:
+            return None
+        half = float(stats.t.ppf((1 + LEVEL) / 2, folds - 1)) * deviation / math.sqrt(folds)
+        low, high = mean - half, mean + half
+    return (max(low, 0.0), min(high, 1.0)) if column in SCORES else (low, high)
 
 
-def of_params(old: Tree, new: Tree) -> list[Setting]:
-    """The changed keys of params.yaml, in its order."""
-    return list(_of_branch("", *(yaml.safe_load(tree.read("params.yaml") or "") or {} for tree in (old, new))))
+def headlines(tables: Sequence[TableDiff]) -> list[Change]:
+    """The networks' scores in the summary that changed, came or went, in the order of the new side."""
+    found = []
+    for table in (one for one in tables if one.has_headline):
+        for key in dict.fromkeys([*table.new, *table.old]):
+            old, new = (side[key][HEADLINE] if key in side else None for side in (table.old, table.new))
+            if old != new and not set(BASELINES) & set(key):
+                interval = interval_of(table.old[key], HEADLINE) if key in table.old else None
+                found.append(Change(SUMMARY, key, HEADLINE, old, new, interval))
+    return found
 
 
-def _of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Setting]:
-    for key in dict.fromkeys([*new, *old]):
-        was, now, name = old.get(key), new.get(key), f"{prefix}{key}"
-        if isinstance(was, dict) and isinstance(now, dict):
-            yield from _of_branch(f"{name}.", was, now)
-        elif was != now or (key in old) != (key in new):
-            yield Setting(name, was, now)
-
-
-def of_data(old: Tree, new: Tree) -> list[Data]:
-    """The data sets whose raw files aren't the same."""
-    before, after = (_raw(_stages(tree)) for tree in (old, new))
-    names = dict.fromkeys([*after, *before])
-    return [Data(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
-
-
-def _raw(stages: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    return {
-        out["path"].removeprefix("data/raw/"): (out["md5"], out.get("nfiles", 1))
-        for stage in stages.values()
-        for out in stage.get("outs", [])
-        if out["path"].startswith("data/raw/")
-    }
-
-
-def of_code(old: Tree, new: Tree) -> list[str]:
-    """The code that stages of both sides depend on and that isn't the same, by path."""
-    before, after = (_code(_stages(tree)) for tree in (old, new))
-    return sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
-
-
-def _code(stages: dict[str, Any]) -> dict[str, str]:
-    return {
-        dep["path"]: dep["md5"]
-        for stage in stages.values()
-        for dep in stage.get("deps", [])
-        if not dep["path"].startswith("data/")
-    }
-
-
-def _stages(tree: Tree) -> dict[str, Any]:
-    lock = yaml.safe_load(tree.read("dvc.lock") or "") or {}
-    stages: dict[str, Any] = lock.get("stages", {})
-    return stages
+def verdicts(tables: Sequence[TableDiff]) -> tuple[list[tuple[Change, Row]], int]:
+    """The decisive verdicts that changed, each with the new side's row; and how many decisive verdicts there are."""
+    claims = [one for one in tables if one.name == "claims"]
+    found = [(cell, one.new[cell.key]) for one in claims for cell in one.cells if cell.column == "verdict"]
+    total = sum(row.get("decisive") == DECISIVE for one in claims for row in one.new.values())
+    return [(cell, row) for cell, row in found if row.get("decisive") == DECISIVE], total

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from multiresunet.review import changes
-from multiresunet.review.changes import Change, Data, Setting
+from multiresunet.evaluation.table_keys import SUMMARY
+from multiresunet.files import some_of
+from multiresunet.review import causes, changes, picture
+from multiresunet.review.causes import Data, Setting
+from multiresunet.review.changes import HEADLINE, Change, TableDiff
 from multiresunet.review.git import Tree
+from multiresunet.review.markdown import bullets, folded, table
 
-MOST = 100  # rows of a folded table; a comment on GitHub has 65,536 characters
-WRITING = {"unet": "U-Net", "multiresunet": "MultiResUNet", "multiresunet_tuned": "tuned MultiResUNet"}
+VERDICTS = 6  # that are shown; the rest is folded
+CELLS = 30  # of a folded table; a comment on GitHub has 65,536 characters
+BELOW, ABOVE = "▼", "▲"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Diff:
 
     old: str
     new: str
-    cells: list[Change]
+    tables: list[TableDiff]
     settings: list[Setting]
     data: list[Data]
     code: list[str]
@@ -34,109 +38,150 @@ class Diff:
         return cls(
             old=_name(old),
             new=_name(new),
-            cells=changes.of_tables(old, new),
-            settings=changes.of_params(old, new),
-            data=changes.of_data(old, new),
-            code=changes.of_code(old, new),
+            tables=changes.of_tables(old, new),
+            settings=causes.of_params(old, new),
+            data=causes.of_data(old, new),
+            code=causes.of_code(old, new),
         )
+
+    @property
+    def headlines(self) -> list[Change]:
+        """Scores of networks that changed, came or went."""
+        return changes.headlines(self.tables)
 
     @property
     def regressions(self) -> list[Change]:
         """Scores that have fallen below the base's interval."""
-        return [cell for cell in self.cells if cell.is_regression]
+        return [cell for cell in self.headlines if cell.is_regression]
+
+    def draw(self, path: Path) -> bool:
+        """Draw the scores that changed most as PNG; False if there is none."""
+        return picture.draw(self.headlines, path)
 
     def markdown(self) -> str:
-        """Verdicts first, then rows, parameters, data and code, each part only if there is something to say."""
+        """Verdicts and scores first, then causes, then each table folded; each part only if it has something to say."""
         parts = [
             f"## Tables: {self.old} → {self.new}",
-            "\n".join(f"- {line}" for line in self._verdicts()),
-            *self._tables(),
+            bullets(self._in_short()),
+            *self._verdicts(),
+            *self._scores(),
+            *self._causes(),
         ]
-        if self.settings:
-            rows = [(f"`{each.key}`", _value(each.old), _value(each.new)) for each in self.settings]
-            parts += ["### Parameters", _table(("key", "old", "new"), rows)]
-        if self.data:
-            data = [(each.dataset, _data(each.old), _data(each.new)) for each in self.data]
-            parts += ["### Data", _table(("data set", "old", "new"), data)]
-        if self.code:
-            parts.append(_folded(f"Code: {len(self.code)} changed", "\n".join(f"- `{path}`" for path in self.code)))
+        if self.tables:
+            parts += ["### Tables that differ", "\n".join(_of_table(one) for one in self.tables)]
         return "\n\n".join(parts) + "\n"
 
-    def _verdicts(self) -> Iterator[str]:
-        headlines = [cell for cell in self.cells if cell.is_headline]
-        # A changed word of a table, say "holds" for a claim, says more than any number.
-        words = [cell for cell in self.cells if isinstance(cell.old, str) and isinstance(cell.new, str)]
-        if not self.cells:
+    def _in_short(self) -> Iterator[str]:
+        if not self.tables:
             yield "No table changed."
-        elif not headlines and not words:
-            yield f"No model's `{changes.HEADLINE}` changed; other scores did."
-        others = {each.dataset for each in self.data if each.old and each.new}
-        for cell in sorted(headlines, key=lambda cell: not cell.is_regression):
-            yield verdict(cell) + (" (on other images)" if cell.key[0] in others else "")
-        for cell in words:
-            yield f"{cell.table}, {' · '.join(cell.key)}: {cell.column} {cell.old} → **{cell.new}**"
+            return
+        changed, total = changes.verdicts(self.tables)
+        yield f"**{len(changed)} of {_count(total, 'verdict')} changed.**" if changed else "No verdict changed."
+        if any(one.name == SUMMARY and not one.has_headline for one in self.tables):
+            yield f"One side's summary has no column `{HEADLINE}`: its scores can't be compared."
+            return
+        cells = self.headlines
+        fell = [f"{cell.key[-1]} on {cell.key[0]}" for cell in cells if cell.is_regression]
+        rose = [f"{cell.key[-1]} on {cell.key[0]}" for cell in cells if cell.inside is False and not cell.is_regression]
+        if not cells:
+            yield f"No network's `{HEADLINE}` changed."
+        for who, where in ((fell, "fell below"), (rose, "rose above")):
+            if who:
+                yield f"**{_count(len(who), 'score')} {where} the old interval**: {some_of(who)}."
+        if rest := len(cells) - len(fell) - len(rose):
+            yield f"{_count(rest, 'other score')} changed."
+        if others := [each.dataset for each in self.data if each.old and each.new]:
+            yield f"Other images: {some_of(others)}."
 
-    def _tables(self) -> Iterator[str]:
-        shown = [cell for cell in self.cells if cell.table == "summary" and cell.column == changes.HEADLINE]
-        if shown:
-            header = ("row", "old", "new", "difference", "95 % interval of old")
-            yield f"### {changes.HEADLINE}"
-            yield _table(header, [_row(cell) for cell in shown])
-        for name, group in groupby((cell for cell in self.cells if cell not in shown), key=lambda cell: cell.table):
-            cells = list(group)
-            rows = [(first, cell.column, *rest) for cell in cells[:MOST] for first, *rest in [_row(cell)]]
-            text = _table(("row", "score", "old", "new", "difference", "95 % interval of old"), rows)
-            if len(cells) > MOST:
-                text += f"\n\nand {len(cells) - MOST} more"
-            yield _folded(f"metrics/{name}.csv, {'other ' if shown else ''}changes: {len(cells)}", text)
-
-    def picture(self, path: Path, most: int = 12) -> bool:
-        """Draw the rows whose score changed most, old beside new, as PNG; False if there is none to draw."""
-        pairs = [
-            (cell, cell.old, cell.new)
-            for cell in self.cells
-            if cell.is_headline and isinstance(cell.old, float) and isinstance(cell.new, float)
+    def _verdicts(self) -> Iterator[str]:
+        rows = [
+            (*(str(row[name]) for name in ("claim", "model", "reference", "dataset")), str(cell.old), f"**{cell.new}**")
+            for cell, row in changes.verdicts(self.tables)[0]
         ]
-        pairs = sorted(pairs, key=lambda pair: -abs(pair[2] - pair[1]))[:most][::-1]
-        if not pairs:
-            return False
-        import matplotlib  # a second, and only here
+        header = ("claim", "model", "compared with", "data set", "old", "new")
+        if rows:
+            yield "### Verdicts"
+            yield table(header, rows[:VERDICTS])
+        if more := rows[VERDICTS:]:
+            yield folded(f"and {_count(len(more), 'more verdict')}", table(header, more))
 
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
+    def _scores(self) -> Iterator[str]:
+        cells = {(" · ".join(cell.key[:-1]), cell.key[-1]): cell for cell in self.headlines}
+        if not cells:
+            return
+        datasets, models = (list(dict.fromkeys(key[place] for key in cells)) for place in (0, 1))
+        yield f"### {HEADLINE.capitalize()}, last epoch"
+        yield table(
+            ("data set", *models),
+            [(name, *(_score(cells.get((name, model))) for model in models)) for name in datasets],
+        )
+        yield f"{BELOW} below, {ABOVE} above the old score's 95 % interval over folds."
 
-        figure, axes = plt.subplots(figsize=(8, 1 + 0.4 * len(pairs)), layout="constrained")
-        for place, (cell, old, new) in enumerate(pairs):
-            if cell.interval:
-                axes.plot(cell.interval, [place, place], color="0.8", linewidth=8, solid_capstyle="butt")
-            colour = "tab:red" if cell.is_regression else "tab:blue"
-            axes.plot([old, new], [place, place], color=colour)
-            axes.plot([old], [place], "o", color=colour, markerfacecolor="white")
-            axes.plot([new], [place], "o", color=colour)
-        axes.set_ylim(-0.6, len(pairs) - 0.4)
-        axes.set_yticks(range(len(pairs)), [" · ".join(cell.key) for cell, _, _ in pairs])
-        axes.set_xlabel(f"{changes.HEADLINE}: old (hollow), its 95 % interval (grey), new (filled)")
-        axes.spines[["top", "right"]].set_visible(False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120, metadata={"Software": None})
-        plt.close(figure)
-        return True
+    def _causes(self) -> Iterator[str]:
+        if self.settings:
+            lines = [f"`{one.key}`: {_value(one.old)} → {_value(one.new)}" for one in self.settings]
+            yield "### Parameters"
+            yield bullets(lines[:CELLS]) + (f"\n- and {len(lines) - CELLS} more" if len(lines) > CELLS else "")
+        if self.data:
+            yield "### Data"
+            yield bullets(f"{each.dataset}: {_data(each.old)} → {_data(each.new)}" for each in self.data)
+        if self.code:
+            yield folded(f"Code: {len(self.code)} changed", bullets(f"`{path}`" for path in self.code))
 
 
-def verdict(cell: Change) -> str:
-    """One line for a reader in a hurry: "MultiResUNet on murphy 0.913 → 0.921, inside the interval"."""
-    dataset, model = cell.key[0], cell.key[-1]
-    who = f"{WRITING.get(model, model)} on {dataset}"
+def _of_table(one: TableDiff) -> str:
+    """One line for a table, with its changed cells folded into it."""
+    if not one.columns_old or not one.columns_new:
+        return folded(f"{one.name}: {'new' if one.columns_new else 'gone'}", f"{len(one.new or one.old)} rows")
+    shared = len(one.new) - len(one.rows_new)
+    parts = [f"{one.rows_changed} of {shared} rows changed"] if one.cells else []
+    if largest := one.largest():
+        parts.append(f"largest {_number(largest.difference, '+')} in {largest.column} ({' · '.join(largest.key)})")
+    detail = []
+    for keys, what in ((one.rows_new, "new"), (one.rows_gone, "gone")):
+        if keys:
+            parts.append(f"{_count(len(keys), 'row')} {what}")
+            detail.append(f"Rows {what}: {some_of([' · '.join(key) for key in keys], CELLS)}")
+    for here, there, what in ((one.columns_new, one.columns_old, "new"), (one.columns_old, one.columns_new, "gone")):
+        if names := [column for column in here if column not in there]:
+            parts.append(f"{_count(len(names), 'column')} {what}")
+            detail.append(f"Columns {what}: {', '.join(names)}")
+    if one.cells:
+        header = ("row", "column", "old", "new", "difference", "95 % interval of old")
+        more = f"\n\nand {len(one.cells) - CELLS} more" if len(one.cells) > CELLS else ""
+        detail.append(table(header, [_row(cell) for cell in one.cells[:CELLS]]) + more)
+    return folded(f"{one.name}: {', '.join(parts) or 'rows in another order'}", "\n\n".join(detail))
+
+
+def _score(cell: Change | None) -> str:
+    """A score of the matrix: "0.913 → 0.921 (+0.008)", marked where it left the interval."""
+    if cell is None:
+        return "same"
     if not isinstance(cell.new, float):
-        return f"{who} has gone (was {_number(cell.old)})"
+        return f"gone (was {cell.old:.3f})" if isinstance(cell.old, float) else "gone"
     if not isinstance(cell.old, float):
-        return f"{who} is new: {_number(cell.new)}"
-    said = "no interval known" if cell.inside is None else "inside the interval"
-    if cell.is_regression:
-        said = "**worse, beyond the interval**"
-    elif cell.inside is False:
-        said = "**better, beyond the interval**"
-    return f"{who} {cell.old:.3f} → {cell.new:.3f}, {said}"
+        return f"new: {cell.new:.3f}"
+    text = f"{cell.old:.3f} → {cell.new:.3f} ({cell.new - cell.old:+.3f})"
+    if cell.inside is False:
+        return f"**{text} {BELOW if cell.is_regression else ABOVE}**"
+    return text if cell.inside else f"{text}, no interval"
+
+
+def _row(cell: Change) -> Sequence[str]:
+    difference = "" if cell.difference is None else _number(cell.difference, "+")
+    interval = "" if cell.interval is None else f"{cell.interval[0]:.4f} … {cell.interval[1]:.4f}"
+    marked = f"**{difference}**" if cell.inside is False else difference
+    return (" · ".join(cell.key), cell.column, _number(cell.old), _number(cell.new), marked, interval)
+
+
+def _number(value: str | float | None, sign: str = "") -> str:
+    if not isinstance(value, float):
+        return value or "–"
+    return f"{value:{sign}.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:{sign}.4f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _name(tree: Tree) -> str:
@@ -145,32 +190,9 @@ def _name(tree: Tree) -> str:
     return f"`{tree.name}` ({tree.commit[:9]})" if not tree.commit.startswith(tree.name) else f"`{tree.name}`"
 
 
-def _row(cell: Change) -> Sequence[str]:
-    difference = "" if cell.difference is None else f"{cell.difference:+.4f}"
-    interval = "" if cell.interval is None else f"{cell.interval[0]:.4f} … {cell.interval[1]:.4f}"
-    if cell.inside is False and cell.old is not None:
-        difference = f"**{difference}**"
-    return (" · ".join(cell.key), _number(cell.old), _number(cell.new), difference, interval)
-
-
-def _number(cell: changes.Cell) -> str:
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) > 1 else f"{cell:.4f}"
-    return cell or "–"
-
-
 def _value(value: Any) -> str:
     return "–" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def _data(side: tuple[str, int] | None) -> str:
     return f"{side[1]} files, `{side[0][:8]}`" if side else "–"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _folded(title: str, text: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"

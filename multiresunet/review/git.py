@@ -1,4 +1,4 @@
-"""Files as a commit has them, read from git without checking anything out."""
+"""Files as a commit has them, read from git without a checkout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from multiresunet.errors import UserError
+from multiresunet.paths import PARAMS
 
 
 def git(*words: str, folder: Path | None = None) -> str:
@@ -22,6 +23,24 @@ def git(*words: str, folder: Path | None = None) -> str:
         lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
         raise UserError(f"git {words[0]}: {lines[-1]}") from None
     return done.stdout
+
+
+def require_repository(command: str) -> None:
+    """Check that the current folder is the root of a clone of the project.
+
+    Raises:
+        UserError: it isn't; with what `command` needs
+    """
+    inside = PARAMS.is_file()
+    if inside:
+        try:
+            git("rev-parse", "--git-dir")
+        except UserError:
+            inside = False
+    if not inside:
+        raise UserError(
+            f"`{command}` compares commits of a git repository; run it in the root of a clone, beside {PARAMS}"
+        )
 
 
 def resolve(commit: str) -> str:

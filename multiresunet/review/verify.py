@@ -15,7 +15,12 @@ from typing import Any
 
 import yaml
 
+from multiresunet import config
+from multiresunet.config import FolderSource
+from multiresunet.data import sources
+from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
+from multiresunet.paths import LOCK, STATE
 from multiresunet.review.git import git
 from multiresunet.review.worktree import dvc, environment, worktree
 
@@ -33,16 +38,16 @@ def of_commit(commit: str, from_scratch: bool = False) -> list[str]:
     Raises:
         UserError: there is no such commit, or a stage failed
     """
-    with worktree(commit) as folder:
+    with worktree(commit) as root:
         with suppress(UserError):  # what the cache hasn't got is made below
-            dvc("checkout", folder=folder)
-        findings = [*_of_status(json.loads(dvc("status", "--json", folder=folder))), *changed_data(folder)]
+            dvc("checkout", folder=root)
+        findings = [*_of_status(json.loads(dvc("status", "--json", folder=root))), *changed_data(root)]
         for line in findings:
             print(line, file=sys.stderr, flush=True)
-        _reproduce(folder, *(["--force"] if from_scratch else []))
-        if tables := _stages_of_tables(folder):  # again, since nothing but git vouches for what they have written
-            _reproduce(folder, "--force", "--single-item", *tables)
-        return [*findings, *(f"{path}: the commit makes another one" for path in changed(folder))]
+        _reproduce(root, *(["--force"] if from_scratch else []))
+        if tables := _stages_of_tables(root):  # again, since nothing but git vouches for what they have written
+            _reproduce(root, "--force", "--single-item", *tables)
+        return [*findings, *(f"{path}: the commit makes another one" for path in changed(root))]
 
 
 def of_workspace() -> list[str]:
@@ -53,23 +58,35 @@ def of_workspace() -> list[str]:
     """
     findings = [f"{path}: differs from the commit" for path in changed(Path())]
     findings += changed_data(Path())
-    check = [sys.executable, "-m", "stages.fetch", "--check"]
-    done = subprocess.run(check, env=environment(), capture_output=True, encoding="utf-8")
-    if done.returncode:
-        findings.append(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
+    return findings + changed_folders(config.load())
+
+
+def changed_folders(loaded: config.Params) -> list[str]:
+    """The folders of users' data that the run reads and whose files aren't those of the pinned digest.
+
+    DVC doesn't look at them, since they lie outside the repository. A folder that isn't on this machine can't differ.
+    """
+    findings = []
+    for name in loaded.run.datasets:
+        source = loaded.datasets[name].source
+        if isinstance(source, FolderSource) and folder.is_at_hand(source.path):
+            try:
+                sources.checked(source, STATE)
+            except UserError as error:
+                findings.append(str(error))
     return findings
 
 
-def changed_data(folder: Path) -> list[str]:
+def changed_data(root: Path) -> list[str]:
     """The files of DVC's outputs that are there and aren't those that dvc.lock names, by their bytes.
 
     `dvc status` trusts the time stamps of files that it has linked from its cache itself.
     """
-    cache = Path(dvc("cache", "dir", folder=folder).strip())
-    cache = cache if cache.is_absolute() else folder / cache
+    cache = Path(dvc("cache", "dir", folder=root).strip())
+    cache = cache if cache.is_absolute() else root / cache
     findings = []
-    for out in (out for stage in _locked(folder).values() for out in stage.get("outs", [])):
-        path, name = folder / out["path"], out["md5"]
+    for out in (out for stage in _locked(root).values() for out in stage.get("outs", [])):
+        path, name = root / out["path"], out["md5"]
         listing = cache / "files/md5" / name[:2] / name[2:]
         if not path.is_dir() or not name.endswith(".dir") or not listing.exists():
             continue
@@ -98,28 +115,28 @@ def _of_status(status: dict[str, list[Any]]) -> list[str]:
     return list(findings)
 
 
-def _stages_of_tables(folder: Path) -> list[str]:
+def _stages_of_tables(root: Path) -> list[str]:
     """The stages with outputs that git keeps and DVC's cache doesn't."""
-    tracked = set(git("ls-files", "-z", folder=folder).split("\0"))
-    return [name for name, stage in _locked(folder).items() if tracked & {out["path"] for out in stage.get("outs", [])}]
+    tracked = set(git("ls-files", "-z", folder=root).split("\0"))
+    return [name for name, stage in _locked(root).items() if tracked & {out["path"] for out in stage.get("outs", [])}]
 
 
-def _locked(folder: Path) -> dict[str, Any]:
+def _locked(root: Path) -> dict[str, Any]:
     try:
-        lock = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8")) or {}
+        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     stages: dict[str, Any] = lock.get("stages", {})
     return stages
 
 
-def changed(folder: Path = Path()) -> list[str]:
+def changed(root: Path = Path()) -> list[str]:
     """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last."""
-    lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=folder).split("\0")
-    return sorted((line[3:] for line in lines if line), key=lambda path: (path == "dvc.lock", path))
+    lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=root).split("\0")
+    return sorted((line[3:] for line in lines if line), key=lambda path: (path == LOCK.as_posix(), path))
 
 
-def _reproduce(folder: Path, *words: str) -> None:
+def _reproduce(root: Path, *words: str) -> None:
     """Run `dvc repro` with its lines on standard error.
 
     Raises:
@@ -128,7 +145,7 @@ def _reproduce(folder: Path, *words: str) -> None:
     command = [sys.executable, "-m", "dvc", "repro", *words]
     error = last = ""
     with subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
     ) as process:
         assert process.stdout
         for line in filter(str.strip, process.stdout):

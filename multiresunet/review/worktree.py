@@ -1,4 +1,4 @@
-"""A clean checkout of a commit, which shares DVC's cache and the users' data with the repository it comes from."""
+"""A clean checkout of a commit, which uses DVC's cache and the users' data of the repository that it comes from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 
+from multiresunet.data.sources.folder import ENVIRONMENT
 from multiresunet.errors import UserError
+from multiresunet.paths import INCOMING
 from multiresunet.review.git import git, resolve
 
 
@@ -24,7 +26,7 @@ def worktree(commit: str) -> Iterator[Path]:
     """
     full = resolve(commit)
     cache = Path(dvc("cache", "dir").strip()).absolute()
-    git("worktree", "prune")  # what a killed run has left, once its folder is gone
+    git("worktree", "prune")  # what a killed run left, if its folder is gone
     with tempfile.TemporaryDirectory(prefix="multiresunet-") as parent:
         folder = Path(parent).resolve() / "worktree"
         git("worktree", "add", "--quiet", "--detach", str(folder), full)
@@ -36,13 +38,13 @@ def worktree(commit: str) -> Iterator[Path]:
 
 
 def _share(cache: Path, folder: Path) -> None:
-    """Give another checkout this one's cache and remotes, of which it has but the committed part."""
+    """Write this repository's cache and remotes, local settings included, into another checkout."""
     shared = ConfigParser(interpolation=None)
     for name in ("config", "config.local"):
         one = ConfigParser(interpolation=None)
         one.read(Path(".dvc", name), encoding="utf-8")
         for section in one.values():
-            if "url" in section and "://" not in section["url"]:  # a folder, by its way from .dvc/
+            if "url" in section and "://" not in section["url"]:  # a folder, relative to .dvc/
                 section["url"] = str(Path(".dvc", section["url"]).absolute())
         shared.read_dict(one)
     shared.read_dict({"cache": {"dir": str(cache)}})
@@ -51,17 +53,17 @@ def _share(cache: Path, folder: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """What stages need to run in another folder: this Python first, and the users' data where they are here."""
+    """The environment of stages in another folder: this Python first on PATH, and the users' data from here."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    data = str(Path(os.environ.get("MULTIRESUNET_DATA", "data/incoming")).absolute())
-    return {**os.environ, "PATH": path, "MULTIRESUNET_DATA": data, "DVC_NO_ANALYTICS": "1"}
+    data = str(Path(os.environ.get(ENVIRONMENT, INCOMING)).absolute())
+    return {**os.environ, "PATH": path, ENVIRONMENT: data, "DVC_NO_ANALYTICS": "1"}
 
 
 def dvc(*words: str, folder: Path | None = None) -> str:
     """What a DVC command prints.
 
     Raises:
-        UserError: it failed; with its own words
+        UserError: it failed; with its own message
     """
     command = [sys.executable, "-m", "dvc", *words]
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, encoding="utf-8")

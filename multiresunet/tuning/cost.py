@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 
-from multiresunet.evaluation.cost import multiply_adds
 from multiresunet.nets import NetworkSpec, build_network, keras_parameters
+from multiresunet.nets.cost import multiply_adds
 from multiresunet.paper import STEP
 
 

@@ -1,4 +1,4 @@
-"""Small data sets for tests: discs on a noisy ground, written as a user would bring them."""
+"""Small data sets for tests: discs on a noisy ground, written as a user would have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate: every way a data set can be wrong is named with its samples, and a sound one passes.
+"""Validation: every way a data set can be wrong is named with its samples, and a sound one passes.
 
 Great Expectations takes seconds to import, so everything that needs it is here (and in the stages' tests).
 """

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from multiresunet import config
-from multiresunet.config import PerturbationName
-from multiresunet.evaluation.perturbations import GEOMETRY, INTENSITY, perturb
+from multiresunet.evaluation.perturbations import perturb
+from multiresunet.registries import PERTURBATIONS
 
 AMOUNTS = config.load().evaluate.perturbations
-KINDS = [*INTENSITY, *GEOMETRY]
+KINDS = list(PERTURBATIONS)
+GEOMETRY = [name for name, entry in PERTURBATIONS.entries.items() if entry.facts["kind"] == "geometry"]
 SHAPES = [(1, 32, 32), (3, 32, 48), (2, 16, 16, 12)]
 
 
@@ -31,8 +30,36 @@ def changed(kind: str, severity: int, shape: tuple[int, ...], seed: int = 1, sta
     return perturb(image, mask, kind, AMOUNTS[kind][severity - 1], np.random.default_rng(seed), standardised)[0]  # type: ignore[index]
 
 
+RECORDED = {
+    "gaussian": (11.9004, 325, -8.4729, 326),
+    "poisson": (9.9784, 325, 283.9004, 326),
+    "speckle": (9.714, 325, -48.8197, 326),
+    "blur": (18.3541, 325, 165.6621, 326),
+    "contrast": (19.1871, 325, 165.4533, 326),
+    "brightness": (10.2901, 325, 111.513, 326),
+    "gamma": (26.9021, 325, 244.5268, 326),
+    "jpeg": (17.9766, 325, 106.7656, 326),
+    "missing": (10.8875, 325, -76.6978, 326),
+    "bias_field": (26.1264, 325, 46.8633, 326),
+    "rotation": (19.3483, 292, 244.9481, 344),
+    "elastic": (19.0143, 323, 167.0122, 326),
+}
+"""Of an image and of a standardised volume after each perturbation: a random weighted sum, and the mask's pixels."""
+
+
+@pytest.mark.parametrize("kind", RECORDED)
+def test_results_are_those_recorded(kind: str) -> None:
+    found: list[float] = []
+    for shape, standardised in ((SHAPES[1], False), (SHAPES[2], True)):
+        image, mask = picture(shape)
+        image = 50 * image - 7 if standardised else image
+        one, moved = perturb(image, mask, kind, AMOUNTS[kind][2], np.random.default_rng(1), standardised)  # type: ignore[index]
+        found += [float((one * np.random.default_rng(9).normal(size=shape)).sum()), float(moved.sum())]
+    assert found == pytest.approx(RECORDED[kind], abs=1e-3)
+
+
 def test_params_name_all_that_there_are() -> None:
-    assert set(KINDS) == set(get_args(PerturbationName)) == set(AMOUNTS)
+    assert set(KINDS) == set(AMOUNTS)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -94,7 +121,7 @@ def test_amounts_mean_what_is_said() -> None:
 def test_standardised_images_keep_their_scale() -> None:
     shape = (2, 16, 16, 12)
     image = 50 * picture(shape)[0] - 7
-    for kind in INTENSITY:
+    for kind in set(KINDS) - set(GEOMETRY):
         one = changed(kind, 3, shape, standardised=True)
         np.testing.assert_allclose(one.mean(axis=(1, 2, 3)), image.mean(axis=(1, 2, 3)), atol=1e-3)
         np.testing.assert_allclose(one.std(axis=(1, 2, 3)), image.std(axis=(1, 2, 3)), rtol=1e-3)

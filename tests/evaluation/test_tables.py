@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation import baselines, examples, predictions, tables
+from multiresunet.evaluation import baselines, examples, metrics, predictions, tables
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.registries import METRICS
 
 TOLERANCES = (1, 2)
 
@@ -27,10 +29,14 @@ def test_perfect_and_empty_predictions(disc_images: PreparedDataset) -> None:
 def test_overlap_by_hand(dims: int) -> None:
     truth, prediction = np.zeros((2, *[4] * dims), dtype=bool)
     truth.flat[:6], prediction.flat[4:8] = True, True
-    assert tables.overlap(prediction, truth) == {"jaccard": 2 / 8, "dice": 4 / 10, "precision": 2 / 4, "recall": 2 / 6}
+
+    def scores(one: np.ndarray, other: np.ndarray) -> list[float]:
+        return [METRICS[name](MaskPair(one, other)) for name in ("jaccard", "dice", "precision", "recall")]
+
+    assert scores(prediction, truth) == [2 / 8, 4 / 10, 2 / 4, 2 / 6]
     empty = np.zeros_like(truth)
-    assert set(tables.overlap(empty, empty).values()) == {1.0}
-    assert set(tables.overlap(empty, truth).values()) == set(tables.overlap(truth, empty).values()) == {0.0}
+    assert scores(empty, empty) == [1, 1, 1, 1]
+    assert scores(empty, truth) == scores(truth, empty) == [0, 0, 0, 0]
 
 
 def test_each_class_is_scored_by_itself(disc_images: PreparedDataset) -> None:
@@ -52,7 +58,7 @@ def test_a_prediction_moved_by_a_pixel(disc_images: PreparedDataset) -> None:
     truth = disc_images.masks.astype(bool)
     moved = np.roll(truth, 1, axis=1)
     table = tables.per_image(disc_images, "m", moved, moved, TOLERANCES)
-    assert set(tables.measures(TOLERANCES)) <= set(table)
+    assert set(metrics.names(TOLERANCES)) <= set(table)
     assert (table[["boundary_f1_1", "nsd_1", "fragments"]] == 1).all(axis=None)
     assert (table[["false_negatives", "false_positives", "holes"]] == 0).all(axis=None)
     assert (table["hd95"] == 1).all()

@@ -1,4 +1,4 @@
-"""What tuning gained, on tables with known answers."""
+"""How much tuning improved the scores, on tables with known answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from multiresunet import config
 from multiresunet.evaluation import tuning_improvement
-from multiresunet.evaluation.comparison import bench_of
+from multiresunet.evaluation.comparison import design_of
 from tests.tuning.making import ROOT
 
 MODELS = ["unet", "multiresunet", "multiresunet_tuned"]
@@ -25,7 +25,7 @@ def loaded(models: list[str] = MODELS, **tune: Any) -> config.Params:
 
 
 def table(settings: config.Params) -> pd.DataFrame:
-    """Of 30 images in which tuning gains 0.05 ± 0.01 an image."""
+    """Of 30 images that tuning improves by 0.05 ± 0.01 an image."""
     rng = np.random.default_rng(2)
     base = rng.uniform(0.5, 0.8, 30)
     scores = {"unet": base - 0.2, "multiresunet": base, "multiresunet_tuned": base + rng.normal(0.05, 0.01, 30)}
@@ -34,20 +34,20 @@ def table(settings: config.Params) -> pd.DataFrame:
         for name, score in scores.items()
     ]
     cost = pd.DataFrame({"model": MODELS, "parameters": [50, 40, 30], "multiply_adds": [500, 400, 300]})
-    bench = bench_of(parts[0], settings.evaluate, 1, grouped=False)
-    return tuning_improvement.table(settings, pd.concat(parts), cost, bench)
+    design = design_of(parts[0], settings.evaluate, 1, grouped=False)
+    return tuning_improvement.table(settings, pd.concat(parts), cost, design)
 
 
-def test_a_tuned_model_is_held_against_itself_untuned() -> None:
+def test_a_tuned_model_is_compared_with_itself_untuned() -> None:
     found = table(loaded())
     assert len(found) == 1
     row = found.iloc[0]
-    assert (row["model"], row["against"], row["study"]) == ("multiresunet_tuned", "multiresunet", "nested")
-    assert row["gain"] == pytest.approx(0.05, abs=0.01)
-    assert row["gain"] == pytest.approx(row["jaccard"] - row["jaccard_against"])
-    assert 0.03 < row["gain_low"] < row["gain"] < row["gain_high"]
+    assert (row["model"], row["untuned"], row["study"]) == ("multiresunet_tuned", "multiresunet", "nested")
+    assert row["tuning_improvement"] == pytest.approx(0.05, abs=0.01)
+    assert row["tuning_improvement"] == pytest.approx(row["jaccard"] - row["jaccard_untuned"])
+    assert 0.03 < row["tuning_improvement_low"] < row["tuning_improvement"] < row["tuning_improvement_high"]
     assert (row["multiply_adds"], row["parameters"]) == (300, 30)
-    assert (row["multiply_adds_against"], row["parameters_against"]) == (400, 40)
+    assert (row["multiply_adds_untuned"], row["parameters_untuned"]) == (400, 40)
     assert (row["folds"], row["units"]) == (3, 30)
 
 
@@ -55,13 +55,17 @@ def test_a_shared_study_is_marked() -> None:
     assert list(table(loaded(scope="shared"))["study"]) == ["shared (optimistic)"]
 
 
-def test_with_nothing_to_be_held_against_there_is_no_gain_but_the_mark() -> None:
+def test_without_its_untuned_model_there_is_no_improvement_but_the_mark() -> None:
     found = table(loaded(["unet", "multiresunet_tuned"], scope="shared"))
-    assert found[["gain", "gain_low", "gain_high", "against"]].isna().all(axis=None)
+    assert (
+        found[["tuning_improvement", "tuning_improvement_low", "tuning_improvement_high", "untuned"]]
+        .isna()
+        .all(axis=None)
+    )
     assert list(found["study"]) == ["shared (optimistic)"]
 
 
-def test_nothing_tuned_nothing_said() -> None:
+def test_without_tuned_models_there_are_no_rows() -> None:
     found = table(loaded(["unet", "multiresunet"]))
     assert found.empty
     assert list(found.columns) == list(tuning_improvement.COLUMNS)

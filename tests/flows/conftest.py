@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -29,6 +30,12 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
     """The environment with one server for all tests: each flow would start its own in ten seconds."""
     with serving(settings) as (environment, _):
         yield environment
+
+
+def blocks(page: str, language: str = "sh") -> list[str]:
+    """The code blocks of a page in docs/."""
+    text = (small.ROOT / "docs" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.commands import Commands
+from flows.commands import Cause, Commands
 from multiresunet.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ subprocess.run([sys.executable, "-c", child])
 """
 OWNER = """
 import sys
-from flows.commands import Commands
+from flows.commands import Cause, Commands
 Commands().follow("it", "stubborn", on_line=lambda line: print(line, flush=True))
 """
 
@@ -49,6 +49,32 @@ def test_lines_come_and_an_error_is_the_commands_own(stubborn: str) -> None:
     assert lines[0] == "1 error: no"
 
 
+TRACEBACK = ["Traceback (most recent call last):", '  File "train.py", line 1, in <module>', "ValueError: no images"]
+HINT = "Use `dvc push` to send your updates to remote storage."
+DVC = "ERROR: failed to reproduce 'train@a': failed to run: python -m stages.train a, exited with 1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (["fold 1/5", "error: a is empty", "saving", DVC, HINT], "error: a is empty"),
+        ([*TRACEBACK, DVC], "ValueError: no images"),
+        (
+            [*TRACEBACK, "", "During handling", *TRACEBACK[:2], "KeyError: 3", DVC],
+            "KeyError: 3",
+        ),
+        (["epoch 3/9", DVC, "Having any troubles? Hit us up"], DVC),
+        (["epoch 3/9", HINT], "exit status 7 after 'epoch 3/9'"),
+        ([HINT, "To track the changes with git, run:", "\tgit add dvc.lock"], "exit status 7"),
+    ],
+)
+def test_the_cause_is_the_stages_own_line_and_never_a_hint(lines: list[str], cause: str) -> None:
+    found = Cause()
+    for line in lines:
+        found.add(line)
+    assert found.of(7) == cause
+
+
 def test_what_takes_too_long_is_stopped_with_all_its_children(stubborn: str) -> None:
     seen: list[psutil.Process] = []
     others = descendants(os.getpid())  # the server of other tests
@@ -56,7 +82,7 @@ def test_what_takes_too_long_is_stopped_with_all_its_children(stubborn: str) -> 
         Commands().follow(
             "it", stubborn, on_line=lambda _: seen.extend(descendants(os.getpid(), others)), hours=3 / 3600
         )
-    assert len(seen) >= 3  # the leash, the command, its child
+    assert len(seen) >= 3  # the watchdog, the command, its child
     assert not psutil.wait_procs(seen, timeout=5)[1]
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from flows.flow import pipeline
+from flows.pipeline import pipeline
 from flows.retrain import retrain
 from tests import small
 from tests.flows.conftest import ours, serving
@@ -27,7 +27,7 @@ def declared(repository: Path) -> dict[str, dict[str, Any]]:
 def test_every_deployment_names_a_flow_its_pool_and_known_parameters(repository: Path) -> None:
     found = declared(repository)
     assert {"nightly", "on-demand", "retrain"} < found.keys()
-    flows = {"flows/flow.py:pipeline": pipeline, "flows/retrain.py:retrain": retrain}
+    flows = {"flows/pipeline.py:pipeline": pipeline, "flows/retrain.py:retrain": retrain}
     pools = {"": "machine", "docker": "containers", "kubernetes": "cluster"}
     for name, each in found.items():
         flow = flows[each["entrypoint"]]

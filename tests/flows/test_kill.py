@@ -39,9 +39,9 @@ def keep_diary(folder: Path, diary: Path, seconds: float) -> None:
         script.write_text(head + script.read_text() + '\nif sys.argv[1] != "--check":\n    note("end")\n')
 
 
-def start(project: Path, environment: dict[str, str], slots: int = 2) -> subprocess.Popen[bytes]:
+def start(project: Path, environment: dict[str, str], cores: int = 2) -> subprocess.Popen[bytes]:
     with (project.parent / "log").open("a") as log:
-        command = [sys.executable, "-m", "flows.pipeline", "--slots", str(slots)]
+        command = [sys.executable, "-m", "flows.pipeline", "--cores", str(cores)]
         return subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
 
 
@@ -120,7 +120,7 @@ def test_the_server_killed_ten_times_stops_no_stage(project: Path, reproduced: P
     flow = None
     for _ in range(10):
         with serving(settings, port) as (environment, server):
-            flow = flow or start(project, environment, slots=1)
+            flow = flow or start(project, environment, cores=1)
             while not diary.exists() and flow.poll() is None:
                 time.sleep(0.1)
             time.sleep(moments.uniform(0, 8))
@@ -171,7 +171,7 @@ def test_a_deployments_worker_killed_ten_times_stops_no_stage(
         for kill in range(10):
             # A run that a worker has taken and not begun goes with it, and its place is free again after a while.
             if not diary.exists():
-                assert prefect("deployment", "run", "pipeline/on-demand", "-p", "slots=1").wait(120) == 0
+                assert prefect("deployment", "run", "pipeline/on-demand", "-p", "cores=1").wait(120) == 0
             worker = prefect("worker", "start", "--pool", "machine")
             deadline = time.monotonic() + 300
             while kill >= 5 and not diary.exists():

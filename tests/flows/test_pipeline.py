@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from flows.graph import Walk
+from flows.graph import affected
 from tests import small
 
 CHECK = "fetch --check"
@@ -104,7 +104,11 @@ def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, env
     (finished / "data/raw/b").unlink()  # so train@b is stale too until fetch@b has run
     ran = run(finished, environment)
     assert ran.returncode == 0, ran.stderr
-    assert sorted(tasks(ran.stderr)) == [(name, "Completed") for name in [CHECK, "fetch@a", "fetch@b"]]
+    skipped = [(name, "Skipped") for name in ("report", "train@a", "train@b")]
+    assert sorted(tasks(ran.stderr)) == sorted(
+        [(CHECK, "Completed"), ("fetch@a", "Completed"), ("fetch@b", "Completed"), *skipped]
+    )
+    assert "training on" not in ran.stderr
 
 
 # Late, so that train@a has begun, which may end.
@@ -125,6 +129,33 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environme
     assert ran.stderr.count("> python -m stages.train b") == 1  # no second try
     assert (project / "data/trained/a").read_text() == "aaa"
     assert "train@a:" in (project / "dvc.lock").read_text()
+
+
+def test_an_exception_in_a_stage_is_one_line(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] == 'b': raise ValueError('no b')\n")
+    ran = run(project, environment, "fetch@b")
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: fetch@b failed with ValueError: no b")
+
+
+def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] != '--check': sys.exit('error: nothing there')\n")
+    ran = run(project, environment, "--cores", "1")
+    assert ran.stderr.count("> python -m stages.fetch") == 1
+    ended = dict(tasks(ran.stderr))
+    [failed] = [name for name, state in ended.items() if state == "Failed" and name != CHECK]
+    assert ran.stderr.splitlines()[-1] == f"error: {failed} failed with error: nothing there"
+    [other] = {"fetch@a", "fetch@b"} - {failed}
+    assert ended[other] == "Cancelled"
+    assert ended.keys() == {CHECK, "fetch@a", "fetch@b"}
+
+
+def test_of_two_failures_the_first_is_the_runs(project: Path, environment: dict[str, str]) -> None:
+    late = "import sys, time\nif sys.argv[1] == 'a': time.sleep(4)\n"
+    fail = "if sys.argv[1] != '--check': sys.exit('error: no ' + sys.argv[1])\n"
+    prepend(project / "stages/fetch.py", late + fail)
+    ran = run(project, environment, "--cores", "2")
+    assert ran.stderr.splitlines()[-1] == "error: fetch@b failed with error: no b"
+    assert {state for name, state in tasks(ran.stderr) if name.startswith("fetch@")} == {"Failed"}
 
 
 def test_fetch_is_tried_four_times(project: Path, environment: dict[str, str]) -> None:
@@ -207,44 +238,23 @@ def test_it_says_what_is_missing(project: Path, settings: dict[str, str]) -> Non
     assert nowhere.stderr.startswith("error: no Prefect server answers at http://127.0.0.1:9/api")
 
 
-class FakeGraph:
-    """Stages of which each makes stale what needs it, but for `same`, whose outputs stay as they were."""
-
-    needs = {"a": set[str](), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "z": set[str]()}  # noqa: RUF012
-
-    def __init__(self, stale: set[str], same: set[str]) -> None:
-        self.now = stale
-        self.same = same
-
-    def stale(self, names: set[str] | None = None) -> set[str]:
-        return self.now & (self.needs.keys() if names is None else names)
-
-    def ran(self, name: str) -> None:
-        self.now.remove(name)
-        if name not in self.same:
-            self.now.update(stage for stage, needs in self.needs.items() if name in needs)
+NEEDS = {"a": set[str](), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "z": set[str]()}
 
 
 @pytest.mark.parametrize(
-    ("stale", "same", "rounds"),
+    ("stale", "found"),
     [
-        (set(), set(), []),
-        ({"a"}, set(), [["a"], ["b", "c"], ["d"]]),
-        ({"a", "z"}, {"a"}, [["a", "z"]]),
-        ({"a"}, {"b", "c"}, [["a"], ["b", "c"]]),
-        ({"c", "d"}, {"c"}, [["c"], ["d"]]),
+        (set(), {}),
+        ({"a"}, {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}}),
+        ({"c", "z"}, {"c": set(), "d": {"c"}, "z": set()}),
+        ({"d"}, {"d": set()}),
     ],
 )
-def test_walk_names_stale_stages_when_their_turn_comes(
-    stale: set[str], same: set[str], rounds: list[list[str]]
-) -> None:
-    graph = FakeGraph(stale, same)
-    walk = Walk(graph)  # type: ignore[arg-type]
-    seen = []
-    while ready := walk.ready():
-        seen.append(ready)
-        assert walk.ready() == []  # each once
-        for name in ready:
-            graph.ran(name)
-            walk.done(name)
-    assert seen == rounds
+def test_affected_are_stale_stages_and_those_that_need_them(stale: set[str], found: dict[str, set[str]]) -> None:
+    seen = affected(NEEDS, NEEDS, stale)
+    assert seen == found
+    assert all(list(seen).index(first) < list(seen).index(name) for name, needs in seen.items() for first in needs)
+
+
+def test_affected_are_none_but_the_runs_stages() -> None:
+    assert affected(NEEDS, {"a", "b"}, {"a"}) == {"a": set(), "b": {"a"}}

@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 
 class Browser:
-    """One tab. `events` has all that the browser has told since it was opened."""
+    """One tab. `events` has all that the browser has reported since it was opened."""
 
     _session: str | None = None
 

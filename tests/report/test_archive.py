@@ -1,4 +1,4 @@
-"""A kept run holds what it needs to be repeated."""
+"""An archived run has what is needed to repeat it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from multiresunet.paths import TABLES
-from multiresunet.report import page
+from multiresunet.report import studies
 from multiresunet.report.archive import KEPT, archive
 
 MODEL = "multiresunet_tuned"
 STUDIES = tuple(
     Path(f"data/tuned/{dataset}/{MODEL}/{name}")
     for dataset in ("nuclei", "left-the-run")
-    for name in ("trials.csv", *(f"{picture}.png" for picture in page.PICTURES))
+    for name in ("trials.csv", *(f"{picture}.png" for picture in studies.PICTURES))
 )
 PICTURES = (Path("reports/figures/a.png"), Path("reports/figures/b.svg"))
 

@@ -20,10 +20,10 @@ from scipy import ndimage
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
 from multiresunet.nets import NetworkSpec, build_network
-from multiresunet.report import page
+from multiresunet.report import page, studies
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
-from stages.predict import predict_model
+from stages.predict import predict
 from stages.report import report
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
@@ -59,11 +59,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
     study = folder / "data/tuned/nuclei/multiresunet_tuned"
     study.mkdir(parents=True)
-    for name in page.PICTURES:
+    for name in studies.PICTURES:
         Image.new("L", (9, 9)).save(study / f"{name}.png")
     with contextlib.chdir(folder):
         for model in MODELS:
-            predict_model("nuclei", model)
+            predict("nuclei", model)
         evaluate("nuclei")
         report()
     yield folder
@@ -115,9 +115,9 @@ def test_a_complaint_would_be_heard(opened: Browser) -> None:
         "(() => { const i = new Image(); i.src = 'https://example.org/x.png'; setTimeout(() => nobody(), 0); })()"
     )
     opened.until("new Promise((done) => setTimeout(() => done(1), 200))")
-    told = json.dumps(opened.complaints())
-    assert "Content Security Policy" in told
-    assert "nobody is not defined" in told
+    heard = json.dumps(opened.complaints())
+    assert "Content Security Policy" in heard
+    assert "nobody is not defined" in heard
 
 
 @in_browser
@@ -220,7 +220,7 @@ def many(made: Path, folder: Path, count: int) -> Path:
 def test_every_table_can_be_saved_and_every_figure_says_where_it_is_from(made: Path) -> None:
     text = (made / "reports/index.html").read_text()
     figures, tables = text.count("<figure"), text.count('<table class="verdicts">') + text.count("<thead>")
-    assert figures == 1 + 6 + len(page.PICTURES)
+    assert figures == 1 + 6 + len(studies.PICTURES)
     assert text.count("Commit ") >= figures
     assert text.count('download="') == 3 * text.count('class="save"')
     assert text.count('class="save"') >= tables - 2  # the one of verdicts counts twice
@@ -232,9 +232,9 @@ def test_a_model_whose_study_saw_all_images_is_marked_and_its_pictures_shown(mad
     summary = text[text.index("<table>", text.index('id="scores"')) :]
     [row] = [row for row in summary[: summary.index("</table>")].split("<tr") if "multiresunet_tuned" in row]
     assert ">optimistic<" in row
-    assert "by tuning" in row
+    assert "tuning improvement" in row
     assert summary.count(">optimistic<") == 1
-    for name in page.PICTURES:
+    for name in studies.PICTURES:
         picture = base64.b64encode((made / f"data/tuned/nuclei/multiresunet_tuned/{name}.png").read_bytes()).decode()
         assert picture in text
     summary_csv = pd.read_csv(made / "metrics/summary.csv").set_index("model")

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from multiresunet.errors import UserError
 from multiresunet.evaluation.tables import SCORES
-from multiresunet.report import export, figures, page, tables
+from multiresunet.report import charts, export, figures, page, tables, verdicts
 from multiresunet.report.svg import Axis, Line, lines, standalone
 
 
@@ -34,26 +35,32 @@ def folds() -> pd.DataFrame:
 
 
 def tuning(study: str = "nested") -> pd.DataFrame:
-    numbers = {"study": study, "gain": 0.02, "gain_low": -0.01, "gain_high": 0.05}
+    name = "tuning_improvement"
+    numbers = {"study": study, name: 0.02, f"{name}_low": -0.01, f"{name}_high": 0.05}
     return pd.DataFrame([{"dataset": "ant", "model": "multiresunet", **numbers}])
 
 
+def summary(study: str = "nested") -> pd.DataFrame:
+    return tables.summary({"folds": folds(), "tuning": tuning(study)})
+
+
 def test_the_summary_keeps_the_order_of_the_run() -> None:
-    table = tables.summary(folds(), tuning())
+    table = summary()
     assert list(table["dataset"]) == ["zebra"] * 3 + ["ant"] * 3
     assert table["jaccard"].iloc[1] == pytest.approx(0.4)
     assert table["jaccard_sd"].iloc[1] == pytest.approx(0.1)
 
 
-def test_the_summary_says_of_tuned_models_what_was_gained_and_which_score_is_optimistic() -> None:
-    table = tables.summary(folds(), tuning("shared (optimistic)")).set_index(["dataset", "model"])
-    row = table.loc[("ant", "multiresunet")]
-    assert (row["study"], row["gain"], row["gain_low"], row["gain_high"]) == ("shared (optimistic)", 0.02, -0.01, 0.05)
-    assert table.drop(index=("ant", "multiresunet"))[["study", "gain"]].isna().all(axis=None)
+def test_the_summary_has_the_tuning_improvement_and_which_score_is_optimistic() -> None:
+    table = summary("shared (optimistic)").set_index(["dataset", "model"])
+    columns = ["study", *(f"tuning_improvement{end}" for end in ("", "_low", "_high"))]
+    tuned = table.loc[[("ant", "multiresunet")], columns]
+    assert tuned.to_numpy().tolist() == [["shared (optimistic)", 0.02, -0.01, 0.05]]
+    assert table.drop(index=("ant", "multiresunet"))[columns].isna().all(axis=None)
 
 
 def test_the_tree_is_what_dvc_diffs() -> None:
-    tree = tables.as_tree(tables.summary(folds(), tuning()))
+    tree = tables.as_tree(summary())
     assert tree["ant"]["Otsu_threshold"]["dice"] == 0.25
 
 
@@ -73,7 +80,7 @@ def test_an_empty_table_leaves_the_others_their_numbers(tmp_path: Path) -> None:
     assert list(tables.gather(tmp_path, ["b"], "t.csv").columns) == ["dataset", "x"]
 
 
-def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
+def test_examples_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = np.zeros((3, 20, 30), dtype=bool)
     truth[:, 5:15, 8:20] = True
@@ -89,12 +96,10 @@ def test_figures_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
     )
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        figures.overview(tables.summary(folds(), tuning()), tmp_path / name / "overview.png")
-        figures.gallery(tmp_path / "examples.npz", tmp_path / name / "gallery.png")
-    for name in ("overview.png", "gallery.png"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-        with Image.open(tmp_path / "one" / name) as picture:
-            assert np.asarray(picture.convert("L")).std() > 5
+        figures.examples(tmp_path / "examples.npz", tmp_path / name / "examples.png")
+    assert (tmp_path / "one/examples.png").read_bytes() == (tmp_path / "two/examples.png").read_bytes()
+    with Image.open(tmp_path / "one/examples.png") as picture:
+        assert np.asarray(picture.convert("L")).std() > 5
 
 
 def test_a_page_without_results_says_what_to_do(
@@ -102,19 +107,48 @@ def test_a_page_without_results_says_what_to_do(
 ) -> None:
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(page.UserError, match=r"metrics/summary\.csv is missing; run `dvc repro`"):
+    with pytest.raises(UserError, match=r"metrics/summary\.csv is missing; run `dvc repro`"):
         page.render()
 
 
 def test_the_paper_stands_beside_us() -> None:
-    summary = tables.summary(folds(), tuning())
-    table = tables.beside_the_paper(summary, {"zebra": "endoscopy (phantom)", "ant": "photography"})
+    table = tables.beside_the_paper(summary(), {"zebra": "endoscopy (phantom)", "ant": "photography"})
     assert len(table) == 1
     row = table.iloc[0]
     assert row["U-Net, paper"] == "74.5 ± 1.5"
     assert row["MultiResUNet, ours"] == "40.0 ± 10.0"
-    assert row["gain, paper"] == "+10.2 %"
-    assert row["gain, ours"] == "+100.0 %"
+    assert row["improvement, paper"] == "+10.2 %"
+    assert row["improvement, ours"] == "+100.0 %"
+
+
+def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
+    scores = pd.DataFrame(
+        [
+            ("a", "unet", "jaccard", 0.5, 0.4, 0.7),
+            ("a", "unet", "dice", 0.9, 0.8, 0.95),
+            ("a", "Otsu threshold", "jaccard", 0.3, 0.2, 0.35),
+        ],
+        columns=["dataset", "model", "measure", "mean", "low", "high"],
+    )
+    drawn = charts.overview(scores, ["a"])
+    assert "a, unet: 0.500 (0.400 to 0.700)" in drawn
+    assert "0.900" not in drawn
+    assert drawn.count("<circle") == 2
+    assert drawn.count('fill="var(--paper)"') == 1
+
+
+@pytest.mark.parametrize(
+    ("claim", "advantage", "words"),
+    [
+        ("epochs", 0.57, "57 % fewer epochs"),
+        ("low_contrast", -0.31, "0.3 px farther"),
+        ("perturbations", -0.02, "loses 2.0 points more"),
+        ("outliers", 0.05, "worst 20 %: 5.0 points better"),
+        ("outliers", math.nan, "nothing to compare"),
+    ],
+)
+def test_an_advantage_in_words(claim: str, advantage: float, words: str) -> None:
+    assert verdicts.magnitude(claim, advantage, 0.2) == words
 
 
 TABLE = pd.DataFrame({"data_set": ["a & b|c", "50 %"], "score": [0.25, float("nan")], "n": [3, 4]})

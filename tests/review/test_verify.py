@@ -8,11 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
-from multiresunet.cli import review
+from multiresunet import config
+from multiresunet.cli.verify import verify
+from multiresunet.data import readers
+from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.review.verify import of_commit, of_workspace
+from multiresunet.review.verify import changed_folders, of_commit, of_workspace
 from multiresunet.review.worktree import worktree
 from tests import small
 
@@ -26,13 +31,16 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
     folder = small.create(tmp_path_factory.mktemp("template"), settings)
     script = folder / "stages/train.py"  # so that a parameter changes the tables
-    script.write_text(script.read_text().replace("* 3", "* yaml.safe_load(open('params.yaml'))['length']"))
+    script.write_text(script.read_text().replace("* 3", "* yaml.safe_load(open('params.yaml'))['seed']"))
     script.write_text("import yaml\n" + script.read_text())
-    (folder / "params.yaml").write_text("run: {datasets: [a, b]}\nlength: 3\n")
+    tree = yaml.safe_load((small.ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["datasets"] = dict.fromkeys("ab", tree["datasets"]["nuclei"])
+    tree["run"] |= {"datasets": ["a", "b"]}
+    (folder / "params.yaml").write_text(yaml.safe_dump({**tree, "seed": 3}))
     path = folder / "dvc.yaml"
     # A folder for each data set, as in the real pipeline.
     path.write_text(path.read_text().replace("python -m stages.train", "echo >> log; python -m stages.train"))
-    path.write_text(path.read_text().replace("deps: [stages/train.py", "params: [length]\n    deps: [stages/train.py"))
+    path.write_text(path.read_text().replace("deps: [stages/train.py", "params: [seed]\n    deps: [stages/train.py"))
     script = folder / "stages/fetch.py"
     text = script.read_text().replace('Path("data/raw").mkdir', 'Path("data/raw", sys.argv[1]).mkdir')
     script.write_text(text.replace("sys.argv[1]).write_text", "sys.argv[1], 'image').write_text"))
@@ -63,7 +71,7 @@ def replace(path: Path, old: str, new: str) -> None:
 def test_a_commit_that_made_its_tables_passes_and_trains_nothing(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    review.verify()
+    verify()
     out, err = capfd.readouterr()
     assert out == "Every table is the one that the commit makes.\n"
     assert "> echo" not in err
@@ -80,17 +88,17 @@ def test_a_hand_edited_table_is_named(
     subprocess.run([sys.executable, "-m", "dvc", "commit", "-fq"], check=True)
     small.commit(project, settings)
     assert of_workspace() == []
-    with pytest.raises(UserError, match=r"^metrics/summary.csv, dvc.lock: not as the commit makes it"):
-        review.verify("main")
+    with pytest.raises(UserError, match=r"^metrics/summary.csv, dvc.lock: not what the commit makes"):
+        verify("main")
     assert "metrics/summary.csv: the commit makes another one\n" in capsys.readouterr().out
 
 
 def test_a_hand_edited_params_yaml_is_named_with_its_key(project: Path, settings: dict[str, str]) -> None:
-    replace(project / "params.yaml", "length: 3", "length: 4")
+    replace(project / "params.yaml", "seed: 3", "seed: 4")
     assert of_workspace() == ["params.yaml: differs from the commit"]
     small.commit(project, settings)
     assert of_commit("HEAD") == [
-        "params.yaml: length isn't what dvc.lock was made with",
+        "params.yaml: seed isn't what dvc.lock was made with",
         "metrics/summary.csv: the commit makes another one",
         "dvc.lock: the commit makes another one",
     ]
@@ -105,6 +113,27 @@ def test_a_changed_data_file_is_named(project: Path) -> None:
     (project / "data/raw/a/more").touch()
     assert of_workspace() == ["data/raw/a/more: is one too many, by dvc.lock", "data/raw/b/image: changed, by dvc.lock"]
     assert of_commit("HEAD") == []
+
+
+def test_a_changed_file_of_a_users_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(folder.ENVIRONMENT, str(tmp_path))
+    for role in ("images", "masks"):
+        (tmp_path / "own" / role).mkdir(parents=True)
+        readers.write_image(tmp_path / "own" / role / "one.png", np.zeros((8, 8), dtype=np.uint8))
+    digest = folder.digest(folder.scan(tmp_path / "own"))
+    tree = yaml.safe_load((small.ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["datasets"]["own"] = tree["datasets"]["nuclei"] | {
+        "source": {"kind": "folder", "path": "own", "digest": digest}
+    }
+    tree["run"]["datasets"] = ["own"]
+    loaded = config.parse(tree)
+    assert changed_folders(loaded) == []
+    readers.write_image(tmp_path / "own/masks/one.png", np.full((8, 8), 255, dtype=np.uint8))
+    [line] = changed_folders(loaded)
+    assert "one.png" in line
+    shutil.rmtree(tmp_path / "own")
+    assert changed_folders(loaded) == []
 
 
 def test_a_changed_file_in_the_cache_is_named(project: Path) -> None:

@@ -36,7 +36,7 @@ NAMES = [f"s{index:02d}" for index in range(9)]
 
 
 class Workspace:
-    """A checkout's params.yaml and expectations/, and one data set, `mine`, brought as a folder."""
+    """A checkout's params.yaml and expectations/, and one data set, `mine`, a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -55,7 +55,7 @@ class Workspace:
 
     def outputs(self) -> dict[str, bytes]:
         """Everything that the stages have written."""
-        places = [self.root / "data" / name for name in ("raw", "facts", "prepared")]
+        places = [self.root / "data" / name for name in ("raw", "validated", "prepared")]
         files = (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
         return {str(path.relative_to(self.root)): path.read_bytes() for path in files}
 
@@ -79,6 +79,19 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         assert caught.value.code.startswith("error: ")
         assert len(caught.value.code.splitlines()) == 1
         return caught.value.code
+
+    return act
+
+
+@pytest.fixture
+def succeeds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run a stage as its command line does, and see that its status is 0."""
+
+    def act(stage: Callable[..., None], *words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["stage", *words])
+        with pytest.raises(SystemExit) as caught:
+            running.run(stage)
+        assert caught.value.code == 0
 
     return act
 
@@ -224,7 +237,13 @@ def test_an_unknown_data_set_is_one_line(
 def test_a_stage_before_its_input_is_one_line(
     workspace: Workspace, fails: Callable[..., str], stage: Callable[..., None]
 ) -> None:
-    assert "data/raw/mine/manifest.csv: this file is missing; `dvc repro`" in fails(stage, "mine")
+    assert fails(stage, "mine") == "error: data/raw/mine is missing; run `dvc repro fetch@mine` first"
+
+
+def test_preprocess_before_validate_is_one_line(workspace: Workspace, fails: Callable[..., str]) -> None:
+    fetch.fetch("mine")
+    line = fails(preprocess.preprocess, "mine")
+    assert line == "error: data/validated/mine/facts.csv is missing; run `dvc repro validate@mine` first"
 
 
 def test_a_command_line_ends_with_status_1_and_one_line(workspace: Workspace) -> None:
@@ -245,28 +264,30 @@ def test_a_command_line_ends_with_status_1_and_one_line(workspace: Workspace) ->
 
 
 def test_check_is_silent_where_nothing_changed_or_nothing_is_at_hand(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, succeeds: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetch.main("--check")
+    succeeds(fetch.main, "--check")
     shutil.rmtree(workspace.mine)
-    fetch.main("--check")
+    succeeds(fetch.main, "--check")
     assert capsys.readouterr().out == ""
 
 
-def test_check_looks_at_this_run_s_data_sets_only(workspace: Workspace) -> None:
+def test_check_looks_at_this_run_s_data_sets_only(workspace: Workspace, succeeds: Callable[..., None]) -> None:
     workspace.tree["datasets"]["other"] = copy.deepcopy(workspace.tree["datasets"]["mine"])
     workspace.pin()
     folder_of(workspace.root / "data" / "incoming" / "other", ["a"])
-    fetch.main("--check")
+    succeeds(fetch.main, "--check")
 
 
-def test_digest_prints_what_is_to_be_pinned(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    fetch.main("--digest", "mine")
+def test_digest_prints_what_is_to_be_pinned(
+    workspace: Workspace, succeeds: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    succeeds(fetch.main, "--digest", "mine")
     assert capsys.readouterr().out.strip() == workspace.tree["datasets"]["mine"]["source"]["digest"]
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("--digest",), ("a", "b")])
-def test_other_command_lines_are_told_what_there_is(fails: Callable[..., str], words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [(), ("mine", "--check"), ("--check", "--digest", "a")])
+def test_other_command_lines_get_the_usage(fails: Callable[..., str], words: tuple[str, ...]) -> None:
     assert "usage: python -m stages.fetch DATASET | --check | --digest FOLDER" in fails(fetch.main, *words)
 
 
@@ -296,9 +317,7 @@ def test_keep_only_removes_what_earlier_runs_left(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
 
 
-def test_the_page_shows_what_is_wrong_though_the_gate_stays_shut(
-    workspace: Workspace, fails: Callable[..., str]
-) -> None:
+def test_the_page_shows_what_is_wrong_though_validation_fails(workspace: Workspace, fails: Callable[..., str]) -> None:
     save(workspace.mine / "masks" / "s03.png", np.zeros((40, 48), np.uint8))
     truncate(workspace.mine / "images" / "s05.png")
     workspace.pin()

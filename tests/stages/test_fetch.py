@@ -218,7 +218,7 @@ def test_digest_of_a_layout(place: Place, capsys: pytest.CaptureFixture[str]) ->
     case.mkdir(parents=True)
     for part in ("flair", "t1", "t1ce", "t2", "seg"):
         (case / f"case_{part}.nii.gz").write_text(part)
-    fetch.main("--digest", "brats", "brats17")
+    fetch.main(digest="brats", layout="brats17")
     digest = capsys.readouterr().out.strip()
     place.add("brats", {"kind": "folder", "path": "brats", "layout": "brats17", "digest": digest})
     fetch.fetch("brats")

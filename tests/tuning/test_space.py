@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from multiresunet.config import SharesSpan, Space, Span
 from multiresunet.nets import build_network
-from multiresunet.training.specification import tuned, with_numbers
+from multiresunet.training.job import tuned, with_numbers
 from multiresunet.tuning.space import SHARE_NAMES, SearchSpace
 from tests.training.test_job import RECIPE, SPEC
 from tests.tuning.making import NOTHING

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import nibabel
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from multiresunet.data.readers import pictures, volumes
+from multiresunet.data.readers.common import Array, Read
 from multiresunet.errors import UserError
+from multiresunet.registries import READERS
 
-Array = NDArray[Any]
+__all__ = ["Array", "Decoded", "decode_image", "decode_mask", "read_image", "read_mask", "write_image"]
+
+FALLBACK = "pictures"  # for files of unknown suffix: Pillow looks at the content
 
 
 class Decoded(NamedTuple):
@@ -22,7 +24,7 @@ class Decoded(NamedTuple):
 
     array: C×H×W or C×D×H×W for an image, H×W or D×H×W for a mask; the file's own type and scale.
     notes: what was done to get there, such as "alpha dropped"; empty if nothing was.
-    container: PNG, JPEG, BMP, GIF, TIFF, NIfTI, NRRD or MetaImage.
+    container: the format's name, such as PNG or NIfTI.
     """
 
     array: Array
@@ -79,21 +81,24 @@ def read_mask(path: Path) -> Array:
 
 def write_image(path: Path, image: Array) -> None:
     """Write C×H×W (one or three channels) or H×W of uint8 as PNG, or C×D×H×W or D×H×W as NIfTI."""
-    if path.name.endswith(volumes.NIFTI):
-        array = np.moveaxis(image, 0, -1) if image.ndim == 4 else image
-        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), path)  # type: ignore[no-untyped-call]
+    if _reader_name(path.name) == "nifti":
+        from multiresunet.data.readers.nifti import write_nifti  # here, since few data sets need nibabel
+
+        write_nifti(path, image)
         return
     array = np.moveaxis(image, 0, -1).squeeze(-1) if image.shape[0] == 1 and image.ndim == 3 else image
     Image.fromarray(np.moveaxis(array, 0, -1) if array.ndim == 3 else array).save(path)
 
 
-def _reader(path: Path) -> Callable[[Path, bool], tuple[Array, tuple[str, ...], str]]:
-    name = path.name.lower()
-    if name.endswith(volumes.NIFTI):
-        return volumes.read_nifti
-    if name.endswith(volumes.ITK):
-        return volumes.read_itk
-    return pictures.read_tiff if name.endswith((".tif", ".tiff")) else pictures.read_picture
+@cache
+def known_suffixes() -> dict[str, str]:
+    """The reader's name for each suffix of a file's name, the longest first."""
+    found = {suffix: name for name, entry in READERS.entries.items() for suffix in entry.facts["suffixes"]}
+    return dict(sorted(found.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _reader_name(file: str) -> str | None:
+    return next((name for suffix, name in known_suffixes().items() if file.lower().endswith(suffix)), None)
 
 
 def _read(path: Path, as_mask: bool) -> Decoded:
@@ -101,11 +106,14 @@ def _read(path: Path, as_mask: bool) -> Decoded:
         raise UserError(f"{path}: this file is missing; put it back, or take its line out of the manifest")
     if path.is_file() and not path.stat().st_size:
         raise UserError(f"{path}: an empty file, not an image that can be read; replace it or take it out")
+    name = _reader_name(path.name)
+    reader: Callable[[Path, bool], Read] = READERS[name or FALLBACK]
     try:
-        return Decoded(*_reader(path)(path, as_mask))
+        return Decoded(*reader(path, as_mask))
     except UserError:
         raise
     except UnidentifiedImageError:
-        raise UserError(f"{path}: not an image that can be read; replace it or take it out") from None
+        known = "" if name else f" (known: {', '.join(sorted(known_suffixes()))})"
+        raise UserError(f"{path}: not an image that can be read{known}; replace it or take it out") from None
     except Exception as error:  # damaged bytes make decoders raise what comes to hand, OverflowError included
         raise UserError(f"{path}: damaged or not readable ({error}); replace it or take it out") from None

@@ -1,4 +1,4 @@
-"""Where data sets come from; the same thing from here on, whatever it was."""
+"""Where data sets come from: phantoms, folders, catalogs of URLs, archives. From here on they are all the same."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 from multiresunet.config import ArchiveSource, Dataset, Fetch, FolderSource, HttpSource, PhantomSource
 from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import Sample
-from multiresunet.data.sources import archive, catalog, folder, phantom
-from multiresunet.data.sources.download import Remote, fetch_files
+from multiresunet.data.sources import archive, catalog, folder
+from multiresunet.data.sources.download import fetch_files
+from multiresunet.data.sources.transfer import Remote
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256
 
 DOWNLOADS = "downloads"
 
 
-def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
+def fetch(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = None) -> list[Sample]:
     """Write a data set's images/ and masks/ into the existing folder `target`.
 
     Args:
@@ -44,7 +45,7 @@ def bring(dataset: Dataset, target: Path, state: Path, settings: Fetch | None = 
 
 
 def checked(source: FolderSource, state: Path) -> list[Sample]:
-    """Survey a folder and hold it against its pinned digest; remember its files for the next time.
+    """Scan a folder and compare it with its pinned digest; remember its files for the next time.
 
     Raises:
         UserError: naming the files that are missing or changed.
@@ -72,6 +73,8 @@ def _recorded(record: Path) -> list[Sample] | None:
 
 
 def _draw(source: PhantomSource, target: Path) -> list[Sample]:
+    from multiresunet.data.sources import phantom  # here, since scipy takes half a second
+
     samples = []
     for drawn in phantom.draw(source.draw, source.samples, source.seed):
         extension = "png" if drawn.mask.ndim == 2 else "nii"

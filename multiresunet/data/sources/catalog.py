@@ -11,7 +11,8 @@ import pandas as pd
 from multiresunet.config import Fetch
 from multiresunet.data import manifest
 from multiresunet.data.manifest import Sample, extension
-from multiresunet.data.sources.download import Remote, fetch_files
+from multiresunet.data.sources.download import fetch_files
+from multiresunet.data.sources.transfer import Remote
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 
@@ -59,7 +60,7 @@ def read_catalog(path: Path, pinned: str) -> pd.DataFrame:
 
 
 def fetch(catalog: pd.DataFrame, store: Path, target: Path, settings: Fetch) -> list[Sample]:
-    """Bring every file of a catalog to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
+    """Download every file of a catalog to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
 
     Args:
         catalog: from `read_catalog`.
@@ -68,7 +69,7 @@ def fetch(catalog: pd.DataFrame, store: Path, target: Path, settings: Fetch) -> 
         settings: connections and mirror.
 
     Raises:
-        UserError: naming the URL that can't be had, or whose content isn't the catalog's.
+        UserError: naming the URL that can't be downloaded, or whose content isn't the catalog's.
     """
     rows = catalog.to_dict("records")
     kept = fetch_files((Remote(row["url"], row["sha256"], int(row["bytes"])) for row in rows), store, settings)

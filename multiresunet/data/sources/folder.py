@@ -1,4 +1,4 @@
-"""A folder as a data set: images/, masks/, and perhaps manifest.csv; or a layout that others have laid down."""
+"""A folder as a data set: images/, masks/, and perhaps manifest.csv; or one of the known layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENVIRONMENT = "MULTIRESUNET_DATA"
 
 
 def locate(path: str) -> Path:
-    """The data set's folder, under $MULTIRESUNET_DATA, or under data/incoming/ if that isn't set.
+    """The data set's folder, under $MULTIRESUNET_DATA if that is set and has it, or else under data/incoming/.
 
     Raises:
         UserError: if there is none.
@@ -137,7 +137,9 @@ def _instances(path: Path) -> list[Path]:
 
 
 def _place(path: str) -> Path:
-    return Path(os.environ.get(ENVIRONMENT) or INCOMING) / path
+    roots = [Path(os.environ[ENVIRONMENT])] if os.environ.get(ENVIRONMENT) else []
+    places = [root / path for root in (*roots, INCOMING)]  # the second is where `data add` links files to
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 def _listed(folder: Path, layout: str | None) -> list[Sample]:

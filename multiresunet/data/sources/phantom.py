@@ -7,7 +7,7 @@ generators seeded by the names of things alone, so sample 7 is the same whatever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from multiresunet.errors import UserError
+from multiresunet.registries import PHANTOMS
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Picture = tuple[NDArray[np.generic], NDArray[np.uint8]]
 
-NAMES = ("nuclei", "membranes", "lesions", "polyps", "tumours")
 SQUARE, WIDE, VOLUME = (96, 96), (72, 96), (32, 32, 16)
-FRAMES = 3  # near-duplicate frames in one endoscopy sequence
 LABELS = (0, 1, 2, 4)  # of a tumour: healthy, necrosis, oedema, enhancing, as in BraTS
 
 
@@ -48,19 +46,15 @@ def draw(name: str, samples: int, seed: int) -> Iterator[Phantom]:
     Raises:
         UserError: if there is no phantom of this name.
     """
-    if name not in NAMES:
-        raise UserError(f"there is no phantom {name!r}; choose one of {', '.join(NAMES)}")
-    return (_phantom(name, seed, index) for index in range(samples))
+    paint, frames = PHANTOMS[name], PHANTOMS.entries[name].facts.get("frames")
 
+    def phantom(index: int) -> Phantom:
+        rng = _generator(name, seed, index)
+        group = f"seq{index // frames + 1:02d}" if frames else ""
+        image, mask = paint(_generator(name, seed, group), rng) if frames else paint(rng)
+        return Phantom(f"{name}_{index:03d}", group, image, mask)
 
-def _phantom(name: str, seed: int, index: int) -> Phantom:
-    rng, group = _generator(name, seed, index), ""
-    if name == "polyps":
-        group = f"seq{index // FRAMES + 1:02d}"
-        image, mask = _polyps(_generator(name, seed, group), rng)
-    else:
-        image, mask = _PAINTERS[name](rng)
-    return Phantom(f"{name}_{index:03d}", group, image, mask)
+    return (phantom(index) for index in range(samples))
 
 
 def _generator(*names: object) -> Generator:
@@ -119,10 +113,12 @@ def _binary(inside: Bools) -> NDArray[np.uint8]:
     return np.where(inside, 255, 0).astype(np.uint8)
 
 
-# One function for each modality.
+# One function for each modality: from a generator to image and mask. With `frames`, that many near-duplicates show one
+# scene, and the function takes the scene's generator first.
 
 
-def _nuclei(rng: Generator) -> Picture:
+@PHANTOMS.register("nuclei")
+def nuclei(rng: Generator) -> Picture:
     """Fluorescence: some nuclei hardly leave an uneven background, and unlabelled debris outshines all.
 
     Touching nuclei are kept apart by a background line, as hand-made outlines do it.
@@ -147,7 +143,8 @@ def _nuclei(rng: Generator) -> Picture:
     return _exposed(rng, light, rng.uniform(1000, 4000))[None], _binary((labels > 0) & ~_borders(labels))
 
 
-def _membranes(rng: Generator) -> Picture:
+@PHANTOMS.register("membranes")
+def membranes(rng: Generator) -> Picture:
     """Electron microscopy: thin membranes, here stained and there nearly gone, around grainy cells.
 
     The cells hold mitochondria and vesicles that are as dark as membrane and are not membrane.
@@ -172,7 +169,8 @@ def _membranes(rng: Generator) -> Picture:
     return _exposed(rng, light, rng.uniform(150, 350))[None], _binary(depth > 1)
 
 
-def _lesions(rng: Generator) -> Picture:
+@PHANTOMS.register("lesions")
+def lesions(rng: Generator) -> Picture:
     """Dermoscopy: a ragged border fades into skin of any tone, hairs cross it, and the light falls off."""
     level = _blob(rng, WIDE, _somewhere(rng, WIDE, 0.36), rng.uniform(10, 24, 2), 0.12, 4)
     pigment = rng.uniform(0.6, 1.3) * _soft(level, rng.uniform(3, 8)) * (1 + 0.25 * _field(rng, WIDE, 2.5))
@@ -194,8 +192,9 @@ def _lesions(rng: Generator) -> Picture:
     return _exposed(rng, light * vignette * slope, 2500), _binary(level > 0)
 
 
-def _polyps(scene: Generator, frame: Generator) -> Picture:
-    """Endoscopy: a dome in nearly the colour of the mucosa, told by its shading, among folds and highlights.
+@PHANTOMS.register("polyps", frames=3)
+def polyps(scene: Generator, frame: Generator) -> Picture:
+    """Endoscopy: a dome in nearly the colour of the mucosa, seen by its shading among folds and highlights.
 
     `scene` draws what a sequence has in common, `frame` how one frame of it was shot: near-duplicates.
     """
@@ -238,7 +237,8 @@ _TISSUES = np.array(  # brightness of air, white and grey matter, fluid, necrosi
 )
 
 
-def _tumours(rng: Generator) -> Picture:
+@PHANTOMS.register("tumours")
+def tumours(rng: Generator) -> Picture:
     """MRI: nested regions that no channel shows alone, a bias field, and each scanner's own scale."""
     middle = np.array(VOLUME) / 2 - 0.5
     offsets = np.indices(VOLUME) - middle[:, None, None, None]
@@ -266,11 +266,3 @@ def _tumours(rng: Generator) -> Picture:
     counts = np.rint(1000 * np.clip(light * texture * bias + noise, 0, None) * brain)
     slopes = 10 ** rng.uniform(-2, 2) * rng.uniform(0.6, 1.6, (4, 1, 1, 1))
     return (counts * slopes).astype(np.float32), mask
-
-
-_PAINTERS: dict[str, Callable[[Generator], Picture]] = {
-    "nuclei": _nuclei,
-    "membranes": _membranes,
-    "lesions": _lesions,
-    "tumours": _tumours,
-}

@@ -1,4 +1,4 @@
-"""The ablation's reading: MultiRes blocks alone break up regions, ResPaths alone do little for edges, both do both."""
+"""What MultiRes blocks and ResPaths do, each alone and both together, to regions and to edges."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Literal
 import pandas as pd
 
 from multiresunet.config import ClaimName
-from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Bench, Finding
-from multiresunet.evaluation.statistics import Values
+from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Finding, Pair
+from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.statistics.effects import Values
 
 NETWORKS = ("unet", "unet_respath", "unet_multires", "multiresunet")
 
 Quality = Literal["regions", "edges"]
 STATEMENTS: tuple[tuple[str, str, str, Quality, str], ...] = (
-    # what is said, who is compared, what of, and what the note expects
+    # statement, network, network that it is compared with, of what, verdict that the paper leads one to expect
     (
         "MultiRes blocks alone break up regions, ResPaths fix them",
         "multiresunet",
@@ -30,14 +31,14 @@ STATEMENTS: tuple[tuple[str, str, str, Quality, str], ...] = (
 
 
 def flaws(images: pd.DataFrame) -> pd.Series:
-    """Pieces beyond the first, and holes, of each true region found, per image."""
+    """Fragments beyond the first, and holes, per true region found, of each image."""
     return images["fragments"] - 1 + images["holes"]
 
 
 def findings(
     images: Mapping[str, pd.DataFrame],
     models: Mapping[str, str],
-    bench: Bench,
+    design: ComparisonDesign,
     tolerance: float,
     min_effect: Mapping[ClaimName, float],
 ) -> list[Finding]:
@@ -46,9 +47,9 @@ def findings(
     Args:
         images: each model's scores, in the data set's order.
         models: from a network's name to the model of the run that stands for it.
-        bench: the data set's.
+        design: the data set's.
         tolerance: of the boundary F1 that stands for edges.
-        min_effect: advantage worth the name, of `regions` and `edges`.
+        min_effect: smallest effects of interest, of `regions` and `edges`.
     """
 
     def measured(model: str, of: Quality) -> Values:
@@ -62,11 +63,11 @@ def findings(
             ours, theirs = measured(models[network], of), measured(models[other], of)
             sign = -1 if of == "regions" else 1
             means = [sign * float(pd.Series(side).mean()) for side in (ours, theirs)]
-            unit = "flaws a region" if of == "regions" else "boundary F1"
-            pair = (models[network], models[other])
+            unit = "flaws per region" if of == "regions" else "boundary F1"
+            pair = Pair(models[network], models[other])
             found.append(
                 Finding(
-                    "ablation", statement, *pair, means[0], means[1], bench.paired(ours - theirs), unit, min_effect[of]
+                    "ablation", statement, *pair, means[0], means[1], design.paired(ours - theirs), unit, min_effect[of]
                 )
             )
     return found

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from multiresunet.config import EpochsClaim
-from multiresunet.evaluation.claims.verdict import Bench, Finding
+from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 
 def epochs_to(curve: Sequence[float], target: float) -> int:
@@ -19,12 +20,12 @@ def epochs_to(curve: Sequence[float], target: float) -> int:
     return len(curve) + 1
 
 
-def reached(history: pd.DataFrame, model: str, reference: str, shares: Sequence[float]) -> pd.DataFrame:
+def reached(history: pd.DataFrame, pair: Pair, shares: Sequence[float]) -> pd.DataFrame:
     """Epochs to shares of the reference's score after its last epoch, in the same fold.
 
     Args:
         history: model, fold, epoch, test_jaccard.
-        model, reference: who is compared.
+        pair: the two models.
         shares: of the reference's last score.
 
     Returns:
@@ -33,11 +34,11 @@ def reached(history: pd.DataFrame, model: str, reference: str, shares: Sequence[
     """
     curves = {
         name: history[history["model"] == name].pivot_table(index="fold", columns="epoch", values="test_jaccard")
-        for name in (model, reference)
+        for name in pair
     }
     rows = []
-    for fold in curves[reference].index:
-        ours, theirs = (curves[name].loc[fold].dropna().to_numpy() for name in (model, reference))
+    for fold in curves[pair.reference].index:
+        ours, theirs = (curves[name].loc[fold].dropna().to_numpy() for name in pair)
         rows += [
             {
                 "fold": fold,
@@ -55,15 +56,23 @@ def reached(history: pd.DataFrame, model: str, reference: str, shares: Sequence[
 
 def findings(
     history: pd.DataFrame,
-    model: str,
-    reference: str,
-    bench: Bench,
+    pair: Pair,
+    design: ComparisonDesign,
     settings: EpochsClaim,
     min_effect: float,
     objection: str,
 ) -> list[Finding]:
-    """Share of the epochs saved on the way to each share of the reference's last score, and the areas' difference."""
-    table = reached(history, model, reference, settings.shares)
+    """Share of the epochs saved on the way to each share of the reference's last score, and the areas' difference.
+
+    Args:
+        history: model, fold, epoch, test_jaccard.
+        pair: the two models.
+        design: the data set's.
+        settings: the shares, and which of them decides.
+        min_effect: smallest effect of interest, a share of the epochs; a tenth of it for the areas.
+        objection: why a share of the reference's score says nothing; empty if it does.
+    """
+    table = reached(history, pair, settings.shares)
     found = []
     for share in sorted(settings.shares, key=lambda s: s != settings.decisive):  # the decisive one first
         part = table[table["share"] == share]
@@ -72,11 +81,10 @@ def findings(
             Finding(
                 "epochs",
                 f"epochs to {100 * share:g} % of the reference's last score",
-                model,
-                reference,
+                *pair,
                 float(part["of_model"].mean()),
                 float(part["of_reference"].mean()),
-                bench.over_folds(saved),
+                design.over_folds(saved),
                 "share of epochs",
                 min_effect,
                 decisive=share == settings.decisive,
@@ -89,11 +97,10 @@ def findings(
         Finding(
             "epochs",
             "area under the learning curve",
-            model,
-            reference,
+            *pair,
             float(areas["area_model"].mean()),
             float(areas["area_reference"].mean()),
-            bench.over_folds((areas["area_model"] - areas["area_reference"]).to_numpy(dtype=np.float64)),
+            design.over_folds((areas["area_model"] - areas["area_reference"]).to_numpy(dtype=np.float64)),
             "Jaccard",
             min_effect / 10,
             over_folds=True,

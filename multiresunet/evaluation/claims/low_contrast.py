@@ -1,4 +1,4 @@
-"""Claim 2, low-contrast boundaries drawn better: the error where the image hardly shows the boundary."""
+"""Claim 2, better at low-contrast boundaries: the error where the image hardly shows the boundary."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from scipy import ndimage
 
 from multiresunet.config import LowContrastClaim
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation.claims.verdict import Bench, Finding
-from multiresunet.evaluation.metrics.surface import Mask, Surfaces, boundary
+from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.masks import Mask, MaskPair, boundary
+from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Pieces of one image's true boundary: those within the same tile of a grid.
+    """One image's true boundary, cut into segments: the pixels within the same tile of a grid.
 
     of_pixel: for each boundary pixel, in the order of `np.nonzero`, the number of its segment.
     contrast: of each segment, in units of the image's values.
@@ -31,12 +32,12 @@ class Segments:
     pixels: NDArray[np.int64]
 
     def mean(self, values: Floats) -> Floats:
-        """Mean over each segment's pixels of a value a boundary pixel."""
+        """Mean over each segment's pixels of values that are one for each boundary pixel."""
         return np.asarray(np.bincount(self.of_pixel, values, len(self.pixels)) / self.pixels)
 
 
 def local_contrast(image: Floats, truth: Mask, reach: int) -> Floats:
-    """Difference across the true boundary at each of its pixels: inside against outside, within `reach` pixels.
+    """Difference between inside and outside at each pixel of the true boundary, within `reach` pixels of it.
 
     Of several channels the root of the mean square.
 
@@ -59,7 +60,7 @@ def local_contrast(image: Floats, truth: Mask, reach: int) -> Floats:
 
 
 def segments(image: Floats, truth: Mask, settings: LowContrastClaim) -> Segments:
-    """Cut one image's true boundary into pieces and measure their contrast."""
+    """Cut one image's true boundary into segments and measure their contrast."""
     places = np.nonzero(boundary(truth))
     tiles = np.stack(places, axis=1) // settings.tile
     counts = [side // settings.tile + 1 for side in truth.shape]
@@ -72,7 +73,7 @@ def segments(image: Floats, truth: Mask, settings: LowContrastClaim) -> Segments
 
 def errors(prediction: Mask, truth: Mask, cut: Segments, cap: float) -> Floats:
     """Mean distance of each segment's pixels to the predicted boundary, none counted as more than `cap` pixels."""
-    distances = Surfaces.between(prediction, truth).from_truth
+    distances = MaskPair(prediction, truth).from_truth
     return cut.mean(np.minimum(distances, cap)) if distances.size else np.empty(0)
 
 
@@ -121,17 +122,24 @@ def curves(tables: dict[str, pd.DataFrame], bins: int = 8) -> pd.DataFrame:
 def findings(
     ours: pd.DataFrame,
     theirs: pd.DataFrame,
-    pair: tuple[str, str],
-    bench: Bench,
+    pair: Pair,
+    design: ComparisonDesign,
     lowest_share: float,
     min_effect: float,
 ) -> list[Finding]:
-    """How much nearer the model's boundary is along the lowest-contrast quarter, and how much more so than along the rest.
+    """How much nearer the model's boundary is along the lowest-contrast quarter, along the rest, and the difference.
 
-    The claim stands on the first: a network that is better everywhere is better at low-contrast boundaries, too. The second
-    says whether low-contrast boundaries are where its advantage lies.
+    The first is decisive: a network that is better everywhere is better at low-contrast boundaries, too. The
+    difference says whether its advantage is larger there.
+
+    Args:
+        ours, theirs: segments of the model and of the reference, from `measure`.
+        pair: the two models.
+        design: the data set's.
+        lowest_share: the share of the segments that counts as lowest contrast.
+        min_effect: smallest effect of interest, in pixels.
     """
-    count = len(bench.folds)
+    count = len(design.folds)
     (low, rest), (their_low, their_rest) = (per_image(table, count, lowest_share) for table in (ours, theirs))
     sides = {
         "error along the lowest-contrast boundaries": (low, their_low),
@@ -145,7 +153,7 @@ def findings(
             *pair,
             float(np.nanmean(of_model)) if np.isfinite(of_model).any() else np.nan,
             float(np.nanmean(of_reference)) if np.isfinite(of_reference).any() else np.nan,
-            bench.paired(of_reference - of_model),
+            design.paired(of_reference - of_model),
             "pixels",
             min_effect,
             decisive=position == 0,

@@ -1,4 +1,4 @@
-"""Claim 4, more reliable on outliers: the worst predictions, and images unlike those that a network was trained on."""
+"""Claim 4, more reliable on outliers: the worst predictions, and images unlike the training images."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from multiresunet.config import OutliersClaim
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation.claims.verdict import Bench, Finding
-from multiresunet.evaluation.statistics import tail_mean
+from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.statistics.effects import tail_mean
 
 Floats = NDArray[np.float64]
 
 
 def features(data: PreparedDataset) -> Floats:
-    """What an image is like: N×F.
+    """Numbers that describe each image: N×F.
 
     Each channel's mean, deviation, 5th and 95th percentile; the logarithm of the foreground's share, and how much
     brighter the foreground is than the background.
@@ -75,31 +76,31 @@ def _far(distances: Floats, share: float) -> NDArray[np.bool_]:
 
 
 def findings(
-    ours: Floats,
-    theirs: Floats,
+    scores: tuple[Floats, Floats],
     distances: Floats,
-    pair: tuple[str, str],
-    bench: Bench,
+    pair: Pair,
+    design: ComparisonDesign,
     settings: OutliersClaim,
     min_effect: float,
 ) -> list[Finding]:
     """The tails' difference, that on far images, and that of the shares of failures.
 
     Args:
-        ours, theirs: the two networks' honest Jaccard index of each image.
+        scores: Jaccard index of each image, of the model and of the reference.
         distances: from `distance_to_training`.
-        pair: their names.
-        bench: the data set's.
+        pair: the two models.
+        design: the data set's.
         settings: what is a tail, and what a failure.
-        min_effect: advantage worth the name.
+        min_effect: smallest effect of interest, in Jaccard index, and as a share of the images.
     """
+    ours, theirs = scores
     tail = f"mean of the worst {settings.tail:.0%}"
     far = _far(distances, settings.tail)
-    apart = bench.tails(ours, theirs, settings.tail)
+    apart = design.tails(ours, theirs, settings.tail)
     ones = np.ones_like(ours)
-    sides = [float(tail_mean(scores, ones, settings.tail)) for scores in (ours, theirs)]
-    failed = [(scores < settings.failure).astype(float) for scores in (ours, theirs)]
-    far_gain = np.where(far, ours - theirs, np.nan)
+    sides = [float(tail_mean(one, ones, settings.tail)) for one in scores]
+    failed = [(one < settings.failure).astype(float) for one in scores]
+    far_differences = np.where(far, ours - theirs, np.nan)
     return [
         Finding("outliers", tail, *pair, sides[0], sides[1], apart, "Jaccard", min_effect, decisive=True),
         Finding(
@@ -108,7 +109,7 @@ def findings(
             *pair,
             float(ours[far].mean()),
             float(theirs[far].mean()),
-            bench.paired(far_gain),
+            design.paired(far_differences),
             "Jaccard",
             min_effect,
         ),
@@ -118,7 +119,7 @@ def findings(
             *pair,
             float(failed[0].mean()),
             float(failed[1].mean()),
-            bench.paired(failed[1] - failed[0]),
+            design.paired(failed[1] - failed[0]),
             "share",
             min_effect,
         ),

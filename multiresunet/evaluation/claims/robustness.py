@@ -1,8 +1,9 @@
-"""Claim 3, more immune to perturbations: how much of a network's score is left when its images are perturbed."""
+"""Claim 3, more robust to perturbations: how much of its score a network loses when its images are perturbed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,83 +12,71 @@ from numpy.typing import NDArray
 
 from multiresunet.config import Perturbed
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation.claims.verdict import Bench, Finding
+from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.metrics.overlap import jaccard
 from multiresunet.evaluation.perturbations import perturb
-from multiresunet.evaluation.statistics import units_of
-from multiresunet.evaluation.tables import overlap
+from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.statistics.resampling import units_of
 from multiresunet.seeds import seed_for
 
 Predict = Callable[[int, PreparedDataset], NDArray[np.bool_]]
 """From a fold and images to what the networks trained without the fold predict for them: N×(D×)H×W."""
 
 
-def chosen(data: PreparedDataset, most: int, seed: int, name: str) -> NDArray[np.int64]:
-    """At most `most` images, in the data set's order, the same for every model.
+@dataclass(frozen=True)
+class PerturbationPlan:
+    """How a data set's images are perturbed; all randomness comes from it, so that every model sees the same images.
 
-    As many groups as there can be, and as many of each fold.
+    amounts: of each perturbation, by severity from 1.
+    extent: how many images, and which severities.
+    standardised: whether the preparation standardises images.
+    seed, dataset: with the names of sample and perturbation, where the randomness comes from.
     """
-    order = np.random.default_rng(seed_for(seed, name, "perturbed")).permutation(len(data.table))
-    units = units_of(data.table["group"].tolist())[order]
-    in_unit, in_fold = (pd.Series(of).groupby(of).cumcount().to_numpy() for of in (units, data.folds[order]))
-    return np.sort(order[np.lexsort((in_fold, in_unit))][:most])
+
+    amounts: Mapping[str, Sequence[float]]
+    extent: Perturbed
+    standardised: bool
+    seed: int
+    dataset: str
+
+    def images(self, data: PreparedDataset) -> NDArray[np.int64]:
+        """Indices of the images to perturb, in the data set's order: of as many groups as possible, evenly by fold."""
+        order = np.random.default_rng(seed_for(self.seed, self.dataset, "perturbed")).permutation(len(data.table))
+        units = units_of(data.table["group"].tolist())[order]
+        in_unit, in_fold = (pd.Series(of).groupby(of).cumcount().to_numpy() for of in (units, data.folds[order]))
+        return np.sort(order[np.lexsort((in_fold, in_unit))][: self.extent.images])
+
+    def perturbed(self, data: PreparedDataset, indices: NDArray[np.int64], kind: str, severity: int) -> PreparedDataset:
+        """The images of `indices`, and their masks, after a perturbation."""
+        table, amount = data.table.iloc[indices].reset_index(drop=True), self.amounts[kind][severity - 1]
+        pairs = []
+        for index, sample in zip(indices, table["sample"], strict=True):
+            rng = np.random.default_rng(seed_for(self.seed, self.dataset, sample, kind, severity))
+            image, mask = data.batch(np.array([index]))[0][0], np.asarray(data.masks[index], dtype=bool)
+            pairs.append(perturb(image, mask, kind, amount, rng, self.standardised))
+        images, masks = (np.stack(parts) for parts in zip(*pairs, strict=True))
+        return PreparedDataset(images, masks.astype(np.uint8), table)
 
 
-def perturbed_scores(
-    predict: Predict,
-    data: PreparedDataset,
-    amounts: Mapping[str, Sequence[float]],
-    extent: Perturbed,
-    *,
-    standardised: bool,
-    seed: int,
-    name: str,
-) -> pd.DataFrame:
+def perturbed_scores(predict: Predict, data: PreparedDataset, plan: PerturbationPlan) -> pd.DataFrame:
     """Perturb test images in every way and score what the networks predict for them.
-
-    Args:
-        predict: the networks.
-        data: the prepared data set.
-        amounts: of each perturbation, by severity from 1.
-        extent: how many images, and which severities.
-        standardised: whether the preparation standardises images.
-        seed, name: all randomness comes from the seed, the data set's name, the sample and the perturbation, so that
-            every model meets the same images.
 
     Returns:
         One row a perturbation, severity and image: kind, severity, fold, sample, jaccard.
     """
     rows = []
-    images = chosen(data, extent.images, seed, name)
-    for kind, by_severity in amounts.items():
-        for severity in extent.severities:
+    images = plan.images(data)
+    for kind in plan.amounts:
+        for severity in plan.extent.severities:
             for fold in np.unique(data.folds[images]):
-                part = images[data.folds[images] == fold]
-                changed = _perturbed(data, part, kind, by_severity[severity - 1], standardised, (seed, name, severity))
-                for index, predicted in enumerate(predict(int(fold), changed)):
-                    jaccard = overlap(predicted, changed.masks[index].astype(bool))["jaccard"]
-                    sample = changed.table["sample"].iloc[index]
-                    about = {"kind": kind, "severity": severity, "fold": int(fold), "sample": sample}
-                    rows.append(about | {"jaccard": jaccard})
+                changed = plan.perturbed(data, images[data.folds[images] == fold], kind, severity)
+                about = {"kind": kind, "severity": severity, "fold": int(fold)}
+                predicted = predict(int(fold), changed)
+                for one, mask, sample in zip(predicted, changed.masks, changed.table["sample"], strict=True):
+                    score = jaccard(MaskPair(one, mask.astype(bool)))
+                    rows.append(about | {"sample": sample, "jaccard": score})
     return pd.DataFrame(rows)
-
-
-def _perturbed(
-    data: PreparedDataset,
-    indices: NDArray[np.int64],
-    kind: str,
-    amount: float,
-    standardised: bool,
-    names: tuple[int, str, int],
-) -> PreparedDataset:
-    seed, name, severity = names
-    table = data.table.iloc[indices].reset_index(drop=True)
-    pairs = []
-    for position, index in enumerate(indices):
-        rng = np.random.default_rng(seed_for(seed, name, table["sample"].iloc[position], kind, severity))
-        image = data.batch(indices[[position]])[0][0]
-        pairs.append(perturb(image, np.asarray(data.masks[index], dtype=bool), kind, amount, rng, standardised))
-    images, masks = (np.stack(parts) for parts in zip(*pairs, strict=True))
-    return PreparedDataset(images, masks.astype(np.uint8), table)
 
 
 def drops(images: pd.DataFrame, perturbed: pd.DataFrame) -> pd.DataFrame:
@@ -128,9 +117,8 @@ def table(lost: pd.DataFrame) -> pd.DataFrame:
 def findings(
     lost: pd.DataFrame,
     samples: Sequence[str],
-    model: str,
-    reference: str,
-    bench: Bench,
+    pair: Pair,
+    design: ComparisonDesign,
     min_effect: float,
     objection: str,
 ) -> list[Finding]:
@@ -139,10 +127,10 @@ def findings(
     Args:
         lost: from `drops`.
         samples: the data set's, in its order; those that weren't perturbed don't count.
-        model, reference: who is compared.
-        bench: the data set's.
-        min_effect: advantage worth the name.
-        objection: why a drop says nothing: who has learnt nothing has nothing to lose.
+        pair: the two models.
+        design: the data set's.
+        min_effect: smallest effect of interest, in Jaccard index.
+        objection: why a drop says nothing (a network that hardly beats the baselines has little to lose); or empty.
     """
 
     def of(name: str, column: str, part: pd.DataFrame) -> NDArray[np.float64]:
@@ -151,10 +139,10 @@ def findings(
         return by_kind.groupby("sample").mean().reindex(list(samples)).to_numpy(dtype=np.float64)
 
     def finding(measure: str, column: str, part: pd.DataFrame, sign: int, **words: Any) -> Finding:
-        ours, theirs = of(model, column, part), of(reference, column, part)
+        ours, theirs = (of(name, column, part) for name in pair)
         means = (float(np.nanmean(ours)), float(np.nanmean(theirs)))
-        gain = bench.paired(sign * (ours - theirs))
-        return Finding("perturbations", measure, model, reference, *means, gain, "Jaccard", min_effect, **words)
+        advantage = design.paired(sign * (ours - theirs))
+        return Finding("perturbations", measure, *pair, *means, advantage, "Jaccard", min_effect, **words)
 
     return [
         finding("drop when perturbed", "drop", lost, -1, decisive=True, objection=objection),

@@ -1,122 +1,45 @@
-"""From numbers to words: does a claim hold, on a data set, for a model against a reference?
+"""From numbers to words: is a claim supported, on a data set, for a model and a reference?
 
-Every claim comes down to an advantage, above 0 if the claim is right. The rule is written in params.yaml.
+Every claim comes down to an advantage, above 0 if the claim is right. The rule stands in params.yaml.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from multiresunet.config import Statistics, Verdict
-from multiresunet.evaluation import statistics
-from multiresunet.evaluation.statistics import Resamples, Values
+from multiresunet.config import Verdict
+from multiresunet.evaluation.statistics.design import Advantage
+from multiresunet.evaluation.statistics.significance import holm
 
 SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE = "supported", "not supported", "inconclusive"
+COLUMNS = (
+    *("claim", "measure", "decisive", "model", "reference", "of_model", "of_reference"),
+    *("advantage", "low", "high", "unit", "min_effect", "p", "p_holm", "effect", "folds_agree", "units"),
+    *("verdict", "reason"),
+)
 
 
-@dataclass(frozen=True)
-class Advantage:
-    """How much better a model is than a reference.
+class Pair(NamedTuple):
+    """The two models of a comparison: the advantage is the model's over the reference."""
 
-    low, high: interval of the value. p: two-sided, of no difference. effect: Cohen's d of the paired differences.
-    folds: each fold's own value. units: independent images (or folds, where these are what was compared).
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
-    effect: float
-    folds: tuple[float, ...]
-    units: int
-
-    @property
-    def agreeing(self) -> float:
-        """Share of the folds whose own value is above 0."""
-        known = [value for value in self.folds if not math.isnan(value)]
-        return sum(value > 0 for value in known) / len(known) if known else math.nan
-
-
-class Bench:
-    """What all comparisons on a data set share: its folds and units, and one set of random samples."""
-
-    def __init__(self, folds: NDArray[np.int64], units: NDArray[np.int64], settings: Statistics, seed: int) -> None:
-        """Draw the samples.
-
-        Args:
-            folds: of each image.
-            units: of each image, from `statistics.units_of`.
-            settings: how many samples, and the intervals' confidence.
-            seed: of the draws.
-        """
-        self.folds, self.units, self.settings = folds, units, settings
-        self.resamples = Resamples(units, settings.resamples, seed)
-        self.flips = statistics.sign_flips(units, settings.resamples, seed + 1)
-
-    def paired(self, differences: Values) -> Advantage:
-        """Mean difference over images; images whose difference isn't a number don't count."""
-        known = np.isfinite(differences)
-        if not known.any():
-            return Advantage(math.nan, math.nan, math.nan, math.nan, math.nan, self._by_fold(differences), 0)
-        low, high = self.resamples.interval_of_mean(differences, self.settings.confidence)
-        return Advantage(
-            float(differences[known].mean()),
-            low,
-            high,
-            statistics.paired_p(differences, self.flips),
-            statistics.cohen_d(differences),
-            self._by_fold(differences),
-            np.unique(self.units[known]).size,
-        )
-
-    def tails(self, model: Values, reference: Values, share: float) -> Advantage:
-        """Difference of the two networks' own tail means: each is judged by its own worst images."""
-
-        def difference(first: Values, second: Values, weights: Values) -> Values:
-            return statistics.tail_mean(first, weights, share) - statistics.tail_mean(second, weights, share)
-
-        ones = np.ones_like(model)
-        low, high = self.resamples.interval(
-            difference(model, reference, self.resamples.weights), self.settings.confidence
-        )
-        # Under the null the networks may change names on any unit.
-        first = np.where(self.flips > 0, model, reference)
-        second = np.where(self.flips > 0, reference, model)
-        parts = [self.folds == fold for fold in np.unique(self.folds)]
-        return Advantage(
-            float(difference(model, reference, ones)),
-            low,
-            high,
-            statistics.permutation_p(difference(first, second, ones)),
-            statistics.cohen_d(model - reference),
-            tuple(float(difference(model[part], reference[part], ones[part])) for part in parts),
-            int(self.units.max()) + 1,
-        )
-
-    def over_folds(self, differences: Values) -> Advantage:
-        """Mean of one difference a fold, with the correction for training sets that overlap."""
-        low, high, p = statistics.corrected_t(differences, 1 / (len(differences) - 1), self.settings.confidence)
-        effect, folds = statistics.cohen_d(differences), tuple(map(float, differences))
-        return Advantage(float(differences.mean()), low, high, p, effect, folds, len(folds))
-
-    def _by_fold(self, differences: Values) -> tuple[float, ...]:
-        parts = (differences[(self.folds == fold) & np.isfinite(differences)] for fold in np.unique(self.folds))
-        return tuple(float(part.mean()) if part.size else math.nan for part in parts)
+    model: str
+    reference: str
 
 
 @dataclass(frozen=True)
 class Finding:
     """One number on a claim, for one model and reference.
 
-    measure: what was compared; a claim's first finding is the one that its verdict stands on (`decisive`).
-    of_model, of_reference: the two sides of it, in `unit`.
-    objection: why nothing can be told, whatever the numbers; empty if nothing stands against it.
-    caveat: what to bear in mind if the claim holds.
+    measure: what was compared; a claim's first finding decides its verdict (`decisive`).
+    of_model, of_reference: the measure for each of the two, in `unit`.
+    min_effect: the smallest advantage of interest, in `unit`.
+    objection: why the verdict is inconclusive, whatever the numbers; empty if there is no such reason.
+    caveat: what to keep in mind if the claim is supported.
     over_folds: folds, not images, were compared.
     """
 
@@ -166,8 +89,7 @@ def judge(finding: Finding, p: float, rule: Verdict) -> tuple[str, str]:
 def table(findings: list[Finding], rule: Verdict) -> pd.DataFrame:
     """All findings on a data set with verdicts; p-values corrected among the decisive ones, and among the others.
 
-    Columns: claim, measure, decisive, model, reference, of_model, of_reference, advantage, low, high, unit, min_effect, p,
-    p_holm, effect, folds_agree, units, verdict, reason.
+    Columns: `COLUMNS`; low and high are the advantage's interval, p_holm the corrected p, and effect Cohen's d.
     """
     rows = [
         {
@@ -194,31 +116,8 @@ def table(findings: list[Finding], rule: Verdict) -> pd.DataFrame:
     corrected = np.full(len(rows), math.nan)
     for decisive in (True, False):
         family = np.flatnonzero([f.decisive == decisive for f in findings])
-        corrected[family] = statistics.holm([findings[index].advantage.p for index in family])
+        corrected[family] = holm([findings[index].advantage.p for index in family])
     result["p_holm"] = corrected
     verdicts = [judge(f, p, rule) for f, p in zip(findings, corrected, strict=True)]
     result["verdict"], result["reason"] = ([v[part] for v in verdicts] for part in (0, 1))
     return result[list(COLUMNS)]
-
-
-COLUMNS = (
-    "claim",
-    "measure",
-    "decisive",
-    "model",
-    "reference",
-    "of_model",
-    "of_reference",
-    "advantage",
-    "low",
-    "high",
-    "unit",
-    "min_effect",
-    "p",
-    "p_holm",
-    "effect",
-    "folds_agree",
-    "units",
-    "verdict",
-    "reason",
-)

@@ -1,27 +1,34 @@
-"""Overlap of a prediction with the truth, for each image."""
+"""Overlap of a prediction P with the truth T, in pixels. All are 1 if both masks are empty, and 0 if one is."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.registries import METRICS
 
 
-def overlaps(prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Jaccard index |P∩T| / |P∪T| and Dice coefficient 2|P∩T| / (|P|+|T|) of each image.
+@METRICS.register("jaccard", headline=True, compared=True)
+def jaccard(masks: MaskPair) -> float:
+    """Jaccard index |P∩T| / |P∪T|."""
+    both, predicted, true = masks.counts
+    return both / (predicted + true - both) if predicted or true else 1.0
 
-    Both are 1 where prediction and truth are empty.
 
-    Args:
-        prediction: N×… booleans.
-        truth: booleans of the same shape.
+@METRICS.register("dice", headline=True, compared=True)
+def dice(masks: MaskPair) -> float:
+    """Dice coefficient 2|P∩T| / (|P|+|T|)."""
+    both, predicted, true = masks.counts
+    return 2 * both / (predicted + true) if predicted or true else 1.0
 
-    Returns:
-        Two float64 tensors of N values, on the arguments' device.
-    """
-    prediction, truth = prediction.flatten(1), truth.flatten(1)
-    both = (prediction & truth).sum(1).double()
-    total = prediction.sum(1).double() + truth.sum(1).double()
-    empty = total == 0
-    jaccard = torch.where(empty, 1.0, both / (total - both).clamp(min=1))
-    dice = torch.where(empty, 1.0, 2 * both / total.clamp(min=1))
-    return jaccard, dice
+
+@METRICS.register("precision")
+def precision(masks: MaskPair) -> float:
+    """|P∩T| / |P|."""
+    both, predicted, true = masks.counts
+    return both / predicted if predicted else float(not true)
+
+
+@METRICS.register("recall")
+def recall(masks: MaskPair) -> float:
+    """|P∩T| / |T|."""
+    both, predicted, true = masks.counts
+    return both / true if true else float(not predicted)

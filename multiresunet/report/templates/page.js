@@ -20,7 +20,7 @@
   });
   addEventListener("afterprint", () => shut.forEach((one) => { one.open = false; }));
 
-  const MISSED = [54, 139, 235], INVENTED = [255, 150, 20], TILE = 90, KEPT = 400;
+  const FALSE_NEGATIVE = [54, 139, 235], FALSE_POSITIVE = [255, 150, 20], TILE = 90, KEPT = 400;
   const picture = (url) => new Promise((done, fail) => {
     const image = new Image();
     image.onload = () => done(image);
@@ -28,7 +28,7 @@
     image.src = url;
   });
 
-  // Pictures stay text until they are looked at; of those decoded the last few hundred are kept.
+  // Pictures stay text until they come into view; the last few hundred decoded ones are kept.
   class Gallery {
     constructor(box) {
       this.box = box;
@@ -107,11 +107,11 @@
       const image = context.getImageData(0, 0, this.width, this.height), pixels = image.data;
       const channel = what >> 3, bit = 1 << (what & 7);
       for (let i = 0; i < pixels.length; i += 4) {
-        const truth = bits[i] & 1, said = (bits[i + channel] & bit) !== 0;
+        const truth = bits[i] & 1, predicted = (bits[i + channel] & bit) !== 0;
         if (error) {
-          const colour = said === (truth === 1) ? null : truth ? MISSED : INVENTED;
+          const colour = predicted === (truth === 1) ? null : truth ? FALSE_NEGATIVE : FALSE_POSITIVE;
           for (let c = 0; c < 3; c++) pixels[i + c] = colour ? colour[c] : pixels[i + c] * (truth ? 0.75 : 0.4);
-        } else pixels[i] = pixels[i + 1] = pixels[i + 2] = said ? 255 : 0;
+        } else pixels[i] = pixels[i + 1] = pixels[i + 2] = predicted ? 255 : 0;
       }
       context.putImageData(image, 0, 0);
     }

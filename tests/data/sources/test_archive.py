@@ -128,7 +128,7 @@ def test_archives_arrive_from_the_web(web: Web, isic: dict[str, Path], target: P
     files = [{"url": f"https://isic.example/2018/{name}", "sha256": sha256(path)} for name, path in isic.items()]
     dataset = declared(source={"kind": "archive", "files": files, "layout": "isic2018"})
     mirror = Fetch.model_validate({"mirror": {"from": "https://isic.example", "to": web.url}})
-    assert len(sources.bring(dataset, target, tmp_path / "state", mirror)) == 3
+    assert len(sources.fetch(dataset, target, tmp_path / "state", mirror)) == 3
 
 
 def test_a_missing_archive_is_told_by_its_samples(isic: dict[str, Path], target: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from multiresunet.config import Fetch
 from multiresunet.data import sources
-from multiresunet.data.sources import catalog, download
+from multiresunet.data.sources import catalog, transfer
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from tests.data.making import declared, pair, save
@@ -23,7 +23,7 @@ NAMES = ["a", "b"]
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A server with two images and two masks; retries wait for nothing."""
-    monkeypatch.setattr(download, "BACKOFF", 0)
+    monkeypatch.setattr(transfer, "BACKOFF", 0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     served = Web()
     for index, name in enumerate(NAMES):
@@ -73,11 +73,11 @@ def test_every_file_arrives_under_its_sample_s_name(web: Web, tmp_path: Path) ->
         assert sha256(tmp_path / "raw" / s.mask) == s.mask_sha256
 
 
-def test_bring_reads_the_catalog_that_is_pinned(web: Web, tmp_path: Path) -> None:
+def test_fetch_reads_the_catalog_that_is_pinned(web: Web, tmp_path: Path) -> None:
     catalog, pinned = catalog_of(tmp_path, lines(web))
     dataset = declared(source={"kind": "http", "catalog": str(catalog), "sha256": pinned})
     (tmp_path / "raw").mkdir()
-    assert [s.sample for s in sources.bring(dataset, tmp_path / "raw", tmp_path / "state")] == NAMES
+    assert [s.sample for s in sources.fetch(dataset, tmp_path / "raw", tmp_path / "state")] == NAMES
 
 
 def test_a_query_and_quoted_signs_do_not_get_into_the_extension(web: Web, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_what_goes_wrong_again_and_again_is_named(web: Web, tmp_path: Path, faul
     web.faults["/mask/a.png"] = [fault] * 20
     line = refusal(lambda: arrive(web, tmp_path))
     assert [word for word in [f"{web.url}/mask/a.png: ", *words] if word not in line] == [], line
-    assert web.asked.count("/mask/a.png") == 1 + download.RETRIES
+    assert web.asked.count("/mask/a.png") == 1 + transfer.RETRIES
     assert not (tmp_path / "raw" / "masks" / "a.png").exists()
 
 

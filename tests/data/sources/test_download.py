@@ -20,8 +20,9 @@ import httpx
 import pytest
 
 from multiresunet.config import Fetch
-from multiresunet.data.sources import download as module
-from multiresunet.data.sources.download import Remote, fetch_files, redirected
+from multiresunet.data.sources import download, transfer
+from multiresunet.data.sources.download import fetch_files, redirected
+from multiresunet.data.sources.transfer import Remote, Transfer
 from multiresunet.errors import UserError
 from tests.data.web import PAGE, Web
 
@@ -32,7 +33,7 @@ PATH = "/a.png"
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A server with one file; retries wait for nothing."""
-    monkeypatch.setattr(module, "BACKOFF", 0)
+    monkeypatch.setattr(transfer, "BACKOFF", 0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     served = Web()
     served.files[PATH] = BODY
@@ -54,7 +55,7 @@ def part(store: Path, body: bytes = BODY) -> Path:
     return store / f"{digest(body)}.part"
 
 
-def bring(web: Web, store: Path, *files: Remote, **settings: Any) -> dict[str, Path]:
+def fetched(web: Web, store: Path, *files: Remote, **settings: Any) -> dict[str, Path]:
     return fetch_files(files or [remote(web)], store, Fetch.model_validate(settings))
 
 
@@ -72,7 +73,7 @@ def refusal(act: Callable[[], Any]) -> str:
 @pytest.mark.parametrize("size", [True, False])
 def test_a_broken_file_goes_on_where_it_stopped(web: Web, tmp_path: Path, size: bool) -> None:
     part(tmp_path / "store").write_bytes(BODY[:100_000])
-    kept = bring(web, tmp_path / "store", remote(web, size=size))
+    kept = fetched(web, tmp_path / "store", remote(web, size=size))
     assert kept[digest(BODY)].read_bytes() == BODY
     assert web.ranges == [(PATH, 100_000)]
     assert web.sent == 200_000
@@ -82,30 +83,30 @@ def test_a_broken_file_goes_on_where_it_stopped(web: Web, tmp_path: Path, size: 
 def test_a_server_without_ranges_sends_all_of_it_again(web: Web, tmp_path: Path) -> None:
     web.has_ranges = False
     part(tmp_path / "store").write_bytes(BODY[:100_000])
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
 
 
 def test_a_line_that_breaks_again_and_again_ends_with_the_whole_file(web: Web, tmp_path: Path) -> None:
     web.faults[PATH] = ["truncate"] * 12  # more than RETRIES, each with some bytes more
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
     assert web.sent == len(BODY)
 
 
 @pytest.mark.parametrize("junk", [b"x" * 1000, b"x" * 300_000, b"x" * 400_000])
 def test_a_part_that_is_something_else_is_begun_again(web: Web, tmp_path: Path, junk: bytes) -> None:
     part(tmp_path / "store").write_bytes(junk)
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
 
 
 def test_a_whole_part_needs_no_request(web: Web, tmp_path: Path) -> None:
     part(tmp_path / "store").write_bytes(BODY)
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
     assert web.asked == []
 
 
-def test_the_same_content_under_two_urls_is_brought_once(web: Web, tmp_path: Path) -> None:
+def test_the_same_content_under_two_urls_is_downloaded_once(web: Web, tmp_path: Path) -> None:
     web.files["/b.png"] = BODY
-    assert len(bring(web, tmp_path / "store", remote(web), remote(web, "/b.png"))) == 1
+    assert len(fetched(web, tmp_path / "store", remote(web), remote(web, "/b.png"))) == 1
     assert len(web.asked) == 1
 
 
@@ -116,14 +117,14 @@ def test_the_same_content_under_two_urls_is_brought_once(web: Web, tmp_path: Pat
 def test_as_many_connections_as_said(web: Web, tmp_path: Path, connections: int) -> None:
     web.delay = 0.02
     web.files = {f"/{index}.png": bytes([index]) * 8192 for index in range(12)}
-    kept = bring(web, tmp_path / "store", *(remote(web, path) for path in web.files), connections=connections)
+    kept = fetched(web, tmp_path / "store", *(remote(web, path) for path in web.files), connections=connections)
     assert sorted(path.read_bytes() for path in kept.values()) == sorted(web.files.values())
     assert web.most_at_once == connections
 
 
-def test_two_runs_that_share_a_store_bring_a_file_once(web: Web, tmp_path: Path) -> None:
+def test_two_runs_that_share_a_store_download_a_file_once(web: Web, tmp_path: Path) -> None:
     web.delay = 0.001
-    runs = [threading.Thread(target=bring, args=(web, tmp_path / "store")) for _ in range(3)]
+    runs = [threading.Thread(target=fetched, args=(web, tmp_path / "store")) for _ in range(3)]
     for run in runs:
         run.start()
     for run in runs:
@@ -137,7 +138,7 @@ def test_the_first_error_ends_the_run_soon(web: Web, tmp_path: Path) -> None:
     web.faults[PATH] = [404]
     web.files |= {f"/{index}.png": bytes([index]) * 2_000_000 for index in range(4)}
     begun = time.monotonic()
-    assert "HTTP 404" in refusal(lambda: bring(web, tmp_path / "store", *(remote(web, path) for path in web.files)))
+    assert "HTTP 404" in refusal(lambda: fetched(web, tmp_path / "store", *(remote(web, path) for path in web.files)))
     assert time.monotonic() - begun < 10  # all of it would take 25 s
 
 
@@ -146,12 +147,12 @@ def test_the_bar_knows_all_bytes_and_counts_each_once(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: bool
 ) -> None:
     bars: list[Any] = []
-    begin = module._progress
-    monkeypatch.setattr(module, "_progress", lambda: bars.append(begin()) or bars[-1])
+    begin = download._progress
+    monkeypatch.setattr(download, "_progress", lambda: bars.append(begin()) or bars[-1])
     web.files["/b.png"] = BODY[::-1]
     part(tmp_path / "store").write_bytes(BODY[:100_000])
     web.faults["/b.png"] = ["truncate", "spoil"]
-    bring(web, tmp_path / "store", *(remote(web, path, size) for path in web.files))
+    fetched(web, tmp_path / "store", *(remote(web, path, size) for path in web.files))
     (task,) = bars[0].tasks
     assert (task.completed, task.total) == (600_000, 600_000)
 
@@ -162,16 +163,16 @@ def test_the_bar_knows_all_bytes_and_counts_each_once(
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_what_will_not_get_better_is_asked_once(web: Web, tmp_path: Path, status: int) -> None:
     web.faults[PATH] = [status] * 9
-    line = refusal(lambda: bring(web, tmp_path / "store"))
+    line = refusal(lambda: fetched(web, tmp_path / "store"))
     assert f"{web.url}{PATH}: can't be downloaded (HTTP {status})" in line
     assert len(web.asked) == 1
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, "hang up"])
 def test_what_may_get_better_is_asked_again(web: Web, tmp_path: Path, status: int | str) -> None:
-    web.faults[PATH] = [status] * module.RETRIES
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
-    assert len(web.asked) == 1 + module.RETRIES
+    web.faults[PATH] = [status] * transfer.RETRIES
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert len(web.asked) == 1 + transfer.RETRIES
 
 
 @pytest.mark.parametrize("dated", [True, False])
@@ -179,7 +180,7 @@ def test_retry_after_is_honoured(web: Web, tmp_path: Path, dated: bool) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     web.faults[PATH] = [(429, {"Retry-After": later if dated else "1"})]
     begun = time.monotonic()
-    bring(web, tmp_path / "store")
+    fetched(web, tmp_path / "store")
     assert time.monotonic() - begun > 0.9
 
 
@@ -187,25 +188,25 @@ def test_retry_after_is_honoured(web: Web, tmp_path: Path, dated: bool) -> None:
 def test_a_retry_after_without_sense_does_no_harm(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(transfer, "LONGEST_PAUSE", 0.1)
     web.faults[PATH] = [(503, {"Retry-After": value})]
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
 
 
 def test_pauses_grow(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(module, "BACKOFF", 1)
+    monkeypatch.setattr(transfer, "BACKOFF", 1)
     stop = threading.Event()
     monkeypatch.setattr(stop, "wait", pauses.append)
     web.faults[PATH] = [500] * 9
     with httpx.Client() as client, pytest.raises(UserError):
-        module._bring(client, remote(web), web.url + PATH, tmp_path / digest(BODY), lambda size, whole=0: None, stop)
-    assert [0.5 <= pause / 2**index <= 1 for index, pause in enumerate(pauses)] == [True] * module.RETRIES
+        Transfer(client, remote(web), web.url + PATH, lambda size, whole=0: None, stop).to(tmp_path / digest(BODY))
+    assert [0.5 <= pause / 2**index <= 1 for index, pause in enumerate(pauses)] == [True] * transfer.RETRIES
 
 
 def test_a_login_page_is_called_that_and_not_kept(web: Web, tmp_path: Path) -> None:
     web.faults[PATH] = ["login"] * 9
-    assert "sent a web page instead of the file, perhaps to log in" in refusal(lambda: bring(web, tmp_path / "store"))
+    assert "sent a web page instead of the file, perhaps to log in" in refusal(lambda: fetched(web, tmp_path / "store"))
     assert len(web.asked) == 1
     assert part(tmp_path / "store").read_bytes() == b""
 
@@ -213,20 +214,20 @@ def test_a_login_page_is_called_that_and_not_kept(web: Web, tmp_path: Path) -> N
 def test_a_page_without_its_content_type_is_seen_too(web: Web, tmp_path: Path) -> None:
     wanted = remote(web)
     web.files[PATH] = PAGE
-    assert "a web page instead" in refusal(lambda: bring(web, tmp_path / "store", wanted))
+    assert "a web page instead" in refusal(lambda: fetched(web, tmp_path / "store", wanted))
 
 
 @pytest.mark.parametrize("size", [True, False])
 def test_a_body_without_end_is_cut(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: bool) -> None:
-    monkeypatch.setattr(module, "LIMIT", 400_000)
+    monkeypatch.setattr(transfer, "LIMIT", 400_000)
     web.faults[PATH] = ["lengthen"] * 9
-    assert "longer than" in refusal(lambda: bring(web, tmp_path / "store", remote(web, size=size)))
+    assert "longer than" in refusal(lambda: fetched(web, tmp_path / "store", remote(web, size=size)))
     assert part(tmp_path / "store").stat().st_size == 0
 
 
 def test_other_content_is_refused_and_not_kept(web: Web, tmp_path: Path) -> None:
     web.faults[PATH] = ["spoil"] * 9
-    assert "another SHA-256" in refusal(lambda: bring(web, tmp_path / "store"))
+    assert "another SHA-256" in refusal(lambda: fetched(web, tmp_path / "store"))
     assert not (tmp_path / "store" / digest(BODY)).exists()
     assert part(tmp_path / "store").read_bytes() == b""
 
@@ -234,7 +235,7 @@ def test_other_content_is_refused_and_not_kept(web: Web, tmp_path: Path) -> None
 def test_a_shorter_file_there_is_refused(web: Web, tmp_path: Path) -> None:
     wanted = remote(web)
     web.files[PATH] = BODY[:1000]
-    assert len(refusal(lambda: bring(web, tmp_path / "store", wanted))) > 0
+    assert len(refusal(lambda: fetched(web, tmp_path / "store", wanted))) > 0
     assert not (tmp_path / "store" / digest(BODY)).exists()
 
 
@@ -262,10 +263,10 @@ def test_a_folder_can_be_the_mirror(web: Web, tmp_path: Path) -> None:
     (tmp_path / "a mirror" / "a b.png").write_bytes(BODY)
     mirror = {"from": "https://a.org", "to": (tmp_path / "a mirror").as_uri()}
     wanted = Remote("https://a.org/a%20b.png", digest(BODY), len(BODY))
-    assert bring(web, tmp_path / "store", wanted, mirror=mirror)[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store", wanted, mirror=mirror)[digest(BODY)].read_bytes() == BODY
     lost = Remote("https://a.org/lost.png", "0" * 64)
     assert "a%20mirror/lost.png: can't be downloaded (HTTP 404)" in refusal(
-        lambda: bring(web, tmp_path / "store", lost, mirror=mirror)
+        lambda: fetched(web, tmp_path / "store", lost, mirror=mirror)
     )
 
 
@@ -274,16 +275,16 @@ def test_a_folder_can_be_the_mirror(web: Web, tmp_path: Path) -> None:
 
 def test_a_disk_too_small_is_said_beforehand(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=200_000))
-    line = refusal(lambda: bring(web, tmp_path / "store"))
+    line = refusal(lambda: fetched(web, tmp_path / "store"))
     assert "300.0 kB are to be downloaded and 200.0 kB are free; make room" in line
     assert web.asked == []
     part(tmp_path / "store").write_bytes(BODY[:150_000])
-    bring(web, tmp_path / "store")
+    fetched(web, tmp_path / "store")
 
 
 def test_a_disk_that_fills_up_keeps_what_was_there(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     web.files["/b.png"] = BODY[::-1]
-    bring(web, tmp_path / "store", remote(web, "/b.png"))
+    fetched(web, tmp_path / "store", remote(web, "/b.png"))
 
     class Full(io.FileIO):
         def write(self, block: Any) -> int:
@@ -297,7 +298,7 @@ def test_a_disk_that_fills_up_keeps_what_was_there(web: Web, tmp_path: Path, mon
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", opened)
         with pytest.raises(OSError, match=digest(BODY)) as caught:
-            bring(web, tmp_path / "store", remote(web), remote(web, "/b.png"))
+            fetched(web, tmp_path / "store", remote(web), remote(web, "/b.png"))
     assert caught.value.errno == errno.ENOSPC
     assert (tmp_path / "store" / digest(BODY[::-1])).read_bytes() == BODY[::-1]
-    assert bring(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY
+    assert fetched(web, tmp_path / "store")[digest(BODY)].read_bytes() == BODY

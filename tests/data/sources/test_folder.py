@@ -163,6 +163,16 @@ def test_without_the_variable_data_incoming_is_the_place(tmp_path: Path, monkeyp
     assert folder.is_at_hand("discs")
 
 
+def test_a_folder_that_was_added_here_is_found_although_the_variable_is_set(
+    incoming: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "data/incoming/mine", ["a"])
+    assert folder.locate("mine") == Path("data/incoming/mine")
+    folder_of(incoming / "mine", ["a"])
+    assert folder.locate("mine") == incoming / "mine"
+
+
 # Digest
 
 
@@ -259,12 +269,12 @@ def test_without_a_sound_record_the_folder_is_still_judged(discs: Path, tmp_path
 # Copy
 
 
-def test_bring_copies_under_the_samples_names(discs: Path, tmp_path: Path) -> None:
+def test_fetch_copies_under_the_samples_names(discs: Path, tmp_path: Path) -> None:
     (discs / "manifest.csv").write_text("sample,image,mask,group\nfirst one,images/a.png,masks/b c.png,g1\n")
     target = tmp_path / "raw"
     target.mkdir()
     dataset = declared(source=source_of(discs).model_dump())
-    (sample,) = sources.bring(dataset, target, tmp_path / "state")
+    (sample,) = sources.fetch(dataset, target, tmp_path / "state")
     assert (sample.image, sample.mask, sample.group) == ("images/first one.png", "masks/first one.png", "g1")
     assert sha256(target / sample.image) == sample.image_sha256 == sha256(discs / "images" / "a.png")
     assert sha256(target / sample.mask) == sample.mask_sha256 == sha256(discs / "masks" / "b c.png")

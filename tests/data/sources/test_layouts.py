@@ -1,4 +1,4 @@
-"""BraTS-17 as its folder, images with a file for each channel, links out of a folder, and cards."""
+"""BraTS-17 as its folder, images with a file for each channel, links out of a folder, and data cards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from multiresunet.config import ArchiveSource, FolderSource, HttpSource, PhantomSource
-from multiresunet.data import card, manifest, sources
+from multiresunet.data import data_card, manifest, sources
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
@@ -50,7 +50,7 @@ def refusal(act: Callable[[], Any]) -> str:
 
 def test_brats_is_one_sample_for_each_case_with_its_channels_in_order(brats: Path, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
-    samples = sources.bring(declared(source=source(brats).model_dump()), tmp_path / "raw", tmp_path / "state")
+    samples = sources.fetch(declared(source=source(brats).model_dump()), tmp_path / "raw", tmp_path / "state")
     assert [s.sample for s in samples] == sorted(case for cases in CASES.values() for case in cases)
     for s in samples:
         channels = manifest.parts(s.image)
@@ -60,7 +60,7 @@ def test_brats_is_one_sample_for_each_case_with_its_channels_in_order(brats: Pat
         assert all(path.endswith(".nii.gz") for path in (*channels, s.mask))
     manifest.write(tmp_path / "raw", samples)
     assert manifest.read(tmp_path / "raw") == samples
-    # What was brought is a data set of one's own like any other.
+    # What was fetched is a data set of one's own like any other.
     assert [s.image_sha256 for s in folder.scan(tmp_path / "raw")] == [s.image_sha256 for s in samples]
 
 
@@ -90,7 +90,7 @@ def test_a_case_in_both_grades_is_refused(brats: Path) -> None:
     assert "'Brats17_2013_0_1' is in HGG and in LGG" in refusal(lambda: folder.scan(brats, "brats17"))
 
 
-def test_without_a_digest_it_is_named_and_nothing_is_brought(brats: Path, tmp_path: Path) -> None:
+def test_without_a_digest_it_is_named_and_nothing_is_fetched(brats: Path, tmp_path: Path) -> None:
     line = refusal(lambda: sources.checked(source(brats, digest=None), tmp_path / "state"))
     assert f"set the data set's source.digest to {source(brats).digest}" in line
 
@@ -155,29 +155,29 @@ def test_names_that_do_harm_on_some_disk_are_refused(tmp_path: Path, names: list
     assert "name" in refusal(lambda: folder.scan(place))
 
 
-# Cards
+# Data cards
 
 
 def test_every_catalog_has_a_card_and_every_card_is_whole(repository: Path) -> None:
     catalog = repository / "catalog"
     for path in catalog.glob("*.csv"):
-        found = card.of(HttpSource(kind="http", catalog=str(path), sha256="0" * 64))
+        found = data_card.of(HttpSource(kind="http", catalog=str(path), sha256="0" * 64))
         assert found is not None, path.name
         assert found.citation in str(found)
         assert found.terms in str(found)
     for path in catalog.glob("*.yaml"):
-        assert card.of(FolderSource(kind="folder", path="x", digest=None, card=str(path))) is not None
+        assert data_card.of(FolderSource(kind="folder", path="x", digest=None, card=str(path))) is not None
 
 
 def test_sources_without_card_have_none(tmp_path: Path) -> None:
-    assert card.of(PhantomSource(kind="phantom", draw="nuclei", samples=1, seed=1)) is None
-    assert card.of(HttpSource(kind="http", catalog=str(tmp_path / "own.csv"), sha256="0" * 64)) is None
+    assert data_card.of(PhantomSource(kind="phantom", draw="nuclei", samples=1, seed=1)) is None
+    assert data_card.of(HttpSource(kind="http", catalog=str(tmp_path / "own.csv"), sha256="0" * 64)) is None
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "this card is missing"),
+        (None, "this data card is missing"),
         ("title: [", "is not valid YAML"),
         ("", "the file"),
         ("title: x", "modality"),
@@ -190,6 +190,6 @@ def test_a_card_that_cannot_be_read_is_one_line(tmp_path: Path, text: str | None
     archive = ArchiveSource.model_validate(
         {"kind": "archive", "layout": "msd", "files": [{"url": "https://x/y", "sha256": "0" * 64}], "card": str(path)}
     )
-    line = refusal(lambda: card.of(archive))
+    line = refusal(lambda: data_card.of(archive))
     assert str(path) in line
     assert words in line

@@ -1,0 +1,133 @@
+"""A DVC stage as a Prefect task, and the executor that runs it on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas import State
+from prefect.futures import wait
+from prefect.runtime import task_run
+from prefect.states import Cancelled, Completed
+
+from flows import artifacts
+from flows.commands import NETWORK, Commands
+from flows.graph import Graph, affected
+from flows.resources import Resources
+from multiresunet.errors import UserError
+
+RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
+
+
+class Executor(Protocol):
+    """Where stages run."""
+
+    def run(self, name: str, run: Run) -> bool:
+        """Bring one stage up to date, given that all that it needs is; False if the run has failed before it began.
+
+        Raises:
+            UserError: the stage failed
+        """
+
+
+class Run:
+    """What the stages of one run share."""
+
+    def __init__(self, graph: Graph, executor: Executor) -> None:
+        self.graph, self.executor = graph, executor
+        self.failure: Exception | None = None  # the first; nothing begins after it
+
+
+class LocalExecutor:
+    """Runs stages on this machine, or restores what others have made."""
+
+    def __init__(self, commands: Commands, resources: Resources, hours: float, pull: bool = False) -> None:
+        """`pull`: restore from the remote what it has."""
+        self._commands, self._resources, self._hours = commands, resources, hours
+        self._pull = ("--pull",) if pull else ()
+
+    def run(self, name: str, run: Run) -> bool:
+        """See Executor."""
+        log, progress = get_run_logger(), artifacts.Progress(name)
+
+        def show(line: str) -> None:
+            log.info("%s", line)
+            progress(line)
+
+        words = ("dvc", "--wait-for-lock", "repro", "--single-item", name, *self._pull)
+        with self._resources.take(name) as device:
+            if run.failure:
+                return False
+            extra = {"CUDA_VISIBLE_DEVICES": device} if device else None
+            try:
+                self._commands.follow(name, *words, on_line=show, extra=extra, hours=self._hours)
+            except Exception as error:  # noted before another stage gets the place
+                if not (is_worth_retrying(error) and task_run.run_count <= retries(name)):
+                    run.failure = run.failure or error
+                raise
+        progress.end()
+        return True
+
+
+def retries(name: str) -> int:
+    """How often a stage is tried again."""
+    return RETRIES.get(name.partition("@")[0], 0)
+
+
+def is_worth_retrying(error: Exception) -> bool:
+    """Whether a stage failed for want of an answer from the network; a changed file fails again."""
+    return isinstance(error, UserError) and NETWORK in str(error)
+
+
+def retry_condition(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Prefect's form of `is_worth_retrying`."""
+    try:
+        state.result()
+    except Exception as error:
+        return is_worth_retrying(error)
+    return False
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=retry_condition)
+def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | State[bool]:
+    """Bring one DVC stage up to date if it is stale when its turn comes.
+
+    Args:
+        run: what stages share
+        name: the stage
+        stale: whether it was stale when the run began
+        upstream: for each affected stage that it needs, whether it ran; Prefect waits for their futures
+
+    Returns:
+        Whether it ran.
+    """
+    if not run.failure:
+        # What ran may have written what was there before; if nothing did, the answer is still the same.
+        due = run.graph.stale([name]) if any(upstream) else stale
+        if not due:
+            return Completed(name="Skipped", message="up to date", data=False)
+        if run.executor.run(name, run):
+            return True
+    return Cancelled(message="not begun, since another stage has failed")
+
+
+def run_stale(run: Run, names: Collection[str]) -> None:
+    """Run what is stale of some stages, side by side where there are resources.
+
+    A stage is a task from the start if it is stale or needs one that is; DVC is asked again when its turn comes.
+
+    Raises:
+        UserError: the first stage that failed; what ran beside it has ended, so its work isn't lost
+    """
+    futures: dict[str, Any] = {}
+    stale = run.graph.stale(names)
+    for name, upstream in affected(run.graph.needs, names, stale).items():
+        named = run_stage.with_options(name=name, task_run_name=name, retries=retries(name))
+        futures[name] = named.submit(run, name, name in stale, [futures[each] for each in upstream])
+    wait(list(futures.values()))
+    if run.failure:
+        raise run.failure
+    for future in futures.values():
+        future.result()

@@ -1,0 +1,117 @@
+"""The folder that a flow works in: one flow at a time, no traces of killed ones, its params.yaml, a clean checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from multiresunet import config
+from multiresunet.config import editing
+from multiresunet.errors import UserError
+from multiresunet.files import write_text
+from multiresunet.paths import LOCK, PARAMS
+from multiresunet.review.git import git
+from multiresunet.review.worktree import environment, worktree
+
+OWN_LOCK = Path(".dvc/tmp/flow.lock")
+RWLOCK = Path(".dvc/tmp/rwlock")
+
+
+@contextmanager
+def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
+    """Wait until no other flow works in this folder, and keep others out.
+
+    Yields:
+        A file descriptor. The lock holds until all processes that have it are gone, killed or not, so a stage's
+        watchdog that inherits it keeps the next flow waiting until the stage has ended.
+    """
+    OWN_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with OWN_LOCK.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("Another run is at work in this folder; waiting for its end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        tidy(log)
+        yield file.fileno()
+
+
+def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Repair what DVC has left if it was killed: locks of dead processes, and files that it was just writing.
+
+    DVC itself takes a dead process for alive when another one has got its number since.
+    """
+    if RWLOCK.exists():
+        try:
+            held = json.loads(RWLOCK.read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            log.warning("%s was half written; removed", RWLOCK)
+            RWLOCK.unlink()
+        else:
+            write = {path: info for path, info in held.get("write", {}).items() if _is_dvc(info["pid"])}
+            read = {path: [i for i in infos if _is_dvc(i["pid"])] for path, infos in held.get("read", {}).items()}
+            kept = {"write": write, "read": {path: infos for path, infos in read.items() if infos}}
+            if kept != {"write": held.get("write", {}), "read": held.get("read", {})}:
+                write_text(RWLOCK, json.dumps(kept))
+    if LOCK.exists() and not _is_whole(LOCK):
+        log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", LOCK)
+        try:
+            write_text(LOCK, git("show", f"HEAD:./{LOCK}"))
+        except UserError:  # it has never been committed
+            LOCK.unlink()
+
+
+def _is_dvc(pid: int) -> bool:
+    try:
+        return any("dvc" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return isinstance(yaml.safe_load(path.read_text(encoding="utf-8")).get("stages"), dict)
+    except (yaml.YAMLError, AttributeError):
+        return False
+
+
+@contextmanager
+def working_in(commit: str) -> Iterator[None]:
+    """Go to a clean checkout of a commit; of a remote's branch, its newest."""
+    if commit.startswith("origin/"):
+        git("fetch", "--quiet", "origin")
+    here, before = Path.cwd(), dict(os.environ)
+    with worktree(commit) as folder:
+        os.environ.update(environment())
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def configure(changes: Mapping[str, object]) -> None:
+    """Write values into params.yaml, and touch no other byte of it, so that the change can be reviewed.
+
+    Args:
+        changes: key with dots, say `run.recipe` → value
+
+    Raises:
+        UserError: params.yaml would be wrong with these values; it is left as it was
+    """
+    if not changes:
+        return
+    text = editing.set_values(PARAMS.read_bytes().decode(), changes)
+    config.parse_text(text)
+    write_text(PARAMS, text)

@@ -1,0 +1,102 @@
+"""A predicted mask beside the true one, and what several metrics need to know of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+Distances = NDArray[np.float64]
+
+
+def boundary(mask: Mask) -> Mask:
+    """Foreground pixels with a background neighbour across an edge (2-D) or a face (3-D).
+
+    The frame of the image is no boundary: what lies beyond it, no network could have known.
+    """
+    return np.asarray(mask & ~ndimage.binary_erosion(mask, border_value=1))
+
+
+def components(mask: Mask) -> tuple[NDArray[np.int32], int]:
+    """The number of each pixel's connected component (0 for background), and how many there are.
+
+    Pixels that touch at a corner are connected.
+    """
+    labels, count = ndimage.label(mask, np.ones((3,) * mask.ndim))
+    return labels, int(count)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPair:
+    """Prediction and truth of one image, (D×)H×W each; what follows from them is computed once, when it is asked for.
+
+    spacing: a pixel's size along each axis; distances are in its unit, or in pixels without it.
+    """
+
+    prediction: Mask
+    truth: Mask
+    spacing: Sequence[float] | None = None
+
+    @cached_property
+    def both(self) -> Mask:
+        """The true pixels that are predicted."""
+        return np.asarray(self.prediction & self.truth)
+
+    @cached_property
+    def counts(self) -> tuple[int, int, int]:
+        """How many pixels are predicted and true, predicted, true."""
+        both, predicted, true = (int(np.count_nonzero(m)) for m in (self.both, self.prediction, self.truth))
+        return both, predicted, true
+
+    @cached_property
+    def equal(self) -> bool:
+        """Whether prediction and truth are the same."""
+        return bool((self.prediction == self.truth).all())
+
+    @cached_property
+    def farthest(self) -> float:
+        """The image's diagonal; it stands for every distance to a boundary that isn't there."""
+        sides = np.array(self.truth.shape) * (1.0 if self.spacing is None else np.array(self.spacing))
+        return float(np.sqrt((sides**2).sum()))
+
+    @cached_property
+    def predicted_boundary(self) -> Mask:
+        """`boundary` of the prediction."""
+        return boundary(self.prediction)
+
+    @cached_property
+    def true_boundary(self) -> Mask:
+        """`boundary` of the truth."""
+        return boundary(self.truth)
+
+    @cached_property
+    def from_prediction(self) -> Distances:
+        """From each pixel of the predicted boundary, in the order of `np.nonzero`, to the nearest true one."""
+        return self._distances(self.predicted_boundary, self.true_boundary)
+
+    @cached_property
+    def from_truth(self) -> Distances:
+        """From each pixel of the true boundary, in the order of `np.nonzero`, to the nearest predicted one."""
+        return self._distances(self.true_boundary, self.predicted_boundary)
+
+    @cached_property
+    def true_components(self) -> tuple[NDArray[np.int32], int]:
+        """`components` of the truth."""
+        return components(self.truth)
+
+    @cached_property
+    def found(self) -> int:
+        """How many true components have a predicted pixel."""
+        return int(np.unique(self.true_components[0][self.both]).size)
+
+    def _distances(self, origin: Mask, target: Mask) -> Distances:
+        if not target.any():
+            return np.full(int(origin.sum()), self.farthest)
+        if not origin.any():
+            return np.empty(0)
+        return np.asarray(ndimage.distance_transform_edt(~target, sampling=self.spacing)[origin])

@@ -1,0 +1,52 @@
+"""Where a report comes from: commit, versions and machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+
+from multiresunet.files import some_of
+from multiresunet.paths import LOCK, METRICS
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scikit-image",
+    "optuna",
+    "great-expectations",
+    "dvc",
+    "prefect",
+)
+
+
+def provenance() -> dict[str, str]:
+    """Commit, versions and machine of this run, in this order."""
+    return {
+        "commit": commit(),
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+    }
+
+
+def commit() -> str:
+    """The commit that is checked out, and which of its files differ here, results left out."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # The tables and dvc.lock are what a run writes; any other difference makes it another commit's result.
+        changed = git("diff", "--name-only", "HEAD", "--", f":!{METRICS}", f":!{LOCK}").splitlines()
+        return git("rev-parse", "HEAD") + (f" with changes in {some_of(changed)}" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not in a git repository)"
+
+
+def short(name: str) -> str:
+    """The first ten digits of what `commit` returns, with a star if files differ."""
+    return name[:10] + ("*" if " with changes" in name else "")

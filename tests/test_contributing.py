@@ -1,0 +1,259 @@
+"""CONTRIBUTING's table of requests is true: each is done in a copy of the code, in the file that the table names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TABLE = {
+    row[0]: row[1]
+    for row in re.findall(
+        r"^\| ([^|]+) \| `([\w/.]+)` \| [^|]+ \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+}
+
+
+def located(root: Path, request: str, name: str = "NAME") -> Path:
+    """The file that the table names for a request; names without one of the top folders are in the library."""
+    file = TABLE[request].replace("NAME", name)
+    return root / file if (root / file.partition("/")[0]).is_dir() else root / "multiresunet" / file
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The code and params.yaml, to be changed."""
+    for folder in ("multiresunet", "stages", "flows"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    return tmp_path
+
+
+def add(copy: Path, request: str, code: str, name: str = "NAME") -> None:
+    """Write code to the end of the file for a request: a new file if the table has NAME in it."""
+    path = located(copy, request, name)
+    assert path.exists() == ("NAME" not in TABLE[request])
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{code}")
+
+
+def edit(copy: Path, *keys: str, value: object) -> None:
+    """Give a key of params.yaml a value."""
+    path = copy / "params.yaml"
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    place = tree
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def said(copy: Path, *words: str) -> str:
+    """What Python prints in the copy."""
+    done = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_row_of_the_table_is_read() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("| to add or change |")[2].partition("\n\n")[0]
+    assert len(TABLE) == table.count("\n| ")
+
+
+@pytest.mark.parametrize("request_", TABLE)
+def test_every_file_is_there_and_every_request_is_tried(request_: str) -> None:
+    path = located(ROOT, request_)
+    assert (path.parent if path.stem == "NAME" else path).exists()
+    assert f'add(copy, "{request_}"' in Path(__file__).read_text(encoding="utf-8")
+
+
+NETWORK = """
+from torch import nn
+
+from multiresunet.registries import NETWORKS
+
+
+@NETWORKS.register("tiny")
+def tiny(spec):
+    return nn.Conv2d(spec.in_channels, spec.classes, 3, padding=1)
+"""
+
+
+def test_a_network(copy: Path) -> None:
+    add(copy, "a network", NETWORK, "tiny")
+    edit(copy, "models", "mine", value={"network": "tiny", "filters": 4})
+    code = """
+import torch
+from multiresunet import build_network, config
+from multiresunet.nets import NetworkSpec
+name = config.load().models["mine"].network
+print(build_network(NetworkSpec(name, 2, 3, filters=4, classes=2))(torch.zeros(1, 3, 8, 8)).shape)
+"""
+    assert said(copy, "-c", code) == "torch.Size([1, 2, 8, 8])\n"
+
+
+METRIC = """
+from multiresunet.registries import METRICS
+
+
+@METRICS.register("agreement")
+def agreement(masks):
+    return float((masks.prediction == masks.truth).mean())
+"""
+
+
+def test_a_metric(copy: Path) -> None:
+    add(copy, "a metric", METRIC, "agreement")
+    code = """
+import numpy as np, pandas as pd
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.evaluation import tables
+masks = np.zeros((2, 8, 8), np.uint8)
+masks[:, 2:6, 2:6] = 1
+data = PreparedDataset(masks[:, None], masks, pd.DataFrame({"sample": ["a", "b"], "group": "", "fold": [0, 1]}))
+predicted = np.zeros((2, 8, 8), bool)
+print(list(tables.per_image(data, "mine", predicted, predicted, [1])["agreement"]))
+"""
+    assert said(copy, "-c", code) == "[0.75, 0.75]\n"
+
+
+PERTURBATION = """
+@PERTURBATIONS.register("invert", kind="intensity")
+def invert(image: Array, amount: float, rng: Generator) -> Array:
+    return _f32(amount - image)
+"""
+
+
+def test_a_perturbation(copy: Path) -> None:
+    add(copy, "a perturbation", PERTURBATION)
+    edit(copy, "evaluate", "perturbations", "invert", value=[1, 1, 1, 1, 1])
+    code = """
+import numpy as np
+from multiresunet import config
+from multiresunet.evaluation.perturbations import perturb
+amounts = config.load().evaluate.perturbations["invert"]
+image, mask = np.zeros((1, 4, 4), np.float32), np.zeros((4, 4), bool)
+print(perturb(image, mask, "invert", amounts[0], np.random.default_rng(0), False)[0].mean())
+"""
+    assert said(copy, "-c", code) == "1.0\n"
+
+
+READER = """
+import numpy as np
+
+from multiresunet.registries import READERS
+
+
+@READERS.register("numpy", suffixes=(".npy",))
+def read_numpy(path, as_mask):
+    return np.load(path)[None], (), "NumPy"
+"""
+
+
+def test_a_file_format(copy: Path) -> None:
+    add(copy, "a file format", READER, "numpy_files")
+    code = """
+from pathlib import Path
+import numpy as np
+from multiresunet.data.readers import decode_image
+np.save("a.npy", np.ones((3, 4), np.uint8))
+print(decode_image(Path("a.npy")).array.shape, decode_image(Path("a.npy")).container)
+"""
+    assert said(copy, "-c", code) == "(1, 3, 4) NumPy\n"
+
+
+LOSS = """
+@LOSSES.register("brier")
+def brier(outputs: int) -> Loss:
+    return lambda logits, labels: ((logits.sigmoid() - labels) ** 2).mean()
+"""
+
+
+def test_a_loss(copy: Path) -> None:
+    add(copy, "a loss", LOSS)
+    edit(copy, "recipes", "quick", "loss", value="brier")
+    code = """
+import torch
+from multiresunet import config
+from multiresunet.training.losses import loss_by_name
+print(loss_by_name(config.load().recipe.loss, 1)(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)).item())
+"""
+    assert said(copy, "-c", code) == "0.25\n"
+
+
+COLUMN = """
+_without = summary
+
+
+def summary(folds: pd.DataFrame, tuning: pd.DataFrame) -> pd.DataFrame:
+    found = _without(folds, tuning)
+    return found.assign(dice_share=found["dice"] / found["jaccard"])
+"""
+
+
+def test_a_column_of_the_summary(copy: Path) -> None:
+    add(copy, "a column of the summary", COLUMN)
+    code = f"""
+import pandas as pd
+from stages.report import tables
+folds, tuning = (pd.read_csv(f"{ROOT}/metrics/{{name}}.csv") for name in ("folds", "tuning"))
+print(tables.summary(folds, tuning).columns[-1])
+"""
+    assert said(copy, "-c", code) == "dice_share\n"
+
+
+COMMENT = """
+_without = Diff.markdown
+Diff.markdown = lambda self: _without(self) + "\\nSee you.\\n"
+"""
+
+
+def test_what_the_pull_requests_comment_says(copy: Path) -> None:
+    add(copy, "what the pull request's comment says", COMMENT)
+    shutil.copytree(ROOT / "metrics", copy / "metrics")
+    shutil.copyfile(ROOT / "dvc.lock", copy / "dvc.lock")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "Begin"]):
+        subprocess.run(["git", *words], cwd=copy, check=True)
+    assert said(copy, "-m", "multiresunet", "diff", "HEAD").endswith("\nSee you.\n")
+    assert "multiresunet diff" in (ROOT / ".github/scripts/compare.sh").read_text(encoding="utf-8")
+
+
+def test_which_stages_get_a_gpu(copy: Path) -> None:
+    add(copy, "which stages get a GPU", 'ON_GPU |= {"evaluate"}\n')
+    code = """
+from flows.resources import Resources
+with Resources(1, ["7"]).take("evaluate@nuclei") as device:
+    print(device)
+"""
+    assert said(copy, "-c", code) == "7\n"
+
+
+PHANTOM = """
+@PHANTOMS.register("squares")
+def squares(rng: Generator) -> Picture:
+    inside = np.zeros(SQUARE, bool)
+    inside[20:40, 30 : 50 + rng.integers(20)] = True
+    return _binary(inside)[None], _binary(inside)
+"""
+
+
+def test_a_phantom(copy: Path) -> None:
+    add(copy, "a phantom", PHANTOM)
+    entry = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))["datasets"]["nuclei"]
+    edit(
+        copy,
+        "datasets",
+        "mine",
+        value=entry | {"source": {"kind": "phantom", "draw": "squares", "samples": 3, "seed": 1}},
+    )
+    said(copy, "-m", "stages.fetch", "mine")
+    assert len(list((copy / "data/raw/mine/images").iterdir())) == 3
