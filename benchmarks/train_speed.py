@@ -1,10 +1,11 @@
 """How much faster is the engine than a textbook loop? `python -m benchmarks.train_speed [--quick]`
 
 Both train the same network on the same images in this process: the textbook loop (eager, float32, channels first,
-DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`: what the
-pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their median and
-range, since other work on the machine slows both. Both have the same number of threads: all cores, or --threads.
-Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own seconds only.
+DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`,
+what the pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their
+median and range, since other work on the machine slows both. Both have the same number of threads: all cores, or
+--threads. Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own
+seconds only.
 
 Columns: images/s of the textbook and of the engine (medians), their ratio, what one step of each adds to memory at
 most, and what share of the machine's measured ceilings the engine reaches: of a matrix multiplication (the network's

@@ -84,11 +84,14 @@ def add(
 def check(name: Annotated[str, typer.Argument(help="a data set of params.yaml")]) -> None:
     """Fetch and validate one data set; its page names what is wrong, and on which samples."""
     from multiresunet import config
-    from multiresunet.data import checking, fetching
-    from multiresunet.report import dataset_page
+    from multiresunet.data import fetching
 
     params = config.load(PARAMS)
     fetching.fetch(name, params)
+
+    from multiresunet.data import checking  # takes seconds, so not before the files are there
+    from multiresunet.report import dataset_page
+
     dataset = params.dataset(name)
     outcome = checking.validate(name, dataset)
     print(f"{name}: {dataset_page.render(name, dataset)} shows what was found")

@@ -48,5 +48,5 @@ def commit() -> str:
 
 
 def short(name: str) -> str:
-    """The first ten digits of what `commit` returns, with a star if files differ."""
-    return name[:10] + ("*" if " with changes" in name else "")
+    """The first ten digits of what `commit` returns, with a star if files differ; "unknown" without a repository."""
+    return name.partition(" ")[0][:10] + ("*" if " with changes" in name else "")

@@ -9,8 +9,7 @@ import pandas as pd
 
 from multiresunet.config import Params
 from multiresunet.evaluation.claims.ablation import STATEMENTS
-from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
-from multiresunet.evaluation.comparison import pairs
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, pairs
 from multiresunet.report.tables import records
 
 CLAIMS = {

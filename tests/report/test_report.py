@@ -14,7 +14,7 @@ from PIL import Image
 
 from multiresunet.errors import UserError
 from multiresunet.evaluation.tables import SCORES
-from multiresunet.report import charts, export, figures, page, tables, verdicts
+from multiresunet.report import charts, export, figures, page, provenance, tables, verdicts
 from multiresunet.report.svg import Axis, Line, lines, standalone
 
 
@@ -149,6 +149,12 @@ def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
 )
 def test_an_advantage_in_words(claim: str, advantage: float, words: str) -> None:
     assert verdicts.magnitude(claim, advantage, 0.2) == words
+
+
+def test_a_commits_short_name() -> None:
+    assert provenance.short("0123456789abcdef") == "0123456789"
+    assert provenance.short("0123456789abcdef with changes in make.py") == "0123456789*"
+    assert provenance.short("unknown (not in a git repository)") == "unknown"
 
 
 TABLE = pd.DataFrame({"data_set": ["a & b|c", "50 %"], "score": [0.25, float("nan")], "n": [3, 4]})

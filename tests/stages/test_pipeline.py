@@ -148,7 +148,9 @@ def test_the_page_is_whole_and_asks_for_nothing_else(made: Path) -> None:
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert page.count('class="gallery"') == 2
-    assert page.count('<td class="inconclusive"') + page.count('<td class="no"') + page.count('<td class="yes"') == 4 * 2
+    assert (
+        page.count('<td class="inconclusive"') + page.count('<td class="no"') + page.count('<td class="yes"') == 4 * 2
+    )
 
 
 def test_a_second_run_does_nothing(made: Path) -> None:
