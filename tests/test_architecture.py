@@ -28,6 +28,7 @@ UNTRACKED = {
     "multiresunet.config": "turns params.yaml, which DVC tracks key by key, into types",
     "multiresunet.errors": "messages",
     "multiresunet.memory": "speed",
+    "multiresunet.paper": "numbers that params.yaml is checked with; stages with networks depend on it",
     "multiresunet.paths": "where outputs lie, which dvc.yaml says too",
     "multiresunet.registries": "which names there are; what is behind them is tracked",
     "multiresunet.registry": "which names there are; what is behind them is tracked",

@@ -42,8 +42,6 @@ def add(
 
     If anything fails, nothing is left behind.
     """
-    import yaml
-
     from multiresunet import config
     from multiresunet.config import Dataset, editing
     from multiresunet.data import pairing, proposal
@@ -66,8 +64,8 @@ def add(
         found = proposal.propose(draft, samples, modality, name, folder.digest(samples))
         drawn = _contact_sheet(draft, samples, Dataset.model_validate(found.entry))
         if write:  # last, so that there is no entry without its folder
-            text = editing.add_dataset(PARAMS.read_text(encoding="utf-8"), name, found.entry)
-            config.parse(yaml.safe_load(text))
+            text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
+            config.parse_text(text)
             write_text(PARAMS, text)
     sheet.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(sheet)

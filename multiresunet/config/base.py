@@ -26,7 +26,7 @@ def registered(names: Registry[Any]) -> AfterValidator:
     """The check that a text is one of a registry's names."""
 
     def check(name: str) -> str:
-        if names.entries and name not in names:
+        if name not in names:
             raise ValueError(f"must be one of {', '.join(names)}{did_you_mean(name, names)}")
         return name
 

@@ -40,16 +40,18 @@ def _multiresunet(spec: NetworkSpec, *, respath: int) -> UShape:
         channels = encoders[-1].outputs
     bottleneck = MultiResBlock(dims, channels, filters * 2**LEVELS, alpha, shares)
 
-    levels: list[Level] = []
+    skips: list[nn.Module] = []
+    ups: list[nn.Module] = []
+    decoders: list[nn.Module] = []
     for level, encoder in enumerate(encoders):
         width = filters * 2**level
         length = respath_length(respath, level)
-        skip = ResPath(dims, encoder.outputs, width, length) if respath else nn.Identity()
+        skips.append(ResPath(dims, encoder.outputs, width, length) if respath else nn.Identity())
         across = width if respath else encoder.outputs
         # A decoder has the same width as the encoder of its level.
         below = encoders[level + 1].outputs if level + 1 < LEVELS else bottleneck.outputs
-        decoder = MultiResBlock(dims, width + across, width, alpha, shares)
-        levels.append(Level(encoder, skip, up(dims, below, width), decoder))
+        ups.append(up(dims, below, width))
+        decoders.append(MultiResBlock(dims, width + across, width, alpha, shares))
     # The authors normalise the output too, before the sigmoid.
     head = ConvNorm(dims, encoders[0].outputs, spec.classes, 1, relu=False)
-    return UShape(dims, levels, bottleneck, head)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

@@ -46,22 +46,24 @@ def _unet(spec: NetworkSpec, *, normalised: bool, respath: int) -> UShape:
         normalised = True
     else:
         down = [(filters * 2**k, filters * 2**k) for k in range(5)]
-    *finer, deepest = down
+    *levels, deepest = down
 
     encoders: list[DoubleConv] = []
     channels = spec.in_channels
-    for middle, outputs in finer:
+    for middle, outputs in levels:
         encoders.append(DoubleConv(dims, channels, middle, outputs, normalised))
         channels = outputs
     bottleneck = DoubleConv(dims, channels, *deepest, normalised)
 
-    levels: list[Level] = []
-    for level, (_, outputs) in enumerate(finer):
+    skips: list[nn.Module] = []
+    ups: list[nn.Module] = []
+    decoders: list[nn.Module] = []
+    for level, (_, outputs) in enumerate(levels):
         length = respath_length(respath, level)
-        skip = ResPath(dims, outputs, outputs, length) if respath else nn.Identity()
+        skips.append(ResPath(dims, outputs, outputs, length) if respath else nn.Identity())
         below = down[level + 1][1]
         raised = below if dims == 3 else outputs
-        decoder = DoubleConv(dims, raised + outputs, outputs, outputs, normalised)
-        levels.append(Level(encoders[level], skip, up(dims, below, raised), decoder))
-    head = ConvBias(dims, finer[0][1], spec.classes, 1, relu=False)
-    return UShape(dims, levels, bottleneck, head)
+        ups.append(up(dims, below, raised))
+        decoders.append(DoubleConv(dims, raised + outputs, outputs, outputs, normalised))
+    head = ConvBias(dims, levels[0][1], spec.classes, 1, relu=False)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

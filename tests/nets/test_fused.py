@@ -32,7 +32,7 @@ def lived_in(name: str, dims: int) -> tuple[UShape, Tensor]:
     return network.eval(), image.to(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.Mo
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("dims", [2, 3])
 def test_in_bfloat16_logits_agree_to_its_three_digits(name: str, dims: int) -> None:
     network, image = lived_in(name, dims)

@@ -13,7 +13,7 @@ from multiresunet.registries import NETWORKS
 from multiresunet.training import checkpoint
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_network_survives_saving(name: str, dims: int, tmp_path: Path) -> None:
     spec = NetworkSpec(name, dims, 2, filters=4, alpha=2.0, shares=(0.2, 0.25, 0.4), respath=2)

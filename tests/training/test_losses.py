@@ -44,7 +44,7 @@ def test_several_outputs_are_background_and_classes() -> None:
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", list(LOSSES))
 def test_a_batchs_loss_is_the_mean_of_its_parts(name: Literal["bce", "dice", "dice_bce"], outputs: int) -> None:
     logits, labels = case(outputs)
     loss = loss_by_name(name, outputs)
@@ -52,7 +52,7 @@ def test_a_batchs_loss_is_the_mean_of_its_parts(name: Literal["bce", "dice", "di
     torch.testing.assert_close(loss(logits, labels), parts)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", list(LOSSES))
 def test_an_image_without_foreground_has_a_loss_and_a_gradient(name: Literal["bce", "dice", "dice_bce"]) -> None:
     logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
     loss = loss_by_name(name, 1)(logits, torch.zeros(1, 1, 4, 4))

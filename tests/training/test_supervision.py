@@ -45,7 +45,7 @@ def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_ima
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_each_head_is_half_as_large_as_the_one_before(name: str, dims: int) -> None:
     learner = supervised(NetworkSpec(name, dims, 1, filters=4, classes=3), [1.0, 1.0, 1.0]).train()
     image = torch.rand((2, 1, *[32, 16, 16][:dims]), generator=torch.Generator().manual_seed(1))
