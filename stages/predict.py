@@ -17,7 +17,8 @@ from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.logits import label
-from multiresunet.inference.predictor import Model, cross_validated
+from multiresunet.inference.predictor import Model
+from multiresunet.inference.samples import cross_validated
 from multiresunet.nets.cost import multiply_adds
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import INFERENCE_SECONDS, PREDICTED, PREPARED, TRAINED

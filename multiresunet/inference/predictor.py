@@ -1,4 +1,4 @@
-"""Predict with trained networks: probabilities of foreground, and classes.
+"""Predict with trained networks.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,16 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.inference.logits import foreground
+from multiresunet.inference.samples import predict_samples
 from multiresunet.nets import NetworkSpec
-from multiresunet.nets.fused import fused
 from multiresunet.training import checkpoint
-from multiresunet.training.loader import Indices, Loader, in_order
+from multiresunet.training.loader import Loader
 
 BATCH = 8  # images at a time; no result depends on it but for rounding
-Read = Callable[[Tensor], Tensor]
-"""What is read from logits N×classes×…, as `foreground`: N×…."""
 
 
 @dataclass(frozen=True)
@@ -120,49 +117,6 @@ def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
         UserError: if the array's shape or type doesn't fit the network.
     """
     return model.predict(images)
-
-
-def predict_samples(
-    network: nn.Module, loader: Loader, indices: Indices, batch: int, read: Read = foreground
-) -> NDArray[Any]:
-    """What a network predicts for some samples: `foreground` probabilities (float32), or what `read` makes of logits.
-
-    Returns:
-        len(indices)×(D×)H×W.
-    """
-    ready = fused(network, loader.device)
-    with torch.no_grad():
-        parts = [read(ready(images).float()).cpu().numpy() for images, _ in loader(in_order(indices, batch))]
-    return np.concatenate(parts)
-
-
-def cross_validated(
-    network_of: Callable[[int], nn.Module],
-    data: PreparedDataset,
-    batch: int,
-    device: torch.device,
-    read: Read = foreground,
-) -> NDArray[Any]:
-    """For each sample the prediction of the network that was trained without it: N×(D×)H×W.
-
-    Args:
-        network_of: from a fold to the network that was trained without it.
-        data: the prepared data set.
-        batch: images at a time.
-        device: where to compute.
-        read: as for `predict_samples`.
-    """
-    loader = Loader(data, device)
-    folds = [int(fold) for fold in np.unique(data.folds)]
-    tests = [data.split(fold)[1] for fold in folds]
-    parts = [
-        predict_samples(network_of(fold).to(device), loader, test, batch, read)
-        for fold, test in zip(folds, tests, strict=True)
-    ]
-    predicted = np.empty(data.masks.shape, dtype=parts[0].dtype)
-    for test, part in zip(tests, parts, strict=True):
-        predicted[test] = part
-    return predicted
 
 
 def _as_dataset(images: NDArray[Any], spec: NetworkSpec) -> PreparedDataset:

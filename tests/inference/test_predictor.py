@@ -13,7 +13,8 @@ import torch
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.inference import predictor
-from multiresunet.inference.predictor import cross_validated, load_model, predict, predict_samples
+from multiresunet.inference.predictor import load_model, predict
+from multiresunet.inference.samples import cross_validated, predict_samples
 from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 from multiresunet.training.loader import Loader

@@ -12,7 +12,7 @@ import torch
 from multiresunet.config import Model
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.inference.logits import foreground, label
-from multiresunet.inference.predictor import cross_validated
+from multiresunet.inference.samples import cross_validated
 from multiresunet.nets import build_network
 from multiresunet.training.fit import fit
 from multiresunet.training.job import network_of
