@@ -20,7 +20,6 @@ from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import LOCK, PARAMS
 from multiresunet.review.git import git
-from multiresunet.review.worktree import environment, worktree
 
 OWN_LOCK = Path(".dvc/tmp/flow.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -87,6 +86,8 @@ def _is_whole(path: Path) -> bool:
 @contextmanager
 def working_in(commit: str) -> Iterator[None]:
     """Go to a clean checkout of a commit; of a remote's branch, its newest."""
+    from multiresunet.review.worktree import environment, worktree  # pandas, too slow for a run with nothing to do
+
     if commit.startswith("origin/"):
         git("fetch", "--quiet", "origin")
     here, before = Path.cwd(), dict(os.environ)

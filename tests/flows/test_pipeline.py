@@ -99,6 +99,11 @@ def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, s
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: a changed")
 
 
+def test_the_command_imports_nothing_slow_before_it_knows_what_is_stale() -> None:
+    code = "import sys, flows.cli; print(*{'prefect', 'pandas', 'scipy', 'torch'} & sys.modules.keys())"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=small.ROOT) == "\n"
+
+
 def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, environment: dict[str, str]) -> None:
     prepend(finished / "stages/fetch.py", "# edited\n")
     (finished / "data/raw/b").unlink()  # so train@b is stale too until fetch@b has run
