@@ -81,7 +81,10 @@ def _running(tree: ast.AST, lazy: bool) -> Iterator[ast.AST]:
 
 
 def closure(name: str) -> set[str]:
-    """A module and all that it imports, however far down; with each module its packages."""
+    """A module and all that it imports, however far down; with each module its packages.
+
+    What the configuration imports, it needs for its checks.
+    """
     seen: set[str] = set()
     todo = [name]
     while todo:
@@ -89,7 +92,8 @@ def closure(name: str) -> set[str]:
         if module in seen:
             continue
         seen.add(module)
-        todo += imports(module)
+        if not below(module, "multiresunet.config"):
+            todo += imports(module)
         parent = module.rpartition(".")[0]
         if parent:
             todo.append(parent)

@@ -79,7 +79,7 @@ NETWORK = """
 from torch import nn
 
 from multiresunet.nets.layers import ConvBias, up
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.registries import NETWORKS
 
 
@@ -88,11 +88,8 @@ def tiny(spec):
     dims, n = spec.dims, spec.filters
     return UShape(
         dims,
-        encoders=[ConvBias(dims, spec.in_channels, n, 3)],
-        skips=[nn.Identity()],
+        [Level(ConvBias(dims, spec.in_channels, n, 3), nn.Identity(), up(dims, n, n), ConvBias(dims, 2 * n, n, 3))],
         bottleneck=ConvBias(dims, n, n, 3),
-        ups=[up(dims, n, n)],
-        decoders=[ConvBias(dims, 2 * n, n, 3)],
         head=ConvBias(dims, n, spec.classes, 1, relu=False),
     )
 """

@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from multiresunet.config.base import Name, Sha256, Side, Strict, Url, registered
-from multiresunet.config.recipes import Recipe
-from multiresunet.paper import STEP
 from multiresunet.registries import PHANTOMS
 
 
@@ -128,11 +126,3 @@ class Dataset(Strict):
         if self.channel is not None and self.channels != 1:
             raise ValueError(f"channel {self.channel} takes one channel of the file; set channels to 1")
         return self
-
-    def input_size(self, recipe: Recipe) -> tuple[int, ...]:
-        """The size that the network sees: `size`, shrunk to the recipe's longest side in multiples of 16."""
-        longest = max(self.size)
-        if recipe.longest_side is None or longest <= recipe.longest_side:
-            return tuple(self.size)
-        scale = recipe.longest_side / longest
-        return tuple(max(STEP, round(side * scale / STEP) * STEP) for side in self.size)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from multiresunet import config
 from multiresunet.config import Dataset, Params
+from multiresunet.data.geometry import input_size
 from multiresunet.errors import UserError
 from multiresunet.paper import STEP
 
@@ -55,7 +56,7 @@ def refusal(tree: Any) -> str:
 def with_longest_side(side: int | None, size: list[int]) -> tuple[int, ...]:
     loaded = config.parse(changed("datasets.nuclei.size", size))
     recipe = loaded.recipe.model_copy(update={"longest_side": side})
-    return loaded.datasets["nuclei"].input_size(recipe)
+    return input_size(loaded.datasets["nuclei"], recipe)
 
 
 def test_the_repository_s_own_file_loads(repository: Path) -> None:
@@ -69,7 +70,7 @@ def test_the_repository_s_own_file_loads(repository: Path) -> None:
 @pytest.mark.parametrize("name", ORIGINAL["datasets"])
 def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) -> None:
     loaded = config.parse(ORIGINAL)
-    size = loaded.datasets[name].input_size(loaded.recipes[recipe])
+    size = input_size(loaded.datasets[name], loaded.recipes[recipe])
     assert len(size) == len(loaded.datasets[name].size)
     assert all(side % STEP == 0 and side > 0 for side in size)
 
