@@ -42,7 +42,7 @@ def tree_of(path: str) -> dict[str, Any]:
     tree = ORIGINAL
     for key in path.split("."):
         tree = tree[key]
-    return copy.deepcopy(tree)  # type: ignore[no-any-return]
+    return copy.deepcopy(tree)
 
 
 def refusal(tree: Any) -> str:
