@@ -204,7 +204,7 @@ def test_tables_of_a_commit_with_other_names_of_columns_are_no_error(repo: Path)
     for one, other in (("old", "start"), ("start", "old")):
         diff = between(one, other)
         assert diff.headlines == []
-        assert "One side's summary has no column `jaccard`: its scores can't be compared." in in_short(diff)
+        assert "The summary of one side has no column `jaccard`, so its scores can't be compared." in in_short(diff)
         assert "summary: 2 columns new, 2 columns gone" in diff.markdown()
 
 
