@@ -89,7 +89,7 @@ class Diff:
             if who:
                 yield f"**{_count(len(who), 'score')} {where} the old interval**: {some_of(who)}."
         if rest := len(cells) - len(fell) - len(rose):
-            yield f"{_count(rest, 'other score')} changed."
+            yield f"{_count(rest, 'other score' if fell or rose else 'score')} changed."
         if others := [each.dataset for each in self.data if each.old and each.new]:
             yield f"Other images: {some_of(others)}."
 

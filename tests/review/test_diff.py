@@ -97,7 +97,7 @@ def named(tables: list[TableDiff], name: str) -> TableDiff:
 def test_a_change_inside_the_interval_is_no_regression(repo: Path) -> None:
     commit(repo, "new", **{"metrics/summary.csv": summary(multiresunet=0.921)})
     diff = between("start", "new")
-    assert in_short(diff) == ["No verdict changed.", "1 other score changed."]
+    assert in_short(diff) == ["No verdict changed.", "1 score changed."]
     assert "| data set | multiresunet |\n| --- | --- |\n| murphy | 0.913 → 0.921 (+0.008) |" in diff.markdown()
     # Student's t with 4 degrees of freedom: 0.913 ± 2.7764 · 0.01 / √5
     assert "| murphy · multiresunet | jaccard | 0.9130 | 0.9210 | +0.0080 | 0.9006 … 0.9254 |" in diff.markdown()
@@ -294,7 +294,7 @@ def test_it_says_which_parameters_data_and_code_changed(repo: Path) -> None:
 def test_the_working_tree_is_the_other_side_by_default(repo: Path) -> None:
     assert in_short(between("start", None)) == ["No table changed."]
     (repo / "metrics/summary.csv").write_text(summary(unet=0.901))
-    assert in_short(between("start", None))[-1] == "1 other score changed."
+    assert in_short(between("start", None))[-1] == "1 score changed."
 
 
 def test_the_picture_and_the_output_are_files(repo: Path) -> None:
