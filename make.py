@@ -28,6 +28,12 @@ COMMANDS = {
     "setup": [],
 }
 INSTALL = ("install", "--quiet", "--disable-pip-version-check")
+# Stages call `python`. Python runs this line when it starts, so that whatever is run from .venv/bin, DVC for one, has
+# .venv's Python first on its path, even where nobody has activated .venv.
+STAGES_PYTHON = (
+    "import os, sys; here, path = os.path.dirname(sys.executable), os.environ.get('PATH', os.defpath); "
+    "os.environ['PATH'] = path if path.split(os.pathsep)[0] == here else here + os.pathsep + path\n"
+)
 COMPILE = (
     "uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml"
 )
@@ -41,8 +47,7 @@ NUMERICS = (
 
 def python(*words: str) -> str:
     """Run a module of .venv; end with its status if it fails."""
-    # Stages call `python`; quiet and offline.
-    settings = {"PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]), "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+    settings = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}  # quiet and offline
     out = subprocess.PIPE if words[0] == "uv" else None
     process = subprocess.Popen(
         [str(BIN / "python"), "-m", *words], cwd=ROOT, env={**os.environ, **settings}, stdout=out, text=True
@@ -72,6 +77,8 @@ def set_up() -> None:
         install_packages()
     # The lock has brought the build's own needs: this asks no package index, and takes two seconds.
     python("pip", *INSTALL, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    for packages in VENV.glob("lib/python*/site-packages"):
+        (packages / "stages_python.pth").write_text(STAGES_PYTHON)
     INSTALLED.write_text(wanted())
 
 

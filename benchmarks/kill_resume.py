@@ -1,4 +1,4 @@
-"""kill_resume DATASET MODEL KILLS: train twice, once undisturbed and once killed again and again; compare the bytes.
+"""kill_resume DATASET MODEL KILLS: train twice, once undisturbed and once killed many times; compare the bytes.
 
 Trains by the recipe in run.recipe on data/prepared/DATASET, as `python -m stages.train` does, in folders of its own.
 """
@@ -25,14 +25,15 @@ from stages.running import run
 FORK = multiprocessing.get_context("fork")  # a resumed run shouldn't pay for imports
 
 
-def begin(folder: Path, dataset: str, model: str) -> BaseProcess:
+def start(folder: Path, dataset: str, model: str) -> BaseProcess:
     """The train stage, in a process of its own, in `folder`."""
 
     def work() -> None:
         os.chdir(folder)
         with (folder / "output").open("a") as output:
             sys.stdout = sys.stderr = output
-            run(lambda *_: stage.train(dataset, model))
+            sys.argv = ["train", dataset, model]
+            run(stage.train)
 
     process = FORK.Process(target=work)
     process.start()
@@ -52,7 +53,7 @@ def compare(dataset: str, model: str, kills: int) -> bool:
     with tempfile.TemporaryDirectory() as place:
         calm, killed = workplace(Path(place) / "calm"), workplace(Path(place) / "killed")
         since = time.monotonic()
-        process = begin(calm, dataset, model)
+        process = start(calm, dataset, model)
         process.join()
         taken = time.monotonic() - since
         if process.exitcode:
@@ -61,7 +62,7 @@ def compare(dataset: str, model: str, kills: int) -> bool:
 
         moments, done = np.random.default_rng().uniform(0, 2 * taken / (kills + 1), kills), 0
         for moment in moments:
-            process = begin(killed, dataset, model)
+            process = start(killed, dataset, model)
             process.join(moment)
             if process.exitcode is not None:
                 break
@@ -70,7 +71,7 @@ def compare(dataset: str, model: str, kills: int) -> bool:
             done += 1
             print(f"kill {done} after {moment:.1f} s", flush=True)
         else:
-            process = begin(killed, dataset, model)
+            process = start(killed, dataset, model)
             process.join()
         if process.exitcode:
             sys.exit((killed / "output").read_text())

@@ -17,7 +17,7 @@ MODULES = (
     "multiresunet.config",
     "torch",
     "multiresunet.nets",
-    "multiresunet.training.job",
+    "multiresunet.training.fit",
     "monai.losses.dice",
     "great_expectations",
     "prefect",

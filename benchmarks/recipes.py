@@ -1,12 +1,13 @@
-"""recipes DATASET MODEL RECIPE…: train a model by several recipes on the same folds, and print their scores.
+"""recipes DATASET MODEL RECIPE…: train a model by several recipes on the same folds, and compare the results.
 
 Reads data/prepared/DATASET as the pipeline made it; the recipes must agree in what decides its content: folds and
-longest_side. A run that is broken off goes on where it was.
+longest_side. A run that was interrupted resumes.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.paths import PREPARED, STATE
 from multiresunet.training import resume
-from multiresunet.training.job import fit, use_threads
-from multiresunet.training.specification import network_of
-from stages.running import run
+from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.fit import fit
+from multiresunet.training.job import TrainJob, network_of
+from stages.running import code_digest
 
 
 def compare(dataset: str, model: str, recipes: list[str]) -> None:
-    """Print each fold's Jaccard index in %, after the last epoch (honest) and at the best, and a row for a table."""
+    """Print each fold's Jaccard index in %, after the last epoch and at the best, and a row for a table."""
     loaded = config.load()
     chosen = {name: loaded.recipes[name] for name in recipes}
     if len({(recipe.folds, recipe.longest_side) for recipe in chosen.values()}) > 1:
@@ -32,26 +34,32 @@ def compare(dataset: str, model: str, recipes: list[str]) -> None:
     prepared = resume.digest(sorted((PREPARED / dataset).iterdir()))
     for name, recipe in chosen.items():
         spec = network_of(loaded.models[model], recipe, data)
-        honest, paper, seconds = [], [], []
+        last, best, seconds = [], [], []
         for fold in range(recipe.folds.count):
-            key = resume.key({"recipe": recipe.model_dump(), "data": prepared, "spec": spec.as_dict(), "fold": fold})
+            inputs = {"recipe": recipe.model_dump(), "data": prepared, "spec": spec.as_dict(), "fold": fold}
+            key = resume.key(inputs, code_digest("train"))
+            train, test = data.split(fold)
+            device = use_threads(recipe.threads, deterministic=recipe.deterministic)
             fitted = fit(
-                spec,
-                data,
-                *data.split(fold),
-                recipe,
-                epochs=recipe.epochs,
-                threshold=loaded.evaluate.threshold,
-                seed=loaded.seed,
-                names=(dataset, model, fold),
-                device=use_threads(recipe.threads, deterministic=recipe.deterministic),
+                TrainJob(
+                    spec=spec,
+                    data=data,
+                    train=train,
+                    test=test,
+                    recipe=recipe,
+                    epochs=recipe.epochs,
+                    threshold=loaded.evaluate.threshold,
+                    seed=loaded.seed,
+                    names=(dataset, model, fold),
+                    devices=SingleDevice(device),
+                ),
                 checkpointer=resume.Checkpointer(STATE / "recipes" / f"{key}.pt"),
             )
-            honest.append(100 * fitted.history[-1].test_jaccard)
-            paper.append(100 * fitted.best_jaccard)
+            last.append(100 * fitted.history[-1].test_jaccard)
+            best.append(100 * fitted.best_jaccard)
             seconds.append(sum(fitted.seconds))
-            print(f"{name} fold {fold}: honest {honest[-1]:.1f}, paper's way {paper[-1]:.1f}", flush=True)
-        means = (f"{np.mean(scores):.1f} ± {np.std(scores, ddof=1):.1f}" for scores in (honest, paper))
+            print(f"{name} fold {fold}: last epoch {last[-1]:.1f}, best epoch {best[-1]:.1f}", flush=True)
+        means = (f"{np.mean(scores):.1f} ± {np.std(scores, ddof=1):.1f}" for scores in (last, best))
         print("| " + " | ".join((dataset, model, name, *means, f"{sum(seconds):.0f} s")) + " |", flush=True)
 
 
@@ -61,4 +69,7 @@ if __name__ == "__main__":
     parser.add_argument("model")
     parser.add_argument("recipes", nargs="+")
     words = parser.parse_args()
-    run(lambda *_: compare(words.dataset, words.model, words.recipes))
+    try:
+        compare(words.dataset, words.model, words.recipes)
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,10 +1,11 @@
-"""How much faster is the engine than the loop that everybody writes? `python -m benchmarks.train_speed [--quick]`
+"""How much faster is the engine than a textbook loop? `python -m benchmarks.train_speed [--quick]`
 
 Both train the same network on the same images in this process: the textbook loop (eager, float32, channels first,
-DataLoader, torch.optim.Adam as it comes, evaluation under no_grad), and the engine (`multiresunet.training`: what the
-pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their median and
-range, since other work on the machine slows both. Both have the same number of threads: all cores, or --threads.
-Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own seconds only.
+DataLoader, torch.optim.Adam with its defaults, evaluation under no_grad), and the engine (`multiresunet.training`,
+what the pipeline runs), in float32 and in bfloat16. They take turns; each turn gives one ratio, and the table their
+median and range, since other work on the machine slows both. Both have the same number of threads: all cores, or
+--threads. Where other work takes the cores away altogether, `--clock process --threads 1` counts the process's own
+seconds only.
 
 Columns: images/s of the textbook and of the engine (medians), their ratio, what one step of each adds to memory at
 most, and what share of the machine's measured ceilings the engine reaches: of a matrix multiplication (the network's
@@ -39,9 +40,9 @@ from multiresunet import config
 from multiresunet.config import Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.memory import keep_freed_memory
-from multiresunet.nets import NetworkSpec, build
-from multiresunet.training.devices import Alone
-from multiresunet.training.job import use_threads
+from multiresunet.nets import NetworkSpec, build_network
+from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.job import TrainJob
 from multiresunet.training.trainer import Trainer, autocast
 from multiresunet.training.validation import validate
 
@@ -65,7 +66,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table; images a second are medians over the turns, memory is in MiB."""
+    """One row of the table; images per second are medians over the turns, memory is in MiB."""
 
     case: Case
     turns: int
@@ -95,11 +96,11 @@ class Images(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Textbook:
-    """The loop that everybody writes."""
+    """The loop of tutorials."""
 
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, batch: int, device: torch.device) -> None:
         self.device = device
-        self.model = build(spec).to(device)
+        self.model = build_network(spec).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         workers = {"num_workers": 4, "pin_memory": True, "persistent_workers": True} if device.type == "cuda" else {}
         self.loader = DataLoader(Images(data), batch_size=batch, shuffle=True, drop_last=True, **workers)  # type: ignore[arg-type]
@@ -136,7 +137,20 @@ class Engine:
     def __init__(self, spec: NetworkSpec, data: PreparedDataset, recipe: Recipe, device: torch.device) -> None:
         everything = np.arange(len(data.masks))
         self.recipe, self.everything, self.device = recipe, everything, device
-        self.training = Trainer(spec, data, everything, everything, recipe, 10**6, 0.5, 0, ("speed",), Alone(device))
+        self.training = Trainer(
+            TrainJob(
+                spec=spec,
+                data=data,
+                train=everything,
+                test=everything,
+                recipe=recipe,
+                epochs=10**6,
+                threshold=0.5,
+                seed=0,
+                names=("speed",),
+                devices=SingleDevice(device),
+            )
+        )
 
     def train(self) -> Iterator[None]:
         """One step at a time, for ever."""
@@ -149,7 +163,7 @@ class Engine:
         training = self.training
         with autocast(self.recipe, self.device):
             _, jaccard, _ = validate(
-                training.scored, training.loader, self.everything, self.recipe.batch, 0.5, training.loss
+                training.validated, training.loader, self.everything, self.recipe.batch, 0.5, training.loss
             )
         return float(jaccard.mean())
 
@@ -215,7 +229,7 @@ def resident(key: str) -> float:
 
 
 def ceilings(device: torch.device, *, quick: bool) -> dict[str, float]:
-    """Multiply-adds (counted as two) and bytes a second, in units of 1e9: the best of several tries."""
+    """Multiply-adds (counted as two) and bytes per second, in units of 1e9: the best of several tries."""
     side, length = (512, 2**22) if quick else (8192, 2**30) if device.type == "cuda" else (2048, 2**26)
     found = {}
     for precision in ("float32", "bfloat16"):
@@ -236,7 +250,7 @@ def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, fl
         nonlocal traffic
         traffic += 4 * (inputs[0].numel() + output.numel())
 
-    network = build(spec).to("meta")
+    network = build_network(spec).to("meta")
     image = torch.empty(1, spec.in_channels, *size, device="meta")
     for module in network.modules():
         if isinstance(module, nn.modules.conv._ConvNd):

@@ -19,7 +19,8 @@ from contextlib import nullcontext
 import torch
 
 from multiresunet.tuning import workers
-from multiresunet.tuning.study import Study, number_of
+from multiresunet.tuning.study import Study
+from multiresunet.tuning.trials import number_of
 from tests.conftest import discs
 from tests.tuning.making import make_study
 from tests.tuning.postgres import server

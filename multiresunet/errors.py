@@ -1,4 +1,9 @@
-"""The one exception for what a user can fix."""
+"""Exceptions for what a user can fix, and the hint for a misspelt word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class UserError(Exception):
@@ -19,3 +24,9 @@ class StoppedError(UserError):
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.status = 128 + number  # what a shell reports of a process that a signal ended
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The hint " (did you mean epochs?)" with the known word that is nearest to `word`; empty if none is near."""
+    near = get_close_matches(str(word).lower(), list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near and near[0] != word else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from multiresunet.registry import Registry
 
-NETWORKS: Registry[Any] = Registry("network", "nets")
+NETWORKS: Registry[Any] = Registry("network", "nets", first="unet")
 LOSSES: Registry[Any] = Registry("loss", "training/losses")
 PHANTOMS: Registry[Any] = Registry("phantom", "data/sources/phantom")
 READERS: Registry[Any] = Registry("reader", "data/readers")

@@ -10,12 +10,11 @@ import ast
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from multiresunet.errors import UserError
+from multiresunet.errors import UserError, did_you_mean
 
 ROOT = Path(__file__).parent
 T = TypeVar("T")
@@ -39,11 +38,13 @@ class Registry(Generic[T]):
     Args:
         kind: what the names are of, for messages.
         place: a module or a package, as a path from this package's folder.
+        first: the module of a package whose names come before the others'.
     """
 
-    def __init__(self, kind: str, place: str) -> None:
+    def __init__(self, kind: str, place: str, first: str | None = None) -> None:
         self.kind = kind
         self._place = place
+        self._first = first
         self._known: dict[str, T] = {}
 
     def register(self, name: str, **_facts: Any) -> Callable[[T], T]:
@@ -59,7 +60,9 @@ class Registry(Generic[T]):
     def entries(self) -> dict[str, Entry]:
         """Every name, in the order of files and lines."""
         base = ROOT / self._place
-        files = sorted(base.glob("*.py")) if base.is_dir() else [base.with_suffix(".py")]
+        files = [base.with_suffix(".py")]
+        if base.is_dir():
+            files = sorted(base.glob("*.py"), key=lambda path: (path.stem != self._first, path.stem))
         found: dict[str, Entry] = {}
         for path in files:
             module = ".".join(("multiresunet", *path.relative_to(ROOT).with_suffix("").parts))
@@ -92,6 +95,4 @@ class Registry(Generic[T]):
 
     def unknown(self, name: str) -> str:
         """The message for a name that isn't there."""
-        near = get_close_matches(name, self.entries, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{self.kind} {name!r} is unknown{hint}; there is {', '.join(self.entries)}"
+        return f"{self.kind} {name!r} is unknown{did_you_mean(name, self)}; there is {', '.join(self)}"

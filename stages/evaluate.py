@@ -15,45 +15,45 @@ from multiresunet.evaluation.table_keys import TABLES
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import EVALUATED, PREDICTED, PREPARED
 from multiresunet.seeds import seed_for
-from stages.running import keep_only, run
+from stages.running import keep_only, needs, run
 
 
-def evaluate(name: str) -> None:
-    """Write data/evaluated/<name>: images.csv, history.csv, the tables of `table_keys.TABLES`, examples and gallery.
+def evaluate(dataset: str) -> None:
+    """Compare the models of the run with each other and with the baselines.
 
-    claims.csv, intervals.csv, comparisons.csv: see `comparison`. perturbations.csv, outliers.csv, low_contrast.csv: the
-    means behind the claims. reliability.csv, thresholds.csv, cost.csv: of all models. tuning.csv: see
-    `tuning_improvement`.
+    Writes data/evaluated/<dataset>: images.csv, history.csv, the tables that go into metrics/, examples.npz and
+    gallery.json. claims.csv, intervals.csv and comparisons.csv are the statistics; perturbations.csv, outliers.csv and
+    low_contrast.csv the means behind the claims; tuning.csv says what tuning improved.
     """
     loaded = config.load()
-    models, settings = loaded.run.models, loaded.evaluate
-    keep_only(PREDICTED / name, models)
-    data = PreparedDataset.open(PREPARED / name)
+    models, settings, grouped = loaded.run.models, loaded.evaluate, loaded.dataset(dataset).groups
+    needs(PREPARED / dataset, f"preprocess@{dataset}")
+    for model in models:
+        needs(PREDICTED / dataset / model, f"predict@{dataset}-{model}")
+    keep_only(PREDICTED / dataset, models)
+    data = PreparedDataset.open(PREPARED / dataset)
 
     def of_all(table: str) -> pd.DataFrame:
-        return pd.concat(
-            [pd.read_csv(PREDICTED / name / m / table, dtype={"sample": str, "group": str}) for m in models]
-        )
+        words = {"sample": str, "group": str}
+        return pd.concat([pd.read_csv(PREDICTED / dataset / m / f"{table}.csv", dtype=words) for m in models])
 
-    trained = of_all("images.csv").fillna({"group": ""})
+    images, segments = of_all("images").fillna({"group": ""}), of_all("low_contrast")
     of_baselines = [
         tables.per_image(data, baseline, foreground, foreground, settings.tolerances)
         for baseline, foreground in baselines.predict_all(data).items()
     ]
-    segments = of_all("low_contrast.csv")
+    distances = outliers.distance_to_training(outliers.features(data), data.folds)
     evidence = Evidence(
-        images=pd.concat([trained, *of_baselines]),
-        history=of_all("history.csv"),
-        lost=robustness.drops(trained, of_all("perturbed.csv")),
+        images=pd.concat([images, *of_baselines]),
+        history=of_all("history"),
+        lost=robustness.drops(images, of_all("perturbed")),
         low_contrast={str(model): part for model, part in segments.groupby("model", sort=False)},
-        distances=pd.Series(
-            outliers.distance_to_training(outliers.features(data), data.folds), index=data.table["sample"]
-        ),
+        distances=pd.Series(distances, index=data.table["sample"]),
     )
-    seed, grouped = seed_for(loaded.seed, name, "statistics"), loaded.dataset(name).groups
+    seed = seed_for(loaded.seed, dataset, "statistics")
     design = comparison.design_of(evidence.of(models[0]), settings, seed, grouped=grouped)
     costs = pd.DataFrame(
-        {"model": m, **json.loads((PREDICTED / name / m / "cost.json").read_text(encoding="utf-8"))} for m in models
+        {"model": m, **json.loads((PREDICTED / dataset / m / "cost.json").read_text(encoding="utf-8"))} for m in models
     )
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
     networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
@@ -61,28 +61,27 @@ def evaluate(name: str) -> None:
 
     made = {
         "folds": tables.per_fold(evidence.images),
+        "learning_curves": tables.learning_curves(evidence.history),
         "claims": claims,
         "intervals": comparison.intervals(evidence, design, settings),
         "comparisons": comparison.comparisons(evidence, models, design, settings),
         "perturbations": robustness.table(evidence.lost),
         "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
         "low_contrast": low_contrast.curves(evidence.low_contrast),
-        "reliability": of_all("reliability.csv"),
-        "thresholds": of_all("thresholds.csv"),
+        "reliability": of_all("reliability"),
+        "thresholds": of_all("thresholds"),
         "cost": costs,
         "tuning": tuning_improvement.table(loaded, evidence.images, costs, design),
-        "classes": tables.by_class(of_all("classes.csv") if data.classes else pd.DataFrame(columns=["model", "class"])),
+        "classes": tables.by_class(of_all("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
     }
-    with replacing(EVALUATED / name) as draft:
+    with replacing(EVALUATED / dataset) as draft:
         write_csv(draft / "images.csv", evidence.images)
         write_csv(draft / "history.csv", evidence.history)
         for table in TABLES:
             write_csv(draft / f"{table}.csv", made[table])
-        predicted = {model: predictions.load(PREDICTED / name / model / "predictions.npz") for model in models}
-        examples.save(draft / "examples.npz", data, predicted, trained)
-        write_json(
-            draft / "gallery.json", gallery.build(data, predicted, trained, evidence.distances.to_numpy(dtype=float))
-        )
+        predicted = {model: predictions.load(PREDICTED / dataset / model / "predictions.npz") for model in models}
+        examples.save(draft / "examples.npz", data, predicted, images)
+        write_json(draft / "gallery.json", gallery.build(data, predicted, images, distances))
     decisive = claims[claims["decisive"].astype(bool)]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from multiresunet import config
 from multiresunet.data import folds, manifest
+from multiresunet.data.geometry import input_size
 from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv
@@ -30,7 +31,7 @@ def preprocess(name: str) -> None:
     assigned = folds.assign(groups, count, by, seed, shares=shares, stratify=recipe.folds.stratify)
     if by == "group":
         folds.check_groups(groups, assigned)
-    size = dataset.input_size(recipe)
+    size = input_size(dataset, recipe)
     table = folds.summary(facts, assigned, folds.assign(groups, count, "image", seed))
     with replacing(PREPARED / name) as draft:
         prepare(RAW / name, samples, assigned, dataset, size, draft)

@@ -15,7 +15,8 @@ import yaml
 
 from multiresunet.errors import StoppedError, UserError
 
-PIPELINE = Path("dvc.yaml")
+ROOT = Path(__file__).parents[1]
+PIPELINE = ROOT / "dvc.yaml"
 
 
 def run(stage: Callable[..., None]) -> None:
@@ -63,14 +64,14 @@ def code_digest(stage: str) -> str:
     """
     total = hashlib.sha256()
     for path in _files(_declared(stage)):
-        total.update(f"{path.as_posix()}:".encode())
+        total.update(f"{path.relative_to(ROOT).as_posix()}:".encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
 def _declared(stage: str) -> list[Path]:
     tree: dict[str, Any] = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
-    return [Path(dep) for dep in tree["stages"][stage]["deps"] if not dep.startswith("data/")]
+    return [ROOT / dep for dep in tree["stages"][stage]["deps"] if not dep.startswith("data/")]
 
 
 def _files(declared: Collection[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""train DATASET MODEL: train the model on every fold; a run that is broken off goes on where it was."""
+"""train DATASET MODEL: train the model on every fold; a run that was interrupted resumes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import replacing, write_csv
-from multiresunet.paths import PREPARED, STATE, TRAINED, TUNED
+from multiresunet.paths import PREPARED, STATE, TRAINED, TRAINING_SECONDS, TUNED
 from multiresunet.training import checkpoint, resume
-from multiresunet.training.devices import devices_of
-from multiresunet.training.job import fit, use_threads
-from multiresunet.training.specification import network_of, tuned
+from multiresunet.training.devices import Devices, devices_of, use_threads
+from multiresunet.training.fit import fit
+from multiresunet.training.job import TrainJob, network_of, tuned
+from multiresunet.training.result import Epoch
 from multiresunet.training.stop_signal import stop_signals
-from multiresunet.training.trainer import Epoch
-from stages.running import run
+from stages.running import code_digest, needs, run
 
 
-def train(name: str, model: str) -> None:
-    """Write data/trained/<name>/<model>: history.csv, and for each fold the weights of its best and last epoch.
+def train(dataset: str, model: str) -> None:
+    """Train a model on every fold of a data set.
 
-    Until that is in place, .state/train/<hash of all inputs> holds how far each fold is.
+    Writes data/trained/<dataset>/<model>: history.csv, and for each fold the weights of its best and last epoch. Until
+    that is in place, .state/train/<hash of all inputs> holds how far each fold is.
     """
+    needs(PREPARED / dataset, f"preprocess@{dataset}")
+    needs(TUNED / dataset / model, f"tune@{dataset}-{model}")
     loaded = config.load()
     recipe = loaded.recipe
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
@@ -38,60 +42,83 @@ def train(name: str, model: str) -> None:
     first = devices.global_rank == 0
     if not first:
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
-    data = PreparedDataset.open(PREPARED / name)
-    spec = network_of(loaded.models[model], recipe, data)
-    best = json.loads((TUNED / name / model / "best.json").read_text(encoding="utf-8"))
-    networks = [tuned(spec, recipe, best, fold) for fold in range(recipe.folds.count)]
-    key = resume.key(
-        {
-            "names": [name, model],
-            "seed": loaded.seed,
-            "threshold": loaded.evaluate.threshold,
-            "networks": [[network.as_dict(), trained_as.model_dump()] for network, trained_as in networks],
-            "data": resume.digest(sorted((PREPARED / name).iterdir())),
-            "device": [device.type, devices.world_size],
-        }
-    )
-    on = device.type if devices.world_size == 1 else f"{devices.world_size} × {device.type}"
-    on += ", not deterministic" if device.type == "cuda" and not recipe.deterministic else ""
+    jobs = jobs_of(loaded, dataset, model, devices)
+    state = STATE / "train" / key_of(jobs, dataset)
     history: list[dict[str, object]] = []
     seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with (
         stop_signals() as stop_signal,
-        replacing(TRAINED / name / model) if first else nullcontext(Path()) as draft,
+        replacing(TRAINED / dataset / model) if first else nullcontext(Path()) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
-        for fold, (network, trained_as) in enumerate(networks):
+        for fold, job in enumerate(jobs):
             fitted = fit(
-                network,
-                data,
-                *data.split(fold),
-                trained_as,
-                epochs=recipe.epochs,
-                threshold=loaded.evaluate.threshold,
-                seed=loaded.seed,
-                names=(name, model, fold),
-                device=device,
-                on_epoch=Shown(f"{name} {model} fold {fold + 1}/{recipe.folds.count}", progress, recipe.epochs),
-                checkpointer=resume.Checkpointer(STATE / "train" / key / f"fold{fold}.pt", loaded.machine.save_every),
+                job,
+                on_epoch=Shown(f"{dataset} {model} fold {fold + 1}/{len(jobs)}", progress, job.epochs),
+                checkpointer=resume.Checkpointer(state / f"fold{fold}.pt", loaded.machine.save_every),
                 stop_signal=stop_signal,
-                devices=devices,
             )
             if not first:
                 continue
             history += [{"fold": fold, **asdict(line)} for line in fitted.history]
             for epoch, taken in enumerate(fitted.seconds, start=1):
-                seconds.append({"fold": fold, "epoch": epoch, "seconds": taken, "device": on})
-            checkpoint.save(draft / f"fold{fold}-best.safetensors", network, fitted.best)
-            checkpoint.save(draft / f"fold{fold}-last.safetensors", network, fitted.last)
+                seconds.append({"fold": fold, "epoch": epoch, "seconds": taken, "device": in_words(job)})
+            checkpoint.save(draft / f"fold{fold}-best.safetensors", job.spec, fitted.best)
+            checkpoint.save(draft / f"fold{fold}-last.safetensors", job.spec, fitted.last)
         if first:
             write_csv(draft / "history.csv", pd.DataFrame(history))
     if not first:
         return
     # Apart from the history, since no two runs agree on it.
-    write_csv(STATE / "seconds" / f"{name}-{model}.csv", pd.DataFrame(seconds))
-    shutil.rmtree(STATE / "train" / key)
+    write_csv(TRAINING_SECONDS / f"{dataset}-{model}.csv", pd.DataFrame(seconds))
+    shutil.rmtree(state)
+
+
+def jobs_of(loaded: config.Params, dataset: str, model: str, devices: Devices) -> list[TrainJob]:
+    """The training of each fold, with the numbers that tuning found for it."""
+    recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
+    spec = network_of(loaded.models[model], recipe, data)
+    best = json.loads((TUNED / dataset / model / "best.json").read_text(encoding="utf-8"))
+    jobs = []
+    for fold in range(recipe.folds.count):
+        train, test = data.split(fold)
+        own, trained_by = tuned(spec, recipe, best, fold)
+        jobs.append(
+            TrainJob(
+                spec=own,
+                data=data,
+                train=train,
+                test=test,
+                recipe=trained_by,
+                epochs=recipe.epochs,
+                threshold=loaded.evaluate.threshold,
+                seed=loaded.seed,
+                names=(dataset, model, fold),
+                devices=devices,
+            )
+        )
+    return jobs
+
+
+def key_of(jobs: list[TrainJob], dataset: str) -> str:
+    """What the trainings depend on, as a hash."""
+    inputs = {
+        "jobs": [
+            [job.names, job.seed, job.threshold, job.spec.as_dict(), job.recipe.model_dump(mode="json")] for job in jobs
+        ],
+        "data": resume.digest(sorted((PREPARED / dataset).iterdir())),
+        "device": [jobs[0].devices.device.type, jobs[0].devices.world_size],
+        "torch": torch.__version__,
+    }
+    return resume.key(inputs, code_digest("train"))
+
+
+def in_words(job: TrainJob) -> str:
+    """What a training runs on."""
+    device, count = job.devices.device.type, job.devices.world_size
+    free = ", not deterministic" if device == "cuda" and not job.recipe.deterministic else ""
+    return (device if count == 1 else f"{count} × {device}") + free
 
 
 class Shown:
@@ -102,7 +129,7 @@ class Shown:
         self._task = progress.add_task(title, total=epochs)
 
     def __call__(self, line: Epoch) -> None:
-        """Take note of an epoch that has ended."""
+        """Show an epoch that has ended."""
         text = f"{self._title}  loss {line.train_loss:.3f}  Jaccard {line.test_jaccard:.3f}"
         self._progress.update(self._task, completed=line.epoch, description=text)
         if not self._progress.console.is_terminal:  # the flow reads from its log how far a stage is

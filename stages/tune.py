@@ -5,6 +5,7 @@ With MULTIRESUNET_STUDIES set to a PostgreSQL URL, the studies lie there, and an
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import PREPARED, STATE, TUNED
-from stages.running import run
+from stages.running import code_digest, needs, run
 
 STUDIES = "MULTIRESUNET_STUDIES"
 
@@ -32,37 +33,40 @@ def tune(
 
     Writes data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures.
     """
-    (work_along if worker else search)(config.load(), dataset, model)
+    loaded = config.load()
+    if loaded.models[model].tuned:
+        needs(PREPARED / dataset, f"preprocess@{dataset}")
+    (work_along if worker else search)(loaded, dataset, model)
 
 
-def search(loaded: config.Params, name: str, model: str) -> None:
+def search(loaded: config.Params, dataset: str, model: str) -> None:
     """Run the studies and write the outputs."""
     if not loaded.models[model].tuned:
         empty = pd.DataFrame(columns=["fold", "trial"])
-        with replacing(TUNED / name / model) as draft:
+        with replacing(TUNED / dataset / model) as draft:
             write_csv(draft / "trials.csv", empty)
             write_csv(draft / "pareto.csv", empty)
             write_json(draft / "best.json", {})
         return
     # Imported here, since most models have nothing to tune and torch takes seconds.
     from multiresunet.tuning import outputs, state, workers
-    from multiresunet.tuning.study import run_alone
+    from multiresunet.tuning.local import run_alone
 
-    key = key_of(loaded, name, model)
-    saved = STATE / "tune" / f"{name}-{model}"
+    key = key_of(loaded, dataset, model)
+    saved = STATE / "tune" / f"{dataset}-{model}"
     if url := os.environ.get(STUDIES):
-        found = workers.work(studies(loaded, name, model), url, key, loaded.machine.heartbeat, outputs.say)
+        found = workers.work(studies(loaded, dataset, model), url, key, loaded.machine.heartbeat, outputs.say)
     else:
         found = [
-            (study, run_alone(study, saved / key / f"{study.names[-1]}.json", outputs.say))
-            for study in studies(loaded, name, model)
+            (study, run_alone(study, saved / key / f"{study.job.names[-1]}.json", outputs.say))
+            for study in studies(loaded, dataset, model)
         ]
-    with replacing(TUNED / name / model) as draft:
+    with replacing(TUNED / dataset / model) as draft:
         outputs.write(draft, found, loaded.tune.select, loaded.recipe.folds.count)
     state.forget(saved)
 
 
-def work_along(loaded: config.Params, name: str, model: str) -> None:
+def work_along(loaded: config.Params, dataset: str, model: str) -> None:
     """Finish trials until there are none left; the process without `--worker` writes the outputs."""
     from multiresunet.tuning import outputs, workers
 
@@ -71,42 +75,58 @@ def work_along(loaded: config.Params, name: str, model: str) -> None:
     url = os.environ.get(STUDIES)
     if not url:
         raise UserError(f"--worker needs {STUDIES}, the URL of the PostgreSQL database that the workers share")
-    workers.work(studies(loaded, name, model), url, key_of(loaded, name, model), loaded.machine.heartbeat, outputs.say)
+    key = key_of(loaded, dataset, model)
+    workers.work(studies(loaded, dataset, model), url, key, loaded.machine.heartbeat, outputs.say)
 
 
-def studies(loaded: config.Params, name: str, model: str) -> list[Study]:
+def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
     """The study of each fold, or the one that they share."""
+    import numpy as np
+
     from multiresunet.data.dataset import PreparedDataset
-    from multiresunet.training.job import use_threads
-    from multiresunet.training.specification import network_of
+    from multiresunet.training.devices import SingleDevice, use_threads
+    from multiresunet.training.job import TrainJob, network_of
     from multiresunet.tuning.study import study_of
 
-    device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
-    data = PreparedDataset.open(PREPARED / name)
-    return [
-        study_of(
-            network_of(loaded.models[model], loaded.recipe, data),
-            data,
-            fold,
-            loaded.recipe,
-            loaded.tune,
-            grouped=loaded.dataset(name).groups,
+    recipe = loaded.recipe
+    device = use_threads(recipe.threads, deterministic=recipe.deterministic)
+    data = PreparedDataset.open(PREPARED / dataset)
+
+    def job(fold: int | None) -> TrainJob:
+        everything = np.arange(len(data.table))
+        train, test = (everything, everything[:0]) if fold is None else data.split(fold)
+        return TrainJob(
+            spec=network_of(loaded.models[model], recipe, data),
+            data=data,
+            train=train,
+            test=test,
+            recipe=recipe,
+            epochs=recipe.epochs,
             threshold=loaded.evaluate.threshold,
             seed=loaded.seed,
-            names=(name, model, "all" if fold is None else fold),
-            device=device,
+            names=(dataset, model, "all" if fold is None else fold),
+            devices=SingleDevice(device),
         )
-        for fold in ([None] if loaded.tune.scope == "shared" else range(loaded.recipe.folds.count))
-    ]
+
+    folds = [None] if loaded.tune.scope == "shared" else range(recipe.folds.count)
+    grouped = loaded.dataset(dataset).groups
+    return [study_of(job(fold), loaded.tune, fold, grouped=grouped) for fold in folds]
 
 
-def key_of(loaded: config.Params, name: str, model: str) -> str:
+def key_of(loaded: config.Params, dataset: str, model: str) -> str:
     """What the studies' trials depend on, as a hash."""
-    from multiresunet.tuning import state
+    from multiresunet.training import resume
 
     used = (loaded.models[model], loaded.recipe, loaded.tune, loaded.evaluate)
-    parameters = [part.model_dump(mode="json") for part in used]
-    return state.key([loaded.seed, loaded.dataset(name).groups, *parameters], PREPARED / name)
+    inputs = {
+        "seed": loaded.seed,
+        "groups": loaded.dataset(dataset).groups,
+        "parameters": [part.model_dump(mode="json") for part in used],
+        "data": resume.digest(sorted((PREPARED / dataset).iterdir())),
+        # "2.13.0+cpu" and "2.13.0+cu130" are one version: workers may run on either.
+        "versions": [importlib.metadata.version(name).split("+")[0] for name in ("torch", "optuna", "numpy")],
+    }
+    return resume.key(inputs, code_digest("tune"))
 
 
 if __name__ == "__main__":

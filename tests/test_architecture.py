@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -27,6 +28,7 @@ UNTRACKED = {
     "multiresunet.config": "turns params.yaml, which DVC tracks key by key, into types",
     "multiresunet.errors": "messages",
     "multiresunet.memory": "speed",
+    "multiresunet.paper": "numbers that params.yaml is checked with; stages with networks depend on it",
     "multiresunet.paths": "where outputs lie, which dvc.yaml says too",
     "multiresunet.registries": "which names there are; what is behind them is tracked",
     "multiresunet.registry": "which names there are; what is behind them is tracked",
@@ -55,38 +57,34 @@ def modules() -> dict[str, Path]:
 @cache
 def imports(name: str, *, lazy: bool = True) -> frozenset[str]:
     """The project's modules that a module imports; without `lazy` only those that it imports when it is imported."""
-    tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
-    package = name if modules()[name].name == "__init__.py" else name.rpartition(".")[0]
+    path = modules()[name]
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found: set[str] = set()
-    for node in ast.walk(tree) if lazy else _at_import(tree):
+    for node in _running(ast.parse(path.read_text(encoding="utf-8")), lazy):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
+            parents = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     return frozenset(module for module in found if module in modules() and module != name)
 
 
-def _at_import(tree: ast.Module) -> list[ast.AST]:
-    """The statements that run when a module is imported: not those of functions, nor those for type checkers."""
-    found: list[ast.AST] = []
-    todo: list[ast.AST] = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
+def _running(tree: ast.AST, lazy: bool) -> Iterator[ast.AST]:
+    """What is run: nothing that is for type checkers; without `lazy`, no functions."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
-        found.append(node)
-        todo += ast.iter_child_nodes(node)
-    return found
+        if lazy or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from _running(node, lazy)
 
 
 def closure(name: str) -> set[str]:
-    """A module and all that it imports, however far down; with each module its packages."""
+    """A module and all that it imports, however far down; with each module its packages.
+
+    What the configuration imports, it needs for its checks.
+    """
     seen: set[str] = set()
     todo = [name]
     while todo:
@@ -94,7 +92,8 @@ def closure(name: str) -> set[str]:
         if module in seen:
             continue
         seen.add(module)
-        todo += imports(module)
+        if not below(module, "multiresunet.config"):
+            todo += imports(module)
         parent = module.rpartition(".")[0]
         if parent:
             todo.append(parent)
@@ -193,8 +192,7 @@ def public_functions() -> list[tuple[str, object]]:
                     for key, value in vars(thing).items()
                     if inspect.isfunction(value)
                     and not (key.startswith("_") and key != "__init__")
-                    and value.__module__ == module_info.name
-                    and "__create_fn__" not in value.__qualname__
+                    and not value.__code__.co_filename.startswith("<")  # a dataclass' own
                 ]
     return found
 

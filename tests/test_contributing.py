@@ -22,7 +22,7 @@ TABLE = {
 
 def located(root: Path, request: str, name: str = "NAME") -> Path:
     """The file that the table names for a request; names without one of the top folders are in the library."""
-    file = TABLE[request].replace("NAME", name)
+    file: str = TABLE[request].replace("NAME", name)
     return root / file if (root / file.partition("/")[0]).is_dir() else root / "multiresunet" / file
 
 
@@ -78,12 +78,20 @@ def test_every_file_is_there_and_every_request_is_tried(request_: str) -> None:
 NETWORK = """
 from torch import nn
 
+from multiresunet.nets.layers import ConvBias, up
+from multiresunet.nets.ushape import Level, UShape
 from multiresunet.registries import NETWORKS
 
 
-@NETWORKS.register("tiny")
+@NETWORKS.register("tiny", takes=())
 def tiny(spec):
-    return nn.Conv2d(spec.in_channels, spec.classes, 3, padding=1)
+    dims, n = spec.dims, spec.filters
+    return UShape(
+        dims,
+        [Level(ConvBias(dims, spec.in_channels, n, 3), nn.Identity(), up(dims, n, n), ConvBias(dims, 2 * n, n, 3))],
+        bottleneck=ConvBias(dims, n, n, 3),
+        head=ConvBias(dims, n, spec.classes, 1, relu=False),
+    )
 """
 
 

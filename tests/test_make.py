@@ -162,6 +162,20 @@ def test_what_another_python_left_makes_room(tmp_path: Path, monkeypatch: pytest
     assert str(folder) in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 
 
+def test_what_is_run_from_the_environment_calls_its_python(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "stages_python.pth").write_text(make.STAGES_PYTHON)
+    code = "import os, subprocess, sys; print(os.environ['PATH'])"
+    again = f"{code}; sys.stdout.flush(); subprocess.run(['python', '-c', {code!r}])"
+    done = subprocess.run(
+        [str(folder / "bin/python"), "-c", again], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    wanted = f"{folder / 'bin'}:/usr/bin:/bin"
+    assert done.stdout.splitlines() == [wanted, wanted], done.stderr
+
+
 TIDY = """
 import signal, time
 try:

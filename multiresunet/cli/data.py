@@ -42,8 +42,6 @@ def add(
 
     If anything fails, nothing is left behind.
     """
-    import yaml
-
     from multiresunet import config
     from multiresunet.config import Dataset, editing
     from multiresunet.data import pairing, proposal
@@ -66,8 +64,8 @@ def add(
         found = proposal.propose(draft, samples, modality, name, folder.digest(samples))
         drawn = _contact_sheet(draft, samples, Dataset.model_validate(found.entry))
         if write:  # last, so that there is no entry without its folder
-            text = editing.add_dataset(PARAMS.read_text(encoding="utf-8"), name, found.entry)
-            config.parse(yaml.safe_load(text))
+            text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
+            config.parse_text(text)
             write_text(PARAMS, text)
     sheet.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(sheet)
@@ -86,11 +84,14 @@ def add(
 def check(name: Annotated[str, typer.Argument(help="a data set of params.yaml")]) -> None:
     """Fetch and validate one data set; its page names what is wrong, and on which samples."""
     from multiresunet import config
-    from multiresunet.data import checking, fetching
-    from multiresunet.report import dataset_page
+    from multiresunet.data import fetching
 
     params = config.load(PARAMS)
     fetching.fetch(name, params)
+
+    from multiresunet.data import checking  # takes seconds, so not before the files are there
+    from multiresunet.report import dataset_page
+
     dataset = params.dataset(name)
     outcome = checking.validate(name, dataset)
     print(f"{name}: {dataset_page.render(name, dataset)} shows what was found")

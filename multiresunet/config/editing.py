@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML, nodes
 from ruamel.yaml.error import YAMLError
 
-from multiresunet.errors import UserError
+from multiresunet.errors import UserError, did_you_mean
 
 FILE = "params.yaml"
 PLAIN = re.compile(r"[A-Za-z_][\w/.-]*", re.ASCII)  # needs no quotes, unless it reads as null or true
@@ -83,7 +82,7 @@ def _extent(text: str, key: str) -> tuple[int, int]:
     for word in key.split("."):
         found = next((pair for pair in pairs if pair[0].value == word), None)
         if found is None:
-            raise UserError(f"{FILE} has no key {known}{word}{_near(word, (pair[0].value for pair in pairs))}")
+            raise UserError(f"{FILE} has no key {known}{word}{did_you_mean(word, (pair[0].value for pair in pairs))}")
         name, value = found
         pairs = value.value if isinstance(value, nodes.MappingNode) else []
         known += f"{word}."
@@ -98,11 +97,6 @@ def _extent(text: str, key: str) -> tuple[int, int]:
         last = last.value[-1][1] if isinstance(last, nodes.MappingNode) else last.value[-1]
     empty = value.start_mark.index == last.end_mark.index
     return (gap.start() + 1,) * 2 if empty else (gap.end(), last.end_mark.index)
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _flow(value: object) -> str:

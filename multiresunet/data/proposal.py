@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from multiresunet.config import STEP
 from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.errors import UserError
+from multiresunet.paper import STEP
 
 LOOKED_AT = 24  # samples, evenly spaced, that decide size, channels and labels
 LARGEST_2D, LARGEST_3D = 256, 96  # longest side that is proposed

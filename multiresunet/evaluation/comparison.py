@@ -13,7 +13,7 @@ import pandas as pd
 from multiresunet.config import Evaluate
 from multiresunet.evaluation import BASELINES, metrics, tables
 from multiresunet.evaluation.claims import ablation, epochs, low_contrast, outliers, robustness, verdict
-from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.claims.verdict import Finding
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.effects import wins
 from multiresunet.evaluation.statistics.resampling import units_of
@@ -56,17 +56,6 @@ class Evidence:
         )
 
 
-def pairs(models: Sequence[str], references: Sequence[str]) -> list[Pair]:
-    """Which models are compared: each with every reference of the run, a reference only with earlier ones."""
-    known = [reference for reference in references if reference in models]
-    return [
-        Pair(model, reference)
-        for position, reference in enumerate(known)
-        for model in models
-        if model not in known[: position + 1]
-    ]
-
-
 def design_of(images: pd.DataFrame, settings: Evaluate, seed: int, *, grouped: bool) -> ComparisonDesign:
     """The folds and independent units of one model's images, with random samples.
 
@@ -90,7 +79,7 @@ def claims(
         settings: from params.yaml.
     """
     rule, found = settings.verdict, list[Finding]()
-    for pair in pairs(models, settings.references):
+    for pair in verdict.pairs(models, settings.references):
         model, reference = pair
         both, its = (evidence.objection(names, rule.above_baselines) for names in (pair, [reference]))
         of_pair = epochs.findings(evidence.history, pair, design, settings.epochs, rule.min_effect["epochs"], its)

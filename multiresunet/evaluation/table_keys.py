@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TABLES: dict[str, tuple[str, ...]] = {
     "folds": ("model", "fold"),
+    "learning_curves": ("model", "epoch"),
     "claims": ("claim", "measure", "model", "reference"),
     "intervals": ("model", "measure"),
     "comparisons": ("model", "other", "measure"),

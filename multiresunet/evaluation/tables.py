@@ -88,6 +88,12 @@ def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFram
     return means.reset_index().astype({"model": str})
 
 
+def learning_curves(history: pd.DataFrame) -> pd.DataFrame:
+    """Mean over folds after each epoch, in the order of models: model, epoch, train_loss, test_loss, test_jaccard."""
+    columns = ["train_loss", "test_loss", "test_jaccard"]
+    return history.groupby(["model", "epoch"], sort=False)[columns].mean().reset_index()
+
+
 def summary(folds: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over folds, as the paper prints them.
 

@@ -1,47 +1,138 @@
-"""Probabilities of foreground, and classes, of images that a network may not have seen."""
+"""Predict with trained networks: probabilities of foreground, and classes.
+
+>>> import tempfile
+>>> from pathlib import Path
+>>> import numpy as np
+>>> from multiresunet.nets import NetworkSpec, build_network
+>>> from multiresunet.training import checkpoint
+>>> spec = NetworkSpec("multiresunet", dims=2, in_channels=1, filters=4)
+>>> folder = Path(tempfile.mkdtemp())
+>>> for fold in range(2):
+...     checkpoint.save(folder / f"fold{fold}-last.safetensors", spec, build_network(spec).state_dict())
+>>> model = load_model(folder)
+>>> images = np.zeros((3, 1, 32, 48), dtype=np.float32)
+>>> predict(model, images).shape
+(3, 32, 48)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from multiresunet.data.dataset import PreparedDataset
+from multiresunet.errors import UserError
+from multiresunet.inference.logits import foreground
+from multiresunet.nets import NetworkSpec
 from multiresunet.nets.fused import fused
-from multiresunet.training.loader import Indices, Loader
+from multiresunet.training import checkpoint
+from multiresunet.training.loader import Indices, Loader, in_order
+
+BATCH = 8  # images at a time; no result depends on it but for rounding
+Read = Callable[[Tensor], Tensor]
+"""What is read from logits N×classes×…, as `foreground`: N×…."""
 
 
-def foreground(logits: Tensor) -> Tensor:
-    """Probability that a pixel is foreground, of whatever class: N×classes×… logits to N×…."""
-    if logits.shape[1] == 1:
-        return torch.sigmoid(logits)[:, 0]
-    return 1 - torch.softmax(logits, 1)[:, 0]
+@dataclass(frozen=True)
+class Model:
+    """One trained network, or several of the same task whose probabilities are averaged.
 
-
-def label(logits: Tensor, threshold: float) -> Tensor:
-    """Each pixel's class: 0 where the foreground's probability is below `threshold`, else the likeliest class.
-
-    N×classes×… logits to N×… uint8. Foreground is thus the same as for `foreground` and `score`.
+    spec: the network's specification; of several, the first one's. Networks that were tuned may differ in filters,
+        α, shares and ResPaths, never in dimensions, channels and classes.
+    networks: with their weights, on `device`.
     """
-    likeliest = 1 + logits[:, 1:].argmax(1) if logits.shape[1] > 1 else torch.ones_like(logits[:, 0])
-    return torch.where(foreground(logits) >= threshold, likeliest, 0).to(torch.uint8)
+
+    spec: NetworkSpec
+    networks: Sequence[nn.Module]
+    device: torch.device
+
+    @property
+    def classes(self) -> int:
+        """How many kinds of foreground it knows: 1 if all foreground is one thing."""
+        return max(1, self.spec.classes - 1)
+
+    def predict(self, images: NDArray[Any], batch: int = BATCH) -> NDArray[np.float32]:
+        """Probability that a pixel is foreground, of whatever class.
+
+        Args:
+            images: N×C×(D×)H×W as the training images were prepared: float32, in [0, 1] or z-scores; or uint8, which
+                stands for [0, 1] in steps of 1/255. Sides of any length.
+            batch: images at a time.
+
+        Returns:
+            N×(D×)H×W, in [0, 1].
+
+        Raises:
+            UserError: if the array's shape or type doesn't fit the network.
+        """
+        data = _as_dataset(images, self.spec)
+        loader, everything = Loader(data, self.device), np.arange(len(images))
+        total: NDArray[np.float32] = predict_samples(self.networks[0], loader, everything, batch)
+        for network in self.networks[1:]:
+            total += predict_samples(network, loader, everything, batch)
+        total /= len(self.networks)  # exact for a single one
+        return total
 
 
-def predict(
-    network: nn.Module, loader: Loader, indices: Indices, batch: int, what: Callable[[Tensor], Tensor] = foreground
+def load_model(path: str | Path, device: torch.device | None = None) -> Model:
+    """A trained model, from a folder that `train` wrote, or from one file of it.
+
+    Args:
+        path: a folder as data/trained/<dataset>/<model>: the mean over the folds' networks after the last epoch; or a
+            .safetensors file: that network alone.
+        device: where to compute; a GPU if there is one, unless given.
+
+    Raises:
+        UserError: if there are no weights, or they can't be read.
+    """
+    path = Path(path)
+    files = sorted(path.glob("fold*-last.safetensors"), key=_fold_of) if path.is_dir() else [path]
+    if not files:
+        raise UserError(
+            f"{path}: no weights (fold*-last.safetensors) in this folder; run `dvc repro`, or `dvc checkout`"
+        )
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    specs = [checkpoint.spec_of(file) for file in files]
+    if len({(spec.dims, spec.in_channels, spec.classes) for spec in specs}) > 1:
+        raise UserError(f"{path}: these networks differ in dimensions, channels or classes; give one file of them")
+    return Model(specs[0], [checkpoint.load(file).to(device).eval() for file in files], device)
+
+
+def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Probability that a pixel is foreground: `model.predict(images)`.
+
+    Args:
+        model: from `load_model`.
+        images: N×C×(D×)H×W, as the training images were prepared; float32, or uint8 for [0, 1] in steps of 1/255.
+
+    Returns:
+        N×(D×)H×W, in [0, 1].
+
+    Raises:
+        UserError: if the array's shape or type doesn't fit the network.
+    """
+    return model.predict(images)
+
+
+def predict_samples(
+    network: nn.Module, loader: Loader, indices: Indices, batch: int, read: Read = foreground
 ) -> NDArray[Any]:
-    """What the network says of some samples: `foreground` probabilities (float32), or another function of the logits.
+    """What a network predicts for some samples: `foreground` probabilities (float32), or what `read` makes of logits.
 
     Returns:
         len(indices)×(D×)H×W.
     """
     ready = fused(network, loader.device)
     with torch.no_grad():
-        parts = [what(ready(images).float()).cpu().numpy() for images, _ in loader(in_order(indices, batch))]
+        parts = [read(ready(images).float()).cpu().numpy() for images, _ in loader(in_order(indices, batch))]
     return np.concatenate(parts)
 
 
@@ -50,22 +141,23 @@ def cross_validated(
     data: PreparedDataset,
     batch: int,
     device: torch.device,
-    what: Callable[[Tensor], Tensor] = foreground,
+    read: Read = foreground,
 ) -> NDArray[Any]:
-    """For each sample what the network says that hasn't seen it: N×(D×)H×W.
+    """For each sample the prediction of the network that was trained without it: N×(D×)H×W.
 
     Args:
         network_of: from a fold to the network that was trained without it.
         data: the prepared data set.
         batch: images at a time.
         device: where to compute.
-        what: as for `predict`.
+        read: as for `predict_samples`.
     """
     loader = Loader(data, device)
     folds = [int(fold) for fold in np.unique(data.folds)]
     tests = [data.split(fold)[1] for fold in folds]
     parts = [
-        predict(network_of(fold).to(device), loader, test, batch, what) for fold, test in zip(folds, tests, strict=True)
+        predict_samples(network_of(fold).to(device), loader, test, batch, read)
+        for fold, test in zip(folds, tests, strict=True)
     ]
     predicted = np.empty(data.masks.shape, dtype=parts[0].dtype)
     for test, part in zip(tests, parts, strict=True):
@@ -73,6 +165,19 @@ def cross_validated(
     return predicted
 
 
-def in_order(indices: Indices, batch: int) -> list[Indices]:
-    """Batches of indices as they stand; the last may be smaller."""
-    return [indices[start : start + batch] for start in range(0, len(indices), batch)]
+def _as_dataset(images: NDArray[Any], spec: NetworkSpec) -> PreparedDataset:
+    """Images without masks, as the loader reads them."""
+    axes = "N×C×H×W" if spec.dims == 2 else "N×C×D×H×W"
+    if images.ndim != spec.dims + 2 or images.shape[1] != spec.in_channels or not images.size:
+        shape = "×".join(map(str, images.shape))
+        raise UserError(f"images of shape {shape}: the network needs {axes} with C = {spec.in_channels} and N > 0")
+    if images.dtype not in (np.uint8, np.float32):
+        raise UserError(f"images of type {images.dtype}: must be float32 or uint8; convert with images.astype")
+    size = images.shape[2:]
+    masks = np.broadcast_to(np.uint8(0), (len(images), *size))
+    table = pd.DataFrame({"sample": range(len(images)), "group": "", "fold": 0})
+    return PreparedDataset(images, masks, table)
+
+
+def _fold_of(path: Path) -> int:
+    return int(path.name.removeprefix("fold").partition("-")[0])

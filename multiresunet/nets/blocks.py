@@ -6,23 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from multiresunet.nets.layers import ConvBias, ConvNorm, norm
-
-Shares = tuple[float, float, float]
-SHARES: Shares = (0.167, 0.333, 0.5)  # of W, for the convolutions that stand for 3×3, 5×5 and 7×7
-LENGTH = 4  # units of the finest ResPath
-
-
-def multires_widths(filters: int, alpha: float, shares: Shares = SHARES) -> tuple[int, int, int]:
-    """Filters of the three convolutions of a MultiRes block for U = `filters`: int(share · α·U).
-
-    Raises:
-        ValueError: if one of them would have no filter.
-    """
-    width = alpha * filters
-    first, second, third = (int(width * share) for share in shares)
-    if min(first, second, third) < 1:
-        raise ValueError(f"a MultiRes block with {filters} filters and alpha {alpha} has a convolution without filters")
-    return first, second, third
+from multiresunet.paper import SHARES, Shares, multires_widths
 
 
 class MultiResBlock(nn.Module):

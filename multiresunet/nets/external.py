@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from multiresunet.errors import UserError
 from multiresunet.nets.ushape import cropped, padded
-
-STEP = 16  # sides are padded to its multiples, as for our own networks
+from multiresunet.paper import STEP
 
 
 class External(nn.Module):

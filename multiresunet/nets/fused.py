@@ -19,6 +19,7 @@ from multiresunet.nets.ushape import UShape
 
 Affine = tuple[Tensor, Tensor]
 ONEDNN = torch.backends.mkldnn.is_available()
+ONEDNN_BFLOAT16 = ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # needs AVX-512 or its like
 
 
 def fused(network: nn.Module, device: torch.device) -> nn.Module:
@@ -88,7 +89,7 @@ class _Conv(nn.Module):
         """Convolve, add `addend`, and then apply ReLU (always if there is an addend)."""
         ones = [1] * (x.dim() - 2)
         y: Tensor
-        if ONEDNN and x.device.type == "cpu":
+        if x.device.type == "cpu" and (ONEDNN_BFLOAT16 if x.dtype == torch.bfloat16 else ONEDNN):
             settings = self.padding, ones, ones, 1
             if addend is None:
                 op = torch.ops.mkldnn._convolution_pointwise.default

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from torch import nn
 
-from multiresunet.nets.blocks import SHARES, MultiResBlock, ResPath, Shares, respath_length
+from multiresunet.nets.blocks import MultiResBlock, ResPath, respath_length
 from multiresunet.nets.layers import ConvNorm, up
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.registry import NetworkSpec
+from multiresunet.nets.ushape import Level, UShape
+from multiresunet.paper import LEVELS
+from multiresunet.registries import NETWORKS
 
-LEVELS = 4
+
+@NETWORKS.register("unet_multires", takes=("alpha", "shares"))
+def unet_multires(spec: NetworkSpec) -> UShape:
+    """MultiRes blocks with plain skips: the other half of the ablation."""
+    return _multiresunet(spec, respath=0)
 
 
-def multiresunet(
-    dims: int,
-    in_channels: int,
-    out_channels: int,
-    filters: int,
-    alpha: float,
-    shares: Shares = SHARES,
-    *,
-    respath: int,
-) -> UShape:
-    """MultiRes blocks with U = `filters`, doubled at each level, and W = `alpha`·U.
+@NETWORKS.register("multiresunet", takes=("alpha", "shares", "respath"))
+def multiresunet(spec: NetworkSpec) -> UShape:
+    """The paper's network: MultiRes blocks, and ResPaths as skips."""
+    return _multiresunet(spec, respath=spec.respath)
+
+
+def _multiresunet(spec: NetworkSpec, *, respath: int) -> UShape:
+    """MultiRes blocks with U = filters, doubled at each level, and W = α·U.
 
     Args:
-        dims: 2 or 3.
-        in_channels: channels of the image.
-        out_channels: logits per pixel.
-        filters: U of the first level (32 in the paper).
-        alpha: the paper's α (1.67).
-        shares: of W, for the three convolutions of a MultiRes block.
+        spec: filters is U of the first level (32 in the paper), alpha is α (1.67).
         respath: units of the finest ResPath (4 in the paper, then 3, 2, 1); 0 for plain skips.
     """
+    dims, filters, alpha, shares = spec.dims, spec.filters, spec.alpha, spec.shares
+    assert alpha is not None  # `build_network` refuses it
     encoders: list[MultiResBlock] = []
-    channels = in_channels
+    channels = spec.in_channels
     for level in range(LEVELS):
         encoders.append(MultiResBlock(dims, channels, filters * 2**level, alpha, shares))
         channels = encoders[-1].outputs
@@ -52,5 +53,5 @@ def multiresunet(
         ups.append(up(dims, below, width))
         decoders.append(MultiResBlock(dims, width + across, width, alpha, shares))
     # The authors normalise the output too, before the sigmoid.
-    head = ConvNorm(dims, encoders[0].outputs, out_channels, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+    head = ConvNorm(dims, encoders[0].outputs, spec.classes, 1, relu=False)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

@@ -1,7 +1,8 @@
-"""Networks by name."""
+"""What describes a network, and how it is built from that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -9,24 +10,25 @@ import torch
 from torch import nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets.blocks import LENGTH, SHARES, Shares
 from multiresunet.nets.external import External, seed_of
 from multiresunet.nets.layers import initialise
-from multiresunet.nets.multiresunet import multiresunet
-from multiresunet.nets.unet import unet
-
-NAMES = ("unet", "unet_bn", "unet_respath", "unet_multires", "multiresunet")
+from multiresunet.nets.ushape import UShape
+from multiresunet.paper import RESPATH, SHARES, SUM_SLACK, Shares
+from multiresunet.registries import NETWORKS
 
 
 @dataclass(frozen=True)
 class NetworkSpec:
     """All that is needed to build a network: what a checkpoint carries beside the weights.
 
-    `alpha` and `shares` are ignored by the networks without MultiRes blocks, `respath` (units of the finest ResPath)
-    by those without ResPaths; `dims` is 2 or 3; `classes` is the number of logits per pixel: one stands for foreground
-    or not (sigmoid), more for that many classes, background included (softmax).
-    A name with a dot is the import path of a network from elsewhere, and `arguments` are its (see `External`); of the
-    other numbers it takes none.
+    dims: 2 or 3.
+    filters: U of the first level.
+    alpha, shares, respath: α, the shares of W of a block's three convolutions, and the units of the finest ResPath; a
+        network ignores those that its registration doesn't take.
+    classes: logits per pixel: one for foreground or not (sigmoid), more for that many classes, background included
+        (softmax).
+    name, arguments: a name with a dot is the import path of a network from elsewhere, and `arguments` are its (see
+        `External`); it takes none of the numbers.
     """
 
     name: str
@@ -36,7 +38,7 @@ class NetworkSpec:
     alpha: float | None = 1.67
     classes: int = 1
     shares: Shares = SHARES
-    respath: int = LENGTH
+    respath: int = RESPATH
     arguments: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -46,13 +48,19 @@ class NetworkSpec:
         """Plain values, for JSON."""
         return asdict(self)
 
+    def takes(self, number: str) -> bool:
+        """Whether the network has a use for `alpha`, `shares` or `respath`."""
+        return self.name in NETWORKS and number in NETWORKS.entries[self.name].facts["takes"]
+
     def resized(self, filters: int, alpha: float | None, shares: Shares, respath: int) -> NetworkSpec:
         """The same network with other numbers, as tuning finds them."""
         return replace(self, filters=filters, alpha=alpha, shares=shares, respath=respath)
 
 
-def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> nn.Module:
-    """Build a network, a `UShape` or an `External`; its forward returns logits.
+def build_network(spec: NetworkSpec, generator: torch.Generator | None = None) -> nn.Module:
+    """Build a network, a `UShape` or an `External`.
+
+    Its forward takes images N×C×H×W or volumes N×C×D×H×W and returns logits N×classes×(D×)H×W.
 
     Args:
         spec: name and numbers.
@@ -63,28 +71,20 @@ def build(spec: NetworkSpec, generator: torch.Generator | None = None) -> nn.Mod
     """
     if spec.dims not in (2, 3):
         raise UserError(f"network dims = {spec.dims}: must be 2 or 3")
-    numbers = (spec.dims, spec.in_channels, spec.classes, spec.filters)
-    if min(*numbers, spec.respath) < 1:
+    if min(spec.in_channels, spec.classes, spec.filters, spec.respath) < 1:
         raise UserError(f"network {spec.name}: channels, filters and respath must be positive")
     generator = generator or torch.Generator().manual_seed(0)
     if "." in spec.name:
         shape = spec.dims, spec.in_channels, spec.classes
         return External(spec.name, spec.arguments, *shape, seed_of(generator))
-    match spec.name:
-        case "unet" | "unet_bn" | "unet_respath":
-            normalised, respath = spec.name == "unet_bn", spec.respath if spec.name == "unet_respath" else 0
-            network = unet(*numbers, normalised=normalised, respath=respath)
-        case "unet_multires" | "multiresunet":
-            if spec.alpha is None or spec.alpha <= 0:
-                raise UserError(f"network {spec.name}: alpha = {spec.alpha}: must be a positive number")
-            if min(spec.shares) <= 0 or sum(spec.shares) > 1 + 1e-9:
-                raise UserError(f"network {spec.name}: shares = {spec.shares}: must be positive, and 1 at most in sum")
-            respath = spec.respath if spec.name == "multiresunet" else 0
-            try:
-                network = multiresunet(*numbers, spec.alpha, spec.shares, respath=respath)
-            except ValueError as error:
-                raise UserError(f"network {spec.name}: {error}; raise filters, alpha or shares") from None
-        case _:
-            raise UserError(f"network {spec.name!r} is unknown; allowed: {', '.join(NAMES)}")
+    if spec.takes("alpha") and (spec.alpha is None or spec.alpha <= 0):
+        raise UserError(f"network {spec.name}: alpha = {spec.alpha}: must be a positive number")
+    if spec.takes("shares") and (min(spec.shares) <= 0 or sum(spec.shares) > 1 + SUM_SLACK):
+        raise UserError(f"network {spec.name}: shares = {spec.shares}: must be positive, and 1 at most in sum")
+    builder: Callable[[NetworkSpec], UShape] = NETWORKS[spec.name]
+    try:
+        network = builder(spec)
+    except ValueError as error:
+        raise UserError(f"network {spec.name}: {error}; raise filters, alpha or shares") from None
     initialise(network, generator)
     return network

@@ -6,24 +6,41 @@ from torch import nn
 
 from multiresunet.nets.blocks import DoubleConv, ResPath, respath_length
 from multiresunet.nets.layers import ConvBias, up
-from multiresunet.nets.ushape import UShape
+from multiresunet.nets.registry import NetworkSpec
+from multiresunet.nets.ushape import Level, UShape
+from multiresunet.registries import NETWORKS
 
 
-def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normalised: bool, respath: int) -> UShape:
-    """U-Net of the paper's comparison.
+@NETWORKS.register("unet", takes=())
+def unet(spec: NetworkSpec) -> UShape:
+    """U-Net of the paper's comparison."""
+    return _unet(spec, normalised=False, respath=0)
 
-    2-D: five levels of `filters`, 2·`filters`, … with two convolutions each; no normalisation in the paper.
-    3-D: four levels, whose second convolution doubles the first's filters; transposed convolutions keep their
-    channels; always normalised.
+
+@NETWORKS.register("unet_bn", takes=())
+def unet_bn(spec: NetworkSpec) -> UShape:
+    """U-Net with batch normalisation in 2-D, too: what the normalisation alone does for MultiResUNet."""
+    return _unet(spec, normalised=True, respath=0)
+
+
+@NETWORKS.register("unet_respath", takes=("respath",))
+def unet_respath(spec: NetworkSpec) -> UShape:
+    """U-Net whose skips are ResPaths: one half of the ablation."""
+    return _unet(spec, normalised=False, respath=spec.respath)
+
+
+def _unet(spec: NetworkSpec, *, normalised: bool, respath: int) -> UShape:
+    """2-D: five levels of U, 2U, … with two convolutions each (Ronneberger 2015, figure 1, with U = 32).
+
+    3-D: four levels, whose second convolution doubles the first's filters, and transposed convolutions that keep
+    their channels (Çiçek 2016, figure 2); always normalised.
 
     Args:
-        dims: 2 or 3.
-        in_channels: channels of the image.
-        out_channels: logits per pixel.
-        filters: of the first convolution (32 in the paper).
+        spec: filters is U, of the first convolution (32 in the paper).
         normalised: batch normalisation in 2-D.
-        respath: units of the finest ResPath (4, then 3, 2, 1: the paper's ablation); 0 for plain skips.
+        respath: units of the finest ResPath (4, then 3, 2, 1 in the paper); 0 for plain skips.
     """
+    dims, filters = spec.dims, spec.filters
     if dims == 3:
         down = [(filters * 2**k, filters * 2 ** (k + 1)) for k in range(4)]
         normalised = True
@@ -32,7 +49,7 @@ def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normal
     *levels, deepest = down
 
     encoders: list[DoubleConv] = []
-    channels = in_channels
+    channels = spec.in_channels
     for middle, outputs in levels:
         encoders.append(DoubleConv(dims, channels, middle, outputs, normalised))
         channels = outputs
@@ -48,5 +65,5 @@ def unet(dims: int, in_channels: int, out_channels: int, filters: int, *, normal
         raised = below if dims == 3 else outputs
         ups.append(up(dims, below, raised))
         decoders.append(DoubleConv(dims, raised + outputs, outputs, outputs, normalised))
-    head = ConvBias(dims, levels[0][1], out_channels, 1, relu=False)
-    return UShape(dims, encoders=encoders, skips=skips, bottleneck=bottleneck, ups=ups, decoders=decoders, head=head)
+    head = ConvBias(dims, levels[0][1], spec.classes, 1, relu=False)
+    return UShape(dims, list(map(Level, encoders, skips, ups, decoders)), bottleneck, head)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,33 +12,39 @@ from torch import Tensor, nn
 from multiresunet.nets.layers import pool
 
 
+class Level(NamedTuple):
+    """What a network has at one resolution. A skip without a ResPath is `nn.Identity`."""
+
+    encoder: nn.Module
+    respath: nn.Module
+    up: nn.Module
+    decoder: nn.Module
+
+
 class UShape(nn.Module):
     """Encoders with pooling between them, a bottleneck, and decoders that see the encoders through skips.
 
     Level 1 is the finest. The modules are named as in the authors' code: `encoder1`…, `respath1`…,
-    `bottleneck`, `up4`… and `decoder4`…, where `up4` feeds `decoder4`.
+    `bottleneck`, `up4`… and `decoder4`…, where `up4` goes into `decoder4`.
+
+    Args:
+        dims: 2 or 3.
+        levels: the finest first.
+        bottleneck: below the last level.
+        head: from the finest decoder to logits.
     """
 
-    def __init__(
-        self,
-        dims: int,
-        *,
-        encoders: Sequence[nn.Module],
-        skips: Sequence[nn.Module],
-        bottleneck: nn.Module,
-        ups: Sequence[nn.Module],
-        decoders: Sequence[nn.Module],
-        head: nn.Module,
-    ) -> None:
+    def __init__(self, dims: int, levels: Sequence[Level], bottleneck: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.dims = dims
-        self.levels = len(encoders)
+        self.levels = len(levels)
         self.pool = pool(dims)
         self.bottleneck = bottleneck
         self.head = head
-        for name, modules in (("encoder", encoders), ("respath", skips), ("up", ups), ("decoder", decoders)):
-            for level, module in enumerate(modules, start=1):
-                self.add_module(f"{name}{level}", module)
+        # The order counts: initial weights are drawn in it.
+        for name in Level._fields:
+            for number, level in enumerate(levels, start=1):
+                self.add_module(f"{name}{number}", getattr(level, name))
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×(D×)H×W to logits N×classes×(D×)H×W, for any size.

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from multiresunet.config import Params
+from multiresunet.data.geometry import input_size
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.calibration import expected_calibration_error
 from multiresunet.paths import EVALUATED, PREPARED, VALIDATED
@@ -34,7 +35,7 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
     return {
         "name": name,
         "modality": dataset.modality,
-        "size": "×".join(map(str, dataset.input_size(loaded.recipe))),
+        "size": "×".join(map(str, input_size(dataset, loaded.recipe))),
         "source": dataset.source.kind,
         "images": rows[0]["images"],
         "folds": own["folds"].pivot_table(index="model", columns="fold", values="jaccard", sort=False),

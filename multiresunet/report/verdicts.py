@@ -9,8 +9,7 @@ import pandas as pd
 
 from multiresunet.config import Params
 from multiresunet.evaluation.claims.ablation import STATEMENTS
-from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
-from multiresunet.evaluation.comparison import pairs
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, pairs
 from multiresunet.report.tables import records
 
 CLAIMS = {
@@ -19,7 +18,7 @@ CLAIMS = {
     "perturbations": "More robust to perturbations",
     "outliers": "More reliable on outliers",
 }
-SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("untold", "?")}
+SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("inconclusive", "?")}
 """Of each verdict: its CSS class and its sign."""
 
 

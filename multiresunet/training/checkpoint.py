@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 
 KEY = "network"
 
@@ -29,15 +30,31 @@ def load(path: Path) -> nn.Module:
     """Rebuild a network from a file that `save` wrote.
 
     Raises:
-        UserError: if the file is missing, damaged, or not one of ours.
+        UserError: if the file is missing, damaged, or of another program.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        network = build(NetworkSpec(**json.loads(metadata[KEY])))
+    with _readable(path):
+        network = build_network(spec_of(path))
         network.load_state_dict(load_file(path))
+    return network
+
+
+def spec_of(path: Path) -> NetworkSpec:
+    """The specification of the network in a file that `save` wrote.
+
+    Raises:
+        UserError: if the file is missing, damaged, or of another program.
+    """
+    with _readable(path), safe_open(path, "pt") as file:
+        return NetworkSpec(**json.loads((file.metadata() or {})[KEY]))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: these weights are missing; run `dvc repro`, or `dvc checkout`") from None
-    except (SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise UserError(f"{path}: not the weights of one of our networks ({error}); train again") from None
-    return network
+    except (SafetensorError, KeyError, TypeError, RuntimeError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path}: not weights that this program wrote ({error}); train again, or choose another file"
+        ) from None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from multiresunet.config import Machine, Recipe
+from multiresunet.memory import keep_freed_memory
 
 LEADER = "MULTIRESUNET_LEADER"  # the process that starts the others, while it does
 
@@ -42,7 +41,7 @@ class Devices(Protocol):
         """The sum or maximum over devices."""
 
 
-class Alone:
+class SingleDevice:
     """One device, which needs none of this, nor Fabric's two seconds of import."""
 
     world_size = 1
@@ -64,13 +63,32 @@ class Alone:
         return data
 
 
+def use_threads(threads: int, *, deterministic: bool = True) -> torch.device:
+    """Make results repeatable: fix the number of CPU threads and the algorithms; return the device to use.
+
+    On the CPU algorithms are always deterministic; on a GPU the faster ones, which aren't, can be allowed.
+    """
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    fixed = deterministic or device.type == "cpu"
+    if fixed:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
+    # As use_deterministic_algorithms, which imports torch's compiler too: two seconds of every stage.
+    torch.set_deterministic_debug_mode("error" if fixed else "default")
+    # Costs time, and nothing here reads such memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set dynamically
+    torch.backends.cudnn.benchmark = not fixed
+    return device
+
+
 def devices_of(machine: Machine, recipe: Recipe, device: torch.device) -> Devices:
     """The devices that params.yaml wants; with several, this starts a process for each of the others.
 
     Each process then runs the same program from its beginning, and gets its own `global_rank`.
     """
     if machine.devices * machine.num_nodes == 1:
-        return Alone(device)
+        return SingleDevice(device)
     from lightning_fabric import Fabric
 
     fabric = Fabric(
@@ -93,68 +111,3 @@ def _end_with(leader: int) -> None:
     while os.getppid() == leader:
         time.sleep(1)
     os._exit(1)
-
-
-def synchronised(network: nn.Module, devices: Devices) -> nn.Module:
-    """The network with batch normalisation over the images of all devices; parameters and their names stay."""
-    if devices.world_size == 1:
-        return network
-    if devices.device.type == "cuda":
-        return cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(network))
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.__class__ = SynchronisedNorm
-    return network
-
-
-class SynchronisedNorm(_BatchNorm):
-    """Batch normalisation over all processes, for the CPU, where PyTorch's own SyncBatchNorm doesn't run.
-
-    Sums, sums of squares and counts are added up over the processes, in float64, as are their gradients.
-    """
-
-    def _check_input_dim(self, input: Tensor) -> None: ...
-
-    def forward(self, input: Tensor) -> Tensor:
-        """N×C×… normalised by channel; in inference mode by the running statistics, as ever."""
-        if not self.training:
-            return super().forward(input)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        assert self.momentum is not None
-        axes = [axis for axis in range(input.dim()) if axis != 1]
-        exact = input.double()
-        count = torch.full((1,), input.numel() / input.shape[1], dtype=torch.float64)
-        sums = _summed(torch.cat([exact.sum(axes), exact.square().sum(axes), count]))
-        first, second = sums[:-1].chunk(2)
-        count = sums[-1].detach()
-        mean = first / count
-        variance = second / count - mean.square()
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean.float(), self.momentum)
-            self.running_var.lerp_((variance * count / (count - 1)).float(), self.momentum)
-        shape = (1, -1, *[1] * (input.dim() - 2))
-        scaled = (exact - mean.view(shape)) / (variance + self.eps).sqrt().view(shape)
-        return scaled.to(input.dtype) * self.weight.view(shape) + self.bias.view(shape)
-
-
-class _Summed(torch.autograd.Function):
-    """Sum over processes; the gradient of a sum that all of them use is the sum of their gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, data: Tensor) -> Tensor:
-        total = data.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        total = grads[0].clone()
-        dist.all_reduce(total)
-        return total
-
-
-def _summed(data: Tensor) -> Tensor:
-    return cast(Tensor, _Summed.apply(data))  # type: ignore[no-untyped-call]  # torch has no types for it

@@ -82,3 +82,8 @@ def batches(indices: Indices, size: int) -> list[Indices]:
     if len(indices) - starts[-1] == 1 and len(starts) > 1:
         starts.pop()
     return np.split(indices, starts[1:])
+
+
+def in_order(indices: Indices, batch: int) -> list[Indices]:
+    """Batches of indices as they stand; the last may be smaller."""
+    return [indices[start : start + batch] for start in range(0, len(indices), batch)]

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multiresunet.registries import LOSSES
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def loss_by_name(name: Literal["bce", "dice", "dice_bce"], outputs: int) -> Loss:
+def loss_by_name(name: str, outputs: int) -> Loss:
     """A function from logits N×outputs×(D×)H×W and labels N×1×(D×)H×W (float32, 0 is background) to a scalar.
 
     The value is a mean over images, so that of a batch is the mean of its parts, weighted by their size.
 
     Args:
-        name: `bce`: cross-entropy, binary for one output and categorical for more; `dice`: soft Dice loss of the
-            classes without the background (Milletari 2016), for each image; `dice_bce`: half of each.
+        name: of `LOSSES`.
         outputs: 1, or the number of classes with the background.
+
+    Raises:
+        UserError: there is no loss of this name.
     """
-    if name == "bce":
-        return _cross_entropy
+    make: Callable[[int], Loss] = LOSSES[name]
+    return make(outputs)
+
+
+@LOSSES.register("bce")
+def cross_entropy(outputs: int) -> Loss:
+    """Cross-entropy, binary for one output (as in the paper) and categorical for more."""
+    del outputs  # the logits have as many
+    return _cross_entropy
+
+
+@LOSSES.register("dice")
+def dice(outputs: int) -> Loss:
+    """Soft Dice loss (Milletari 2016) of the classes without the background, for each image."""
     from monai.losses.dice import DiceLoss  # here, since it takes seconds and the paper's recipe has no use for it
 
     # The warnings of a single channel are avoided: there is no background channel to leave out.
-    dice = DiceLoss(sigmoid=True) if outputs == 1 else DiceLoss(softmax=True, include_background=False)
-    if name == "dice":
-        return lambda logits, labels: dice(logits, _targets(logits, labels))
-    return lambda logits, labels: 0.5 * dice(logits, _targets(logits, labels)) + 0.5 * _cross_entropy(logits, labels)
+    loss = DiceLoss(sigmoid=True) if outputs == 1 else DiceLoss(softmax=True, include_background=False)
+    return lambda logits, labels: loss(logits, _targets(logits, labels))
+
+
+@LOSSES.register("dice_bce")
+def dice_and_cross_entropy(outputs: int) -> Loss:
+    """Half of each."""
+    overlap = dice(outputs)
+    return lambda logits, labels: 0.5 * overlap(logits, labels) + 0.5 * _cross_entropy(logits, labels)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

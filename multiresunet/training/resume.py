@@ -1,4 +1,4 @@
-"""State for going on after a kill: whole or absent, and keyed by everything that the result depends on."""
+"""State to resume from after a kill: whole or absent, and under a key of everything that the result depends on."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from multiresunet.errors import UserError
 
 THRIFT = 20.0  # at an epoch's end a state is saved unless saving would take more than 1/20 of the time
 
-# What training computes with, beside its arguments; seen from the package.
-CODE = ("training", "nets", "data/arrays.py", "evaluation/overlap.py", "seeds.py")
 
+def key(inputs: Mapping[str, Any], code: str) -> str:
+    """A name for all that a result depends on; another one as soon as any of it changes.
 
-def key(inputs: Mapping[str, Any]) -> str:
-    """A name for these inputs (plain values) and for this code; another one as soon as any of them changes."""
-    package = Path(__file__).parents[1]
-    modules = [path for part in CODE for path in (sorted((package / part).rglob("*.py")) or [package / part])]
-    tree = {"inputs": inputs, "code": digest(modules), "torch": torch.__version__}
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:32]
+    Args:
+        inputs: plain values: parameters, and digests of data.
+        code: digest of the code.
+    """
+    return hashlib.sha256(json.dumps({"inputs": inputs, "code": code}, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def digest(files: Iterable[Path]) -> str:
@@ -43,10 +42,10 @@ def digest(files: Iterable[Path]) -> str:
 
 
 class Checkpointer:
-    """Saves one fit's state to a file, and brings it back.
+    """Saves the state of one training to a file, and loads it.
 
     Args:
-        path: the file; None keeps nothing.
+        path: the file; None saves nothing.
         every: seconds between two states within an epoch. No result depends on it.
     """
 
@@ -66,8 +65,8 @@ class Checkpointer:
     def last(self) -> str:
         """Where the last good state is, in words."""
         if self.path is None or not self.path.exists():
-            return "no state is kept"
-        return f"the state from before is in {self.path}, and running again goes on from it"
+            return "no state was saved"
+        return f"the state from before is in {self.path}, and running again resumes from it"
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace the file by this state, in one step.

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish that the training loop grants at its next step."""
+"""SIGTERM and Ctrl-C as requests to stop, which the training loop follows after its current step."""
 
 from __future__ import annotations
 

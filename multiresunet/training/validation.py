@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from multiresunet.inference.predictor import foreground, in_order
+from multiresunet.inference.logits import foreground
 from multiresunet.nets.fused import fused
-from multiresunet.training.loader import Indices, Loader
+from multiresunet.training.loader import Indices, Loader, in_order
 from multiresunet.training.losses import Loss
 from multiresunet.training.overlap import overlaps
 
@@ -23,11 +23,11 @@ def validate(
     """
     ready = fused(network, loader.device)
     loss = torch.zeros((), dtype=torch.float64, device=loader.device)
-    scores = []
+    found = []
     with torch.no_grad():
         for images, labels in loader(in_order(indices, batch)):
             logits = ready(images).float()
             loss += loss_of(logits, labels).double() * len(images)
-            scores.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0] > 0.5)))
-    jaccard, dice = torch.cat(scores, dim=1).cpu().numpy()
+            found.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0] > 0.5)))
+    jaccard, dice = torch.cat(found, dim=1).cpu().numpy()
     return loss.item() / len(indices), jaccard, dice

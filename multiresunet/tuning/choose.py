@@ -1,4 +1,4 @@
-"""The Pareto front of score and cost, and the rule that picks a trial."""
+"""The Pareto front of Jaccard index (`score`) and cost, and the rule that picks a trial."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 
-from multiresunet.config import STEP
-from multiresunet.nets import NetworkSpec, build, keras_parameters
+from multiresunet.nets import NetworkSpec, build_network, keras_parameters
 from multiresunet.nets.cost import multiply_adds
+from multiresunet.paper import STEP
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,6 @@ def cost_of(spec: NetworkSpec, size: tuple[int, ...]) -> Cost:
     a fixed part of the pixels, so the cost goes with their number.
     """
     smallest = (STEP,) * spec.dims
-    network = build(spec)
+    network = build_network(spec)
     counted = multiply_adds(network, spec.in_channels, smallest)
     return Cost(counted * prod(size) // prod(smallest), keras_parameters(network))

@@ -101,7 +101,7 @@ def front(trials: pd.DataFrame, axes: Axes) -> None:
             markeredgecolor="black",
             label=f"fold {fold}",
         )
-    axes.set(xlabel="million multiply-adds an image (★ chosen)", ylabel="Jaccard index, inner validation")
+    axes.set(xlabel="million multiply-adds per image (★ chosen)", ylabel="Jaccard index, inner validation")
     axes.legend(frameon=False, fontsize=7, ncols=2)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from multiresunet.config import SUM_SLACK, Recipe, SharesSpan, Space, Span
+from multiresunet.config import Recipe, SharesSpan, Space, Span
 from multiresunet.nets import NetworkSpec
+from multiresunet.paper import SUM_SLACK
 
 Numbers = dict[str, Any]
-WITH_BLOCKS = {"unet_multires", "multiresunet"}
-WITH_RESPATHS = {"unet_respath", "multiresunet"}
 SHARE_NAMES = ("share_3x3", "share_5x5", "share_7x7")
 
 
@@ -35,14 +34,14 @@ class SearchSpace:
     def __init__(self, space: Space, spec: NetworkSpec, recipe: Recipe) -> None:
         self.own = own_numbers(spec, recipe)
         self.distributions: dict[str, BaseDistribution] = {}
-        if space.alpha and spec.name in WITH_BLOCKS:
+        if space.alpha and spec.takes("alpha"):
             self.distributions["alpha"] = _distribution(space.alpha)
         if space.filters_factor:
             self.distributions["filters"] = _filters(space.filters_factor, spec.filters)
-        if space.shares and spec.name in WITH_BLOCKS:
+        if space.shares and spec.takes("shares"):
             self.distributions |= _shares(space.shares)
         self._least = space.shares.least if space.shares else spec.shares
-        if space.respath and spec.name in WITH_RESPATHS:
+        if space.respath and spec.takes("respath"):
             self.distributions["respath"] = _distribution(space.respath)
         if space.learning_rate:
             self.distributions["learning_rate"] = _distribution(space.learning_rate)

@@ -1,31 +1,17 @@
-"""What a study that is killed goes on from: its finished trials, and the key of the inputs that they belong to."""
+"""The finished trials of a study as a file, to resume from after a kill."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from multiresunet.files import sha256, write_json
-
-PACKAGE = Path(__file__).parents[1]
-
-
-def key(parameters: Any, inputs: Path) -> str:
-    """A hash of all that trials depend on: parameters, the files in `inputs`, this package's code, the libraries."""
-    files = [*sorted(path for path in inputs.iterdir() if path.is_file()), *sorted(PACKAGE.rglob("*.py"))]
-    # "2.13.0+cpu" and "2.13.0+cu130" are one version: workers may run on either.
-    versions = [importlib.metadata.version(name).split("+")[0] for name in ("torch", "optuna", "numpy")]
-    content = [parameters, [(path.name, sha256(path)) for path in files], versions]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+from multiresunet.files import write_json
 
 
 def save(path: Path, trials: Sequence[FrozenTrial]) -> None:

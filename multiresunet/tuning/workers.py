@@ -1,4 +1,9 @@
-"""Many workers on the same studies, on any machines, through a PostgreSQL database."""
+"""Many workers on the same studies, on any machines, through a PostgreSQL database.
+
+Heartbeats are Optuna's. Its `RetryHeartbeatStaleTrialCallback` was tried for retries: a trial fails in one transaction
+and is queued again in another, and where a worker died between the two the trial was lost and the study never ended.
+So here each worker, under a lock, queues what nobody has finished.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from multiresunet.errors import UserError
 from multiresunet.tuning.space import Numbers
-from multiresunet.tuning.study import FINISHED, NUMBER, Study, number_of, seconds_of
+from multiresunet.tuning.study import Study
+from multiresunet.tuning.trials import FINISHED, NUMBER, number_of, seconds_of
 
 ATTEMPTS = 3  # a trial whose worker died so often is given up: most likely it is what kills them
 LOCK = 0x4D525532  # any number that no other program uses for its advisory locks
@@ -34,13 +40,13 @@ def work(
     """Take part in the studies until every trial of each is finished; the trials of each, in the plan's order.
 
     Trials are planned, taken and given to someone else under a lock of the database, and trained without it. A trial
-    whose worker has sent no sign of life for three heartbeats fails, and is planned again with the same numbers.
+    whose worker has missed three heartbeats fails, and is planned again with the same numbers.
 
     Args:
         studies: the same for all workers.
         url: of the database.
         key: hash of all inputs; studies of other inputs are other studies.
-        heartbeat: seconds between two signs of life.
+        heartbeat: seconds between two heartbeats.
         on_trial: called after each trial that this worker has finished.
 
     Raises:
@@ -58,7 +64,7 @@ def work(
 def _took_part(
     study: Study, running: optuna.Study, engine: sqlalchemy.Engine, on_trial: Callable[[Study, Numbers], None]
 ) -> bool:
-    """Train one trial, if there is one to be had."""
+    """Train one trial, if one is waiting."""
     with ExitStack() as lock:
         lock.enter_context(_exclusive(engine))
         with _experimental():
@@ -71,7 +77,7 @@ def _took_part(
         failed: list[Exception] = []
 
         def trained(trial: optuna.Trial) -> float:
-            lock.close()  # the trial is ours now, the rest is for the others
+            lock.close()  # the trial is this worker's now
             taken.append(trial.number)
             try:
                 return study.objective(trial)
@@ -87,9 +93,7 @@ def _took_part(
             if not taken or not all(isinstance(error, UpdateFinishedTrialError) for error in failed):
                 raise
             # Optuna can't take a result for a trial that was failed in the meantime.
-            print(
-                f"{study.name}: a trial was taken from this worker, which gave no sign of life for too long", flush=True
-            )
+            print(f"{study.name}: a trial was taken from this worker, which missed its heartbeats", flush=True)
             return True
     on_trial(study, study.row(running.get_trials(deepcopy=False)[taken[0]]))
     return True
@@ -167,7 +171,7 @@ def _experimental() -> Iterator[None]:
 
 @contextmanager
 def _exclusive(engine: sqlalchemy.Engine) -> Iterator[None]:
-    """Be alone among the workers; a worker that dies loses its connection, and the lock with it."""
+    """Hold the lock of all workers; one that dies loses its connection, and the lock with it."""
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         yield

@@ -1,4 +1,4 @@
-"""The speed benchmark runs, and its table has what docs/performance.md tells of; no figure is judged."""
+"""The speed benchmark runs, and its table has what docs/performance.md describes; no figure is judged."""
 
 from __future__ import annotations
 

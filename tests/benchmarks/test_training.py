@@ -28,7 +28,7 @@ def test_recipes_are_compared_on_the_same_folds(tmp_path: Path) -> None:
     tree["recipes"]["other"] = tree["recipes"]["quick"] | {"epochs": 2}
     path.write_text(yaml.safe_dump(tree))
     printed = output(folder, "benchmarks.recipes", "nuclei", "unet_bn", "quick", "other")
-    assert re.findall(r"^(\w+) fold (\d): honest \d", printed, re.MULTILINE) == [
+    assert re.findall(r"^(\w+) fold (\d): last epoch \d", printed, re.MULTILINE) == [
         (recipe, fold) for recipe in ("quick", "other") for fold in "01"
     ]
     assert re.findall(r"^\| nuclei \| unet_bn \| (\w+) \| [\d.]+ ± [\d.]+ \|", printed, re.MULTILINE) == [

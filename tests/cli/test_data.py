@@ -235,9 +235,10 @@ def test_check_needs_no_stages(here: Path, repository: Path, monkeypatch: pytest
 def test_outside_a_project_it_says_so(tmp_path: Path, repository: Path, words: tuple[str, ...]) -> None:
     done = installed(tmp_path, repository, *words)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "error: params.yaml is missing; run this in the project's folder (git clone it first)"
-    ]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "params.yaml" in line
+    assert "clone" in line
 
 
 @pytest.mark.parametrize("words", [(), ("data", "add"), ("data", "check"), ("diff",), ("verify",)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiresunet import config
-from multiresunet.config import STEP, Dataset, Params
+from multiresunet.config import Dataset, Params
+from multiresunet.data.geometry import input_size
 from multiresunet.errors import UserError
+from multiresunet.paper import STEP
 
 ORIGINAL = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 GONE = object()
@@ -33,6 +37,14 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return tree  # type: ignore[no-any-return]
 
 
+def tree_of(path: str) -> dict[str, Any]:
+    """A copy of a part of params.yaml."""
+    tree = ORIGINAL
+    for key in path.split("."):
+        tree = tree[key]
+    return copy.deepcopy(tree)  # type: ignore[no-any-return]
+
+
 def refusal(tree: Any) -> str:
     with pytest.raises(UserError) as caught:
         config.parse(tree)
@@ -44,7 +56,7 @@ def refusal(tree: Any) -> str:
 def with_longest_side(side: int | None, size: list[int]) -> tuple[int, ...]:
     loaded = config.parse(changed("datasets.nuclei.size", size))
     recipe = loaded.recipe.model_copy(update={"longest_side": side})
-    return loaded.datasets["nuclei"].input_size(recipe)
+    return input_size(loaded.datasets["nuclei"], recipe)
 
 
 def test_the_repository_s_own_file_loads(repository: Path) -> None:
@@ -58,7 +70,7 @@ def test_the_repository_s_own_file_loads(repository: Path) -> None:
 @pytest.mark.parametrize("name", ORIGINAL["datasets"])
 def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) -> None:
     loaded = config.parse(ORIGINAL)
-    size = loaded.datasets[name].input_size(loaded.recipes[recipe])
+    size = input_size(loaded.datasets[name], loaded.recipes[recipe])
     assert len(size) == len(loaded.datasets[name].size)
     assert all(side % STEP == 0 and side > 0 for side in size)
 
@@ -70,7 +82,11 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("colour", "blue", ["colour", "'blue'", "isn't known"]),
         ("run.dataset", ["nuclei"], ["run.dataset", "nuclei", "isn't known"]),
         ("datasets.murphy.source.url", "x", ["datasets.murphy.source.url", "'x'", "isn't known"]),
-        ("recipes.quick.deep_supervision", {"weight": 1.0}, ["recipes.quick.deep_supervision.weights", "is missing"]),
+        (
+            "recipes.quick.deep_supervision",
+            {"weight": 1.0},
+            ["recipes.quick.deep_supervision.weight = 1.0", "did you mean weights?"],
+        ),
         ("recipes.quick.optimiser.momentum", 0.9, ["recipes.quick.optimiser.momentum", "0.9", "isn't known"]),
         # absent keys
         ("seed", GONE, ["seed", "is missing", "add"]),
@@ -140,7 +156,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ),
         ("datasets.murphy.source.digest", "A" * 64, ["datasets.murphy.source.digest", "lower case"]),
         ("datasets.murphy.source.kind", "ftp", ["datasets.murphy.source", "'ftp'", "'folder'"]),
-        ("datasets.nuclei.source.draw", "cats", ["datasets.nuclei.source.draw", "'cats'", "'membranes'"]),
+        ("datasets.nuclei.source.draw", "cats", ["datasets.nuclei.source.draw", "'cats'", "one of nuclei, membranes"]),
         ("datasets.nuclei.source.samples", 0, ["datasets.nuclei.source.samples", "0", "greater than 0"]),
         ("datasets.murphy.source.layout", "brats18", ["datasets.murphy.source.layout", "'brats18'", "'brats17'"]),
         (
@@ -170,7 +186,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.quick.folds.count", 0, ["recipes.quick.folds.count", "0", "greater than or equal to 2"]),
         ("recipes.quick.folds.count", 1, ["recipes.quick.folds.count", "1", "greater than or equal to 2"]),
         ("recipes.quick.folds.by", "patient", ["recipes.quick.folds.by", "'patient'", "'group'"]),
-        ("recipes.quick.loss", "mse", ["recipes.quick.loss", "'mse'", "'bce'"]),
+        ("recipes.quick.loss", "mse", ["recipes.quick.loss", "'mse'", "one of bce, dice, dice_bce"]),
         ("recipes.quick.optimiser.name", "sgd", ["recipes.quick.optimiser.name", "'sgd'", "'adamw'"]),
         ("recipes.quick.optimiser.name", "adamw", ["recipes.quick.optimiser", "needs weight_decay"]),
         ("recipes.quick.optimiser.weight_decay", 0.1, ["recipes.quick.optimiser", "no weight_decay", "0.1"]),
@@ -230,13 +246,17 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         (
             "tune.space.alpha",
             {"low": 0.5, "high": 2.0},
-            ["tune.space", "_tuned", "alpha 0.5 and 6 filters", "= 0 filters"],
+            ["tune.space", "_tuned", "6 filters and alpha 0.5 has a convolution without filters"],
         ),
-        ("tune.space.filters_factor", {"choices": [0.25, 1.0]}, ["tune.space", "2 filters", "int(0.167·1.0·2) = 0"]),
+        (
+            "tune.space.filters_factor",
+            {"choices": [0.25, 1.0]},
+            ["2 filters", "without filters", "(0.167, 0.333, 0.5)"],
+        ),
         (
             "tune.space.shares",
             {"low": [0.05, 0.3, 0.4], "high": [0.2, 0.4, 0.5]},
-            ["tune.space", "int(0.05·1.0·6) = 0 filters", "raise"],
+            ["tune.space", "6 filters", "at shares (0.05, 0.3, 0.4)", "raise"],
         ),
         ("evaluate.threshold", 0, ["evaluate.threshold", "0", "greater than 0"]),
     ],
@@ -244,6 +264,83 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
 def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
     line = refusal(changed(path, value))
     assert [word for word in ["params.yaml: ", *words] if word not in line] == [], line
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "hint"),
+    [
+        ("recipes.quick.epoch", 10, "recipes.quick.epoch = 10: this key isn't known here (did you mean epochs?)"),
+        ("Seed", 1, "Seed = 1: this key isn't known here (did you mean seed?)"),
+        ("datasets.murphy.source.digset", "x", "datasets.murphy.source.digset = 'x': this key isn't known here (did"),
+        ("tune.space.alpha.hihg", 3.0, "tune.space.alpha.hihg = 3.0: this key isn't known here (did you mean high?)"),
+        (
+            "fetch.mirror",
+            {"form": "x", "to": "https://m.org"},
+            "fetch.mirror.form = 'x': this key isn't known here (did",
+        ),
+        ("datasets.nuclei.source.kind", "phantm", "(did you mean phantom?)"),
+        ("datasets.nuclei.source.draw", "nucleii", "(did you mean nuclei?)"),
+        ("datasets.nuclei.fit", "resise", "(did you mean resize?)"),
+        ("models.unet.network", "unet_nb", "(did you mean unet_bn?)"),
+        ("recipes.quick.loss", "dice_bec", "(did you mean dice_bce?)"),
+        ("evaluate.perturbations.blurr", [1.0] * 5, "(did you mean blur?)"),
+        (
+            "run.datasets",
+            ["nucleii"],
+            "run.datasets: 'nucleii' is unknown (did you mean nuclei?); allowed: nuclei, membranes",
+        ),
+        ("run.models", ["multiresnet"], "run.models: 'multiresnet' is unknown (did you mean multiresunet?)"),
+        ("run.recipe", "quik", "run.recipe: 'quik' is unknown (did you mean quick?)"),
+        ("evaluate.references", ["unett"], "evaluate.references: 'unett' is unknown (did you mean unet?)"),
+        ("evaluate.perturbed.cpuu", {"images": 1, "severities": [1]}, "evaluate.perturbed: 'cpuu' is unknown (did you"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest_one(path: str, value: Any, hint: str) -> None:
+    assert hint in refusal(changed(path, value))
+
+
+def test_a_word_that_is_like_no_other_is_answered_without_a_guess() -> None:
+    assert "did you mean" not in refusal(changed("recipes.quick.zzz", 1))
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    tree = changed("recipes.quick.epoch", tree_of("recipes.quick").pop("epochs"))
+    del tree["recipes"]["quick"]["epochs"]
+    tree["seed"] = "x"
+    tree["run"]["models"] = ["unet", "multiresnet"]
+    tree["datasets"]["murphy"]["source"]["digest"] = "abc"
+    tree["models"]["unet"]["alpha"] = 1.67
+    line = refusal(tree)
+    assert line.startswith("params.yaml: 5 things to fix: (1) ")
+    for number, words in enumerate(
+        [
+            "seed = 'x'",
+            "murphy.source.digest",
+            "models.unet: network unet has no alpha",
+            "quick.epoch = 10",
+            "multiresnet",
+        ],
+        start=1,
+    ):
+        assert words in line.split(f"({number}) ")[1].split(f"({number + 1}) ")[0]
+    assert "epochs is missing" not in line  # named by its misspelt form
+
+
+def test_contradictions_of_several_models_are_named_at_once() -> None:
+    tree = changed("recipes.quick.deep_supervision", {"weights": [0.5]})
+    tree["tune"]["space"]["alpha"] = {"low": 0.1, "high": 2.0}
+    tree["run"]["models"] = ["attention_unet", "multiresunet_tuned"]
+    line = refusal(tree)
+    assert "2 things to fix: (1) run.models: attention_unet" in line
+    assert "(2) tune.space: model multiresunet_tuned" in line
+
+
+def test_a_long_list_is_cut() -> None:
+    tree = copy.deepcopy(ORIGINAL)
+    tree["recipes"]["quick"] |= {f"zz{number}": number for number in range(30)}
+    line = refusal(tree)
+    assert "30 things to fix" in line
+    assert line.endswith("; and 18 more")
 
 
 def test_deep_supervision_is_refused_where_it_is_not_offered() -> None:
@@ -278,7 +375,13 @@ def test_no_mapping_at_all_is_refused(tree: Any) -> None:
     [
         (None, ["is missing", "root"]),
         (b"", ["None", "run, "]),
-        (b"run: [a\nb: }", ["not valid YAML"]),
+        (b"run: [a\nb: }", ["line 2", "not valid YAML", "flow sequence that begins in line 1", "'b: }'"]),
+        (b"seed: 1\nrun: x: y\n", ["line 2", "mapping values are not allowed", "'run: x: y'"]),
+        (b"seed: 1\n\trun: 2\n", ["line 2", "not valid YAML"]),
+        (b"seed: 1\nrun: 2\nseed: 3\n", ["line 3", "'seed' is given twice"]),
+        (b"recipes:\n  quick: {epochs: 1, epochs: 2}\n", ["line 2", "'epochs' is given twice"]),
+        (b"seed: *gone\n", ["line 1", "alias"]),
+        (b"seed: \x00\n", ["not valid YAML"]),
         (b"run: \xff\xfe", ["not valid YAML"]),
     ],
 )
@@ -294,7 +397,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
 
 
 def test_an_unknown_data_set_is_named_with_those_that_exist() -> None:
-    with pytest.raises(UserError, match=r"'murfy' is unknown; params\.yaml has nuclei, .*murphy"):
+    with pytest.raises(
+        UserError, match=r"'murfy' is unknown \(did you mean murphy\?\); params\.yaml has nuclei, .*murphy"
+    ):
         config.parse(ORIGINAL).dataset("murfy")
 
 
@@ -374,3 +479,12 @@ def test_whatever_stands_in_the_file_it_loads_or_is_refused_in_one_line(data: st
         assert isinstance(config.parse(tree), Params)
     except UserError as error:
         assert len(str(error).splitlines()) == 1
+
+
+def test_params_are_read_without_what_takes_seconds_to_import(repository: Path) -> None:
+    code = (
+        "import sys; from multiresunet import config; config.load();"
+        "print([name for name in ('torch', 'scipy', 'pandas', 'numpy', 'monai') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

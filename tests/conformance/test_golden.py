@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, UShape, build, keras_parameters, load_keras_weights
+from multiresunet.nets import NetworkSpec, UShape, build_network, keras_parameters, load_keras_weights
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {2: NetworkSpec("multiresunet", 2, 3), 3: NetworkSpec("multiresunet", 3, 4)}
@@ -39,7 +39,7 @@ def golden(dims: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, in
 
 def loaded(dims: int) -> tuple[UShape, np.ndarray, np.ndarray, int]:
     weights, images, logits, parameters = golden(dims)
-    network = build(CASES[dims]).eval()
+    network = build_network(CASES[dims]).eval()
     load_keras_weights(network, weights)
     return network, images, logits, parameters
 
@@ -65,12 +65,12 @@ def test_logits_agree_with_the_authors_keras_network(dims: int) -> None:
     ],
 )
 def test_parameters_are_those_that_keras_counts(spec: NetworkSpec, parameters: int) -> None:
-    assert keras_parameters(build(spec)) == parameters
+    assert keras_parameters(build_network(spec)) == parameters
 
 
 def test_a_weight_that_does_not_fit_is_named() -> None:
     weights, *_ = golden(2)
-    network = build(CASES[2])
+    network = build_network(CASES[2])
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     for name, change in {
         "missing: up3/bias": lambda w: w.pop("up3/bias"),

@@ -13,16 +13,6 @@ from multiresunet.evaluation.comparison import Evidence
 from tests.evaluation.claims.making import EVALUATE, FOLDS, blurred, history, lost, squares
 
 
-def test_which_models_are_compared() -> None:
-    models = ["unet", "unet_bn", "multiresunet"]
-    assert comparison.pairs(models, ["unet", "unet_bn"]) == [
-        ("unet_bn", "unet"),
-        ("multiresunet", "unet"),
-        ("multiresunet", "unet_bn"),
-    ]
-    assert comparison.pairs(["multiresunet"], ["unet"]) == []
-
-
 def evidence(data: PreparedDataset, predictions: dict[str, np.ndarray]) -> Evidence:
     images = pd.concat([tables.per_image(data, name, p, p, EVALUATE.tolerances) for name, p in predictions.items()])
     perturbed = lost(0.1, 0.1)[["model", "kind", "severity", "sample", "jaccard"]]

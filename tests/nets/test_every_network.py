@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NAMES, External, NetworkSpec, build
+from multiresunet.nets import External, NetworkSpec, build_network
 from multiresunet.nets.fused import fused
+from multiresunet.registries import NETWORKS
 from multiresunet.training import checkpoint
 
 ATTENTION = {
@@ -23,7 +24,7 @@ ATTENTION = {
     "strides": [2, 2],
 }
 SPECS = [
-    *(NetworkSpec(name, dims, 1, filters=4, alpha=1.67) for name in NAMES for dims in (2, 3)),
+    *(NetworkSpec(name, dims, 1, filters=4, alpha=1.67) for name in NETWORKS for dims in (2, 3)),
     *(NetworkSpec("monai.networks.nets.AttentionUnet", dims, 1, arguments=ATTENTION) for dims in (2, 3)),
 ]
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}-{spec.dims}d")
@@ -36,7 +37,7 @@ def drawn(*shape: int) -> Tensor:
 @every_network
 @pytest.mark.parametrize(("channels", "classes"), [(1, 1), (2, 3), (3, 1), (4, 4), (5, 1)])
 def test_logits_have_the_shape_of_the_image(spec: NetworkSpec, channels: int, classes: int) -> None:
-    network = build(replace(spec, in_channels=channels, classes=classes)).eval()
+    network = build_network(replace(spec, in_channels=channels, classes=classes)).eval()
     space = [16] * spec.dims
     with torch.no_grad():
         assert network(drawn(2, channels, *space)).shape == (2, classes, *space)
@@ -44,7 +45,7 @@ def test_logits_have_the_shape_of_the_image(spec: NetworkSpec, channels: int, cl
 
 @every_network
 def test_odd_sizes_agree_with_padding_by_hand(spec: NetworkSpec) -> None:
-    network = build(spec).eval()
+    network = build_network(spec).eval()
     step = 2**network.levels if hasattr(network, "levels") else 16
     size = (19, 33, 17)[: spec.dims]
     image = drawn(1, 1, *size)
@@ -61,7 +62,7 @@ def test_odd_sizes_agree_with_padding_by_hand(spec: NetworkSpec) -> None:
 
 @every_network
 def test_every_parameter_gets_a_gradient(spec: NetworkSpec) -> None:
-    network = build(spec, torch.Generator().manual_seed(4))
+    network = build_network(spec, torch.Generator().manual_seed(4))
     logits = network(drawn(2, 1, *[32, 16, 16][: spec.dims]))
     (logits * drawn(*logits.shape)).sum().backward()
     without = [n for n, p in network.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
@@ -73,7 +74,7 @@ def test_every_parameter_gets_a_gradient(spec: NetworkSpec) -> None:
 def test_the_gradient_is_the_slope(spec: NetworkSpec) -> None:
     """In float64, along a random direction in which every parameter changes."""
     generator = torch.Generator().manual_seed(4)
-    network = build(spec, generator).double()
+    network = build_network(spec, generator).double()
     weights = {name: p for name, p in network.named_parameters() if p.requires_grad}
     direction = {name: torch.randn(p.shape, generator=generator, dtype=p.dtype) * 0.01 for name, p in weights.items()}
     image = drawn(2, 1, *[32, 16, 16][: spec.dims]).double()
@@ -89,7 +90,7 @@ def test_the_gradient_is_the_slope(spec: NetworkSpec) -> None:
 def test_the_seed_decides_the_weights_and_nothing_else_does(spec: NetworkSpec) -> None:
     def made(seed: int) -> dict[str, Tensor]:
         torch.rand(seed)
-        return build(spec, torch.Generator().manual_seed(seed)).state_dict()
+        return build_network(spec, torch.Generator().manual_seed(seed)).state_dict()
 
     one, same, other = made(1), made(1), made(2)
     assert all(torch.equal(one[key], same[key]) for key in one)
@@ -100,7 +101,7 @@ def test_the_seed_decides_the_weights_and_nothing_else_does(spec: NetworkSpec) -
 
 @every_network
 def test_a_network_survives_saving(spec: NetworkSpec, tmp_path: Path) -> None:
-    network = build(spec, torch.Generator().manual_seed(3)).eval()
+    network = build_network(spec, torch.Generator().manual_seed(3)).eval()
     checkpoint.save(tmp_path / "w.safetensors", spec, network.state_dict())
     again = checkpoint.load(tmp_path / "w.safetensors").eval()
     image = drawn(1, 1, *[16] * spec.dims)
@@ -111,7 +112,7 @@ def test_a_network_survives_saving(spec: NetworkSpec, tmp_path: Path) -> None:
 @every_network
 def test_the_same_steps_give_the_same_weights(spec: NetworkSpec) -> None:
     def after_two_steps() -> dict[str, Tensor]:
-        network = build(spec).train()
+        network = build_network(spec).train()
         optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad])
         for _ in range(2):
             optimiser.zero_grad()
@@ -125,7 +126,7 @@ def test_the_same_steps_give_the_same_weights(spec: NetworkSpec) -> None:
 
 @every_network
 def test_it_can_be_exported(spec: NetworkSpec) -> None:
-    network = build(spec).eval()
+    network = build_network(spec).eval()
     images = {count: drawn(count, 1, *[16] * spec.dims) for count in (2, 3)}
     any_number = ({0: torch.export.Dim("images")},)
     exported = torch.export.export(network, (images[2],), dynamic_shapes=any_number).module()
@@ -135,7 +136,7 @@ def test_it_can_be_exported(spec: NetworkSpec) -> None:
 
 @every_network
 def test_prediction_is_the_same_function(spec: NetworkSpec) -> None:
-    network = build(spec)
+    network = build_network(spec)
     image = drawn(2, 1, *[32] * spec.dims)
     with torch.no_grad():
         network.train()(image)
@@ -156,7 +157,7 @@ class Halved(nn.Module):
 
 
 def test_a_network_of_another_size_is_refused() -> None:
-    network = build(NetworkSpec(f"{__name__}.Halved", 2, 3, arguments={"inputs": "$channels"}))
+    network = build_network(NetworkSpec(f"{__name__}.Halved", 2, 3, arguments={"inputs": "$channels"}))
     assert isinstance(network, External)
     with pytest.raises(UserError, match=r"Halved: gives \[1, 1, 8, 8\] where logits \[1, 1, 16, 16\] are wanted"):
         network(drawn(1, 3, 16, 16))
@@ -176,6 +177,6 @@ def test_a_network_of_another_size_is_refused() -> None:
 )
 def test_impossible_networks_from_elsewhere_are_refused(name: str, arguments: dict[str, object], says: str) -> None:
     with pytest.raises(UserError, match=r"^network ") as raised:
-        build(NetworkSpec(name, 2, 1, arguments=arguments))
+        build_network(NetworkSpec(name, 2, 1, arguments=arguments))
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)

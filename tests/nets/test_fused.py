@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from multiresunet.nets import NAMES, NetworkSpec, UShape, build
+from multiresunet.nets import NetworkSpec, UShape, build_network
 from multiresunet.nets.fused import fused
+from multiresunet.registries import NETWORKS
 
 CPU = torch.device("cpu")
 
@@ -15,7 +16,7 @@ CPU = torch.device("cpu")
 def lived_in(name: str, dims: int) -> tuple[UShape, Tensor]:
     """A network in whose normalisations every number matters, and an image of odd size."""
     generator = torch.Generator().manual_seed(5)
-    network = build(NetworkSpec(name, dims, 2, filters=6, classes=2), generator)
+    network = build_network(NetworkSpec(name, dims, 2, filters=6, classes=2), generator)
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for tensor, low, high in (
@@ -31,7 +32,7 @@ def lived_in(name: str, dims: int) -> tuple[UShape, Tensor]:
     return network.eval(), image.to(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.Mo
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("dims", [2, 3])
 def test_in_bfloat16_logits_agree_to_its_three_digits(name: str, dims: int) -> None:
     network, image = lived_in(name, dims)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from multiresunet.errors import UserError
-from multiresunet.nets import NetworkSpec, build, keras_parameters, set_normalisation_momentum
-from multiresunet.nets.blocks import multires_widths
+from multiresunet.nets import NetworkSpec, build_network, keras_parameters, set_normalisation_momentum
+from multiresunet.paper import multires_widths
 
 
 def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
@@ -15,14 +15,14 @@ def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
 
 
 def test_kernels_are_glorot_uniform() -> None:
-    kernel = build(NetworkSpec("unet", 2, 1)).get_parameter("encoder2.conv2.conv.weight")
+    kernel = build_network(NetworkSpec("unet", 2, 1)).get_parameter("encoder2.conv2.conv.weight")
     limit = (6 / (64 * 9 + 64 * 9)) ** 0.5
     assert kernel.abs().max() <= limit
     assert kernel.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
 
 
 def test_the_fair_control_differs_from_the_unet_by_normalisation_alone() -> None:
-    plain, control = build(NetworkSpec("unet", 2, 1)), build(NetworkSpec("unet_bn", 2, 1))
+    plain, control = build_network(NetworkSpec("unet", 2, 1)), build_network(NetworkSpec("unet_bn", 2, 1))
     channels = [filters for level in (32, 64, 128, 256) for filters in [level] * 4] + [512] * 2
     assert keras_parameters(control) - keras_parameters(plain) == 3 * sum(channels)
 
@@ -30,7 +30,7 @@ def test_the_fair_control_differs_from_the_unet_by_normalisation_alone() -> None
 def test_the_ablations_lie_between() -> None:
     """Counted by hand: ResPaths on plain skips, and MultiRes blocks whose skips have no ResPath."""
     unet, respath, multires, both = (
-        {name for name, _ in build(small(name, 2)).named_modules()}
+        {name for name, _ in build_network(small(name, 2)).named_modules()}
         for name in ("unet", "unet_respath", "unet_multires", "multiresunet")
     )
     for level, length in enumerate((4, 3, 2, 1), start=1):
@@ -48,7 +48,7 @@ def test_widths_are_the_papers() -> None:
 
 
 def test_shares_divide_the_filters_of_every_block() -> None:
-    network = build(NetworkSpec("multiresunet", 2, 1, filters=8, alpha=2.0, shares=(0.25, 0.25, 0.4)))
+    network = build_network(NetworkSpec("multiresunet", 2, 1, filters=8, alpha=2.0, shares=(0.25, 0.25, 0.4)))
     assert [network.get_parameter(f"decoder1.conv{k}.conv.weight").shape[0] for k in ("3x3", "5x5", "7x7")] == [4, 4, 6]
     assert network.get_parameter("bottleneck.conv7x7.conv.weight").shape[0] == int(0.4 * 2 * 8 * 16)
 
@@ -56,7 +56,7 @@ def test_shares_divide_the_filters_of_every_block() -> None:
 @pytest.mark.parametrize(("finest", "lengths"), [(1, [1, 1, 1, 1]), (2, [2, 1, 1, 1]), (6, [6, 5, 4, 3])])
 def test_respaths_begin_with_the_length_asked_for(finest: int, lengths: list[int]) -> None:
     for name in ("multiresunet", "unet_respath"):
-        network = build(NetworkSpec(name, 2, 1, filters=6, respath=finest))
+        network = build_network(NetworkSpec(name, 2, 1, filters=6, respath=finest))
         assert [len(network.get_submodule(f"respath{level}")._modules) for level in (1, 2, 3, 4)] == lengths
 
 
@@ -65,7 +65,7 @@ def momenta(network: torch.nn.Module) -> set[object]:
 
 
 def test_momentum_reaches_every_normalisation() -> None:
-    network = build(small("multiresunet", 2))
+    network = build_network(small("multiresunet", 2))
     assert momenta(network) == {0.01}
     set_normalisation_momentum(network, 0.1)
     assert momenta(network) == {0.1}
@@ -74,7 +74,10 @@ def test_momentum_reaches_every_normalisation() -> None:
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        (NetworkSpec("wnet", 2, 1), "'wnet' is unknown; allowed: unet, unet_bn"),
+        (
+            NetworkSpec("wnet", 2, 1),
+            "'wnet' is unknown (did you mean unet?); there is unet, unet_bn, unet_respath, unet_multires, multiresunet",
+        ),
         (NetworkSpec("unet", 4, 1), "dims = 4: must be 2 or 3"),
         (NetworkSpec("unet", 2, 0), "must be positive"),
         (NetworkSpec("multiresunet", 2, 1, respath=0), "respath must be positive"),
@@ -89,10 +92,10 @@ def test_momentum_reaches_every_normalisation() -> None:
 )
 def test_impossible_networks_are_refused(spec: NetworkSpec, says: str) -> None:
     with pytest.raises(UserError, match=r"^network ") as raised:
-        build(spec)
+        build_network(spec)
     assert says in str(raised.value)
 
 
 def test_an_image_of_the_wrong_dimension_is_refused() -> None:
     with pytest.raises(ValueError, match="expected N×C and 2 axes of space"):
-        build(small("unet", 2))(torch.rand(1, 1, 16, 16, 16))
+        build_network(small("unet", 2))(torch.rand(1, 1, 16, 16, 16))

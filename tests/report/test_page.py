@@ -21,11 +21,11 @@ from scipy import ndimage
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.report import page, studies, tables
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
-from stages.predict import predict_model
+from stages.predict import predict
 from stages.report import report
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         spec = NetworkSpec(model.removesuffix("_tuned"), 2, 1, filters=8 if "tuned" in model else 6)
         for fold in range(3):
             for which in ("best", "last"):
-                checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build(spec).state_dict())
+                checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build_network(spec).state_dict())
         lines = [{"fold": f, "epoch": e, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
         pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
     study = folder / "data/tuned/nuclei/multiresunet_tuned"
@@ -65,7 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Image.new("L", (9, 9)).save(study / f"{name}.png")
     with contextlib.chdir(folder):
         for model in MODELS:
-            predict_model("nuclei", model)
+            predict("nuclei", model)
         evaluate("nuclei")
         report()
     yield folder

@@ -230,7 +230,7 @@ def test_too_few_samples_for_the_folds(workspace: Workspace, fails: Callable[...
 def test_an_unknown_data_set_is_one_line(
     workspace: Workspace, fails: Callable[..., str], stage: Callable[..., None]
 ) -> None:
-    assert "'murfy' is unknown; params.yaml has nuclei, " in fails(stage, "murfy")
+    assert "'murfy' is unknown (did you mean murphy?); params.yaml has nuclei, " in fails(stage, "murfy")
 
 
 @pytest.mark.parametrize("stage", [validate.validate, preprocess.preprocess])

@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,6 @@ import pandas as pd
 import pytest
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.errors import UserError
 from multiresunet.tuning import state
 from stages.tune import tune
 from tests.tuning.making import make_workplace, outputs
@@ -62,7 +63,7 @@ def test_the_tables(tuned: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "one/.state/tune/discs-tuned").exists()
 
 
-def test_no_test_image_has_a_say(tuned: Any, disc_images: PreparedDataset) -> None:
+def test_no_test_image_takes_part(tuned: Any, disc_images: PreparedDataset) -> None:
     """Fold k's test images are changed for every k in turn: the lines of study k stay, byte for byte."""
     before = tuned("before", trials=2)["trials.csv"].decode().splitlines()
     for fold in range(3):
@@ -106,7 +107,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(
     assert outputs(folder) == undisturbed
 
 
-def test_what_other_inputs_left_is_not_gone_on_from(
+def test_a_study_of_other_inputs_is_not_resumed(
     tuned: Any, disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inverted = replace(disc_images, masks=1 - disc_images.masks)
@@ -126,6 +127,42 @@ def test_a_shared_study_speaks_for_all_folds(tuned: Any) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("discs",), ("discs", "tuned", "--wroker")])
-def test_wrong_words_are_answered_with_the_usage(words: tuple[str, ...]) -> None:
-    with pytest.raises(UserError, match=r"usage: python -m stages\.tune DATASET MODEL \[--worker\]"):
-        tune(*words)
+def test_wrong_words_give_the_usage(words: tuple[str, ...], repository: Path) -> None:
+    command = [sys.executable, "-m", "stages.tune", *words]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Usage: python -m stages.tune" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stage", ["tune", "train", "predict"])
+def test_help_names_the_words_and_the_outputs(stage: str, repository: Path) -> None:
+    command = [sys.executable, "-m", f"stages.{stage}", "--help"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for text in (f"python -m stages.{stage}", "DATASET", "MODEL", "Writes data/"):
+        assert text in done.stdout
+    assert ("--worker" in done.stdout) == (stage == "tune")
+
+
+@pytest.mark.parametrize(
+    ("stage", "model", "missing", "before"),
+    [
+        ("tune", "multiresunet_tuned", "data/prepared/nuclei", "preprocess@nuclei"),
+        ("train", "unet", "data/prepared/nuclei", "preprocess@nuclei"),
+        ("predict", "unet", "data/prepared/nuclei", "preprocess@nuclei"),
+    ],
+)
+def test_a_missing_input_names_the_stage_to_run(
+    stage: str, model: str, missing: str, before: str, tmp_path: Path, repository: Path
+) -> None:
+    (tmp_path / "params.yaml").symlink_to(repository / "params.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", f"stages.{stage}", "nuclei", model],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: {missing} is missing; run `dvc repro {before}` first\n"

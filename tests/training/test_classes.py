@@ -1,4 +1,4 @@
-"""Several classes: from the declared rule, through softmax, to scores per class."""
+"""Several classes: from the declared rule, through softmax, to metrics per class."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import torch
 
 from multiresunet.config import Model
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.inference.predictor import foreground, label
-from multiresunet.training import checkpoint
-from multiresunet.training.job import cross_validated, fit, use_threads
+from multiresunet.inference.logits import foreground, label
+from multiresunet.inference.predictor import cross_validated
+from multiresunet.nets import build_network
+from multiresunet.training.fit import fit
+from multiresunet.training.job import network_of
 from multiresunet.training.loader import Loader
 from multiresunet.training.losses import loss_by_name
-from multiresunet.training.specification import network_of
 from multiresunet.training.validation import validate
 from tests.conftest import discs
-from tests.training.test_job import RECIPE
+from tests.training.test_job import RECIPE, job_of
 
 
 def halves(dims: int) -> PreparedDataset:
@@ -41,22 +42,11 @@ def test_both_classes_are_learnt(dims: int) -> None:
     recipe = RECIPE.model_copy(update={"loss": "bce" if dims == 2 else "dice_bce"})
     spec = network_of(Model(network="multiresunet", filters=4, alpha=1.67), recipe, data)
     assert spec.classes == 3
-    train, test = data.split(0)
-    fitted = fit(
-        spec,
-        data,
-        train,
-        test,
-        recipe,
-        epochs=15 if dims == 2 else 30,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        device=use_threads(1),
-    )
+    fitted = fit(job_of(data, spec=spec, recipe=recipe, epochs=15 if dims == 2 else 30))
     assert fitted.history[-1].test_jaccard > 0.7
-    network = checkpoint.build(spec)
+    network = build_network(spec)
     network.load_state_dict(fitted.last)
+    _, test = data.split(0)
     found = cross_validated(lambda _: network, data, 4, torch.device("cpu"), lambda logits: label(logits, 0.5))
     assert found.dtype == np.uint8
     for number in (1, 2):
@@ -83,7 +73,7 @@ def test_one_logit_is_one_class() -> None:
     assert torch.equal(label(logits, 0.5), (logits[:, 0] >= 0).to(torch.uint8))
 
 
-def test_the_score_is_that_of_all_classes_together() -> None:
+def test_the_jaccard_is_that_of_all_classes_together() -> None:
     """A network that takes one class for the other loses nothing here; the tables per class show it."""
     data = halves(2)
 

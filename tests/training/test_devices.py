@@ -13,15 +13,15 @@ import torch
 from lightning_fabric import Fabric
 
 from multiresunet.config import Recipe
-from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import StoppedError, UserError
 from multiresunet.nets import NetworkSpec
-from multiresunet.training.devices import Alone, SynchronisedNorm
-from multiresunet.training.job import fit, use_threads
+from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.fit import fit
+from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
-from multiresunet.training.trainer import Fit
+from multiresunet.training.synchronised import SynchronisedNorm
 from tests.conftest import discs
-from tests.training.test_job import RECIPE
+from tests.training.test_job import RECIPE, job_of
 from tests.training.test_resume import EVERYTHING
 
 SPEC = NetworkSpec("unet_bn", 2, 1, filters=4)
@@ -44,19 +44,14 @@ def together(work: Callable[[Fabric], object], count: int = 2) -> object:
 def trained(
     fabric: Fabric | None, recipe: Recipe, checkpointer: Checkpointer | None = None, stop: int | None = None
 ) -> Fit:
-    data: PreparedDataset = discs(13, (32, 32), 1, 3)  # batches of 3, 3 and 2, so that shares differ
-    device = use_threads(1)
     return fit(
-        SPEC,
-        data,
-        *data.split(0),
-        recipe,
-        epochs=2,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        device=device,
-        devices=fabric,  # type: ignore[arg-type]  # a Fabric has what is asked for, under wider types
+        job_of(
+            discs(13, (32, 32), 1, 3),  # batches of 3, 3 and 2, so that shares differ
+            spec=SPEC,
+            recipe=recipe,
+            epochs=2,
+            devices=fabric or SingleDevice(use_threads(1)),
+        ),
         checkpointer=checkpointer,
         stop_signal=lambda: stop,
     )
@@ -81,7 +76,7 @@ def test_two_processes_train_as_one(recipe: Recipe) -> None:
         torch.testing.assert_close(two.last[name], weights, rtol=1e-3, atol=1e-3)
 
 
-def test_a_stop_is_granted_at_the_epochs_end_and_gone_on_from(tmp_path: Path) -> None:
+def test_processes_stop_at_the_epochs_end_and_resume_from_there(tmp_path: Path) -> None:
     checkpointer = Checkpointer(tmp_path / "s.pt")
 
     def stopped(fabric: Fabric) -> str:
@@ -139,7 +134,7 @@ def test_shared_normalisation_is_that_of_all_images(dims: int) -> None:
 
 
 def test_one_device_is_itself() -> None:
-    alone = Alone(torch.device("cpu"))
+    alone = SingleDevice(torch.device("cpu"))
     module = torch.nn.Linear(1, 1)
     assert alone.setup_module(module) is module
     assert alone.all_reduce(torch.tensor(3.0), reduce_op="sum") == 3

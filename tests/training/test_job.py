@@ -1,4 +1,4 @@
-"""Training learns, repeats itself, and keeps the two scores apart."""
+"""Training learns, repeats itself, and keeps last and best epoch apart."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from multiresunet.config import Folds, Optimiser, Recipe, Schedule
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.inference.predictor import cross_validated, predict
-from multiresunet.nets import NetworkSpec, build
-from multiresunet.training.job import fit, use_threads
+from multiresunet.nets import NetworkSpec, build_network
+from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.fit import fit
+from multiresunet.training.job import TrainJob
 from multiresunet.training.loader import Loader, batches
 from multiresunet.training.losses import loss_by_name
-from multiresunet.training.trainer import Epoch, Fit
+from multiresunet.training.result import Epoch, Fit
 from multiresunet.training.validation import validate
 
 RECIPE = Recipe(
@@ -42,21 +43,26 @@ RECIPE = Recipe(
 SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
 
 
-def trained(data: PreparedDataset, spec: NetworkSpec = SPEC, epochs: int = 8, seed: int = 1, **changes: Any) -> Fit:
+def job_of(data: PreparedDataset, **changes: Any) -> TrainJob:
+    """A short training on the first fold."""
     train, test = data.split(0)
-    device = use_threads(1)
-    arguments = {"train": train, "test": test, **changes}
-    return fit(
-        spec,
-        data,
+    job = TrainJob(
+        spec=SPEC,
+        data=data,
+        train=train,
+        test=test,
         recipe=RECIPE,
-        epochs=epochs,
+        epochs=8,
         threshold=0.5,
-        seed=seed,
+        seed=1,
         names=("t",),
-        device=device,
-        **arguments,
+        devices=SingleDevice(use_threads(1)),
     )
+    return replace(job, **changes)
+
+
+def trained(data: PreparedDataset, spec: NetworkSpec = SPEC, **changes: Any) -> Fit:
+    return fit(job_of(data, spec=spec, **changes))
 
 
 def test_it_learns_discs_in_a_few_epochs(disc_images: PreparedDataset) -> None:
@@ -93,7 +99,7 @@ def test_test_images_choose_nothing_but_the_best_epoch(disc_images: PreparedData
     assert all(torch.equal(one.last[key], other.last[key]) for key in one.last)
 
 
-def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: PreparedDataset, tmp_path: object) -> None:
+def test_best_and_last_weights_give_the_jaccard_of_their_epochs(disc_images: PreparedDataset, tmp_path: object) -> None:
     fitted = trained(disc_images, epochs=5)
     _, test = disc_images.split(0)
     device = torch.device("cpu")
@@ -101,7 +107,7 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
         (fitted.last, fitted.history[-1].test_jaccard),
         (fitted.best, fitted.best_jaccard),
     ):
-        network = build(SPEC)
+        network = build_network(SPEC)
         network.load_state_dict(weights)
         _, jaccard, _ = validate(network, Loader(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
@@ -111,20 +117,6 @@ def test_best_and_last_weights_give_the_scores_of_their_epochs(disc_images: Prep
 def test_the_first_of_equally_good_epochs_is_the_best() -> None:
     fitted = Fit(history=[Epoch(1, 1, 1, 0.5), Epoch(2, 1, 1, 0.7), Epoch(3, 1, 1, 0.7)])
     assert fitted.best_jaccard == 0.7
-
-
-def test_cross_validation_asks_the_network_that_has_not_seen_the_image(disc_images: PreparedDataset) -> None:
-    class Constant(torch.nn.Module):
-        def __init__(self, fold: int) -> None:
-            super().__init__()
-            self.fold = fold
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.full_like(x, float(self.fold))
-
-    predicted = cross_validated(Constant, disc_images, 3, torch.device("cpu"))
-    expected = 1 / (1 + np.exp(-disc_images.folds.astype(float)))
-    np.testing.assert_allclose(predicted.mean(axis=(1, 2)), expected, rtol=1e-5)
 
 
 @given(st.integers(2, 60), st.integers(2, 12))
@@ -138,14 +130,6 @@ def test_batches_hold_every_image_once_and_never_one_alone(count: int, size: int
 def test_one_image_is_too_few_to_train_on() -> None:
     with pytest.raises(UserError, match="at least two images, there is 1"):
         batches(np.arange(1), 4)
-
-
-def test_predict_does_not_depend_on_the_batch(disc_images: PreparedDataset) -> None:
-    network = build(SPEC)
-    indices = np.arange(7)
-    one, other = (predict(network, Loader(disc_images, torch.device("cpu")), indices, batch) for batch in (7, 2))
-    assert one.shape == (7, 32, 32)
-    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def elsewhere(dropout: float = 0.0) -> NetworkSpec:

@@ -9,9 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from multiresunet.registries import LOSSES
 from multiresunet.training.losses import loss_by_name
-
-NAMES: tuple[Literal["bce", "dice", "dice_bce"], ...] = ("bce", "dice", "dice_bce")
 
 
 def case(outputs: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,7 +29,7 @@ def test_one_output_is_binary() -> None:
     bce = -(t * p.log() + (1 - t) * (1 - p).log()).mean()
     dice = soft_dice(p, t).mean()
     expected = {"bce": bce, "dice": dice, "dice_bce": (bce + dice) / 2}
-    for name in NAMES:
+    for name in LOSSES:
         torch.testing.assert_close(loss_by_name(name, 1)(logits, labels), expected[name], rtol=1e-4, atol=1e-5)
 
 
@@ -40,12 +39,12 @@ def test_several_outputs_are_background_and_classes() -> None:
     ce = F.nll_loss(p.log(), labels[:, 0].long())
     dice = torch.stack([soft_dice(p[:, c], (labels[:, 0] == c).float()) for c in (1, 2)]).mean()
     expected = {"bce": ce, "dice": dice, "dice_bce": (ce + dice) / 2}
-    for name in NAMES:
+    for name in LOSSES:
         torch.testing.assert_close(loss_by_name(name, 3)(logits, labels), expected[name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(LOSSES))
 def test_a_batchs_loss_is_the_mean_of_its_parts(name: Literal["bce", "dice", "dice_bce"], outputs: int) -> None:
     logits, labels = case(outputs)
     loss = loss_by_name(name, outputs)
@@ -53,7 +52,7 @@ def test_a_batchs_loss_is_the_mean_of_its_parts(name: Literal["bce", "dice", "di
     torch.testing.assert_close(loss(logits, labels), parts)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(LOSSES))
 def test_an_image_without_foreground_has_a_loss_and_a_gradient(name: Literal["bce", "dice", "dice_bce"]) -> None:
     logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
     loss = loss_by_name(name, 1)(logits, torch.zeros(1, 1, 4, 4))

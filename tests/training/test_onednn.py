@@ -8,10 +8,10 @@ from torch import nn
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NetworkSpec
-from multiresunet.training.job import fit, use_threads
+from multiresunet.training.fit import fit
 from multiresunet.training.onednn import made_safe
-from multiresunet.training.trainer import Fit
-from tests.training.test_job import RECIPE
+from multiresunet.training.result import Fit
+from tests.training.test_job import RECIPE, job_of
 
 CPU = torch.device("cpu")
 
@@ -41,15 +41,12 @@ def test_a_kernels_gradient_is_that_of_float32(side: int, depth: int) -> None:
 def test_training_gives_the_same_bytes(disc_volumes: PreparedDataset) -> None:
     def trained() -> Fit:
         return fit(
-            NetworkSpec("multiresunet", 3, 2, filters=4),
-            disc_volumes,
-            *disc_volumes.split(0),
-            RECIPE.model_copy(update={"precision": "bfloat16"}),
-            epochs=1,
-            threshold=0.5,
-            seed=1,
-            names=("t",),
-            device=use_threads(1),
+            job_of(
+                disc_volumes,
+                spec=NetworkSpec("multiresunet", 3, 2, filters=4),
+                recipe=RECIPE.model_copy(update={"precision": "bfloat16"}),
+                epochs=1,
+            )
         )
 
     one, two = trained(), trained()

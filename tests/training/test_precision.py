@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.nets import NetworkSpec, build, set_normalisation_momentum
+from multiresunet.nets import NetworkSpec, build_network, set_normalisation_momentum
 from multiresunet.seeds import generator_for
-from multiresunet.training.job import fit, use_threads
+from multiresunet.training.fit import fit
 from multiresunet.training.loader import batches
 from tests.conftest import discs
-from tests.training.test_job import RECIPE
+from tests.training.test_job import RECIPE, job_of
 
 EPOCHS, STEPS = 25, 50
 TOLERANCE = {"float32": 0.02, "bfloat16": 0.05}  # of the Jaccard index
@@ -27,7 +27,7 @@ def data() -> PreparedDataset:
 def plain(spec: NetworkSpec, data: PreparedDataset) -> float:
     """Jaccard index after 50 steps: eager, float32, channels first, Adam; the engine's weights and order."""
     train, test = data.split(0)
-    network = build(spec, generator_for(1, "t", "weights"))
+    network = build_network(spec, generator_for(1, "t", "weights"))
     set_normalisation_momentum(network, RECIPE.normalisation_momentum)
     settings = RECIPE.optimiser
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, eps=settings.epsilon)
@@ -55,16 +55,6 @@ def test_after_fifty_steps_the_jaccard_is_the_same(name: str, data: PreparedData
     assert expected > 0.5
     for precision, tolerance in TOLERANCE.items():
         recipe = RECIPE.model_copy(update={"batch": 4, "precision": precision})
-        fitted = fit(
-            spec,
-            data,
-            *data.split(0),
-            recipe,
-            epochs=EPOCHS,
-            threshold=0.5,
-            seed=1,
-            names=("t",),
-            device=use_threads(1),
-        )
+        fitted = fit(job_of(data, spec=spec, recipe=recipe, epochs=EPOCHS))
         assert fitted.history[-1].test_jaccard == pytest.approx(expected, abs=tolerance), precision
         assert np.isfinite(fitted.history[-1].train_loss)

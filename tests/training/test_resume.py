@@ -1,4 +1,4 @@
-"""A run that is broken off, wherever that is, ends as if it hadn't been."""
+"""A run that is interrupted, wherever that is, ends as if it hadn't been."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ import yaml
 from multiresunet.config import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import StoppedError, UserError
-from multiresunet.training.job import fit, largest_batch, use_threads
+from multiresunet.training.fit import fit, largest_batch
+from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
-from multiresunet.training.trainer import Fit, Trainer
+from multiresunet.training.trainer import Trainer
 from stages import train as stage
 from tests.conftest import discs
-from tests.training.test_job import RECIPE, SPEC
+from tests.training.test_job import RECIPE, job_of
 
 FORK = multiprocessing.get_context("fork")  # the modules are loaded already
 EVERYTHING = RECIPE.model_copy(
@@ -46,18 +47,7 @@ EVERYTHING = RECIPE.model_copy(
 
 
 def trained(data: PreparedDataset, recipe: Recipe, epochs: int = 3, **more: object) -> Fit:
-    return fit(
-        SPEC,
-        data,
-        *data.split(0),
-        recipe,
-        epochs=epochs,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        device=use_threads(1),
-        **more,
-    )  # type: ignore[arg-type]
+    return fit(job_of(data, recipe=recipe, epochs=epochs), **more)  # type: ignore[arg-type]
 
 
 def assert_same(one: Fit, other: Fit) -> None:
@@ -111,7 +101,7 @@ def test_out_of_memory_names_the_batch_that_fits(
     real = Trainer.steps
 
     def steps(self: Trainer) -> object:
-        if min(self._recipe.batch, len(self._train)) > 2:
+        if min(self.job.recipe.batch, len(self.job.train)) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return real(self)
 
@@ -151,7 +141,12 @@ def workplace(folder: Path, repository: Path) -> Path:
     return folder
 
 
-def begin(folder: Path) -> multiprocessing.process.BaseProcess:
+def train_discs() -> None:
+    """The stage, without a command line."""
+    stage.train("discs", "multiresunet")
+
+
+def start(folder: Path) -> multiprocessing.process.BaseProcess:
     """The stage in a process of its own."""
 
     def work() -> None:
@@ -159,7 +154,8 @@ def begin(folder: Path) -> multiprocessing.process.BaseProcess:
         torch.set_num_threads(1)
         with (folder / "output").open("w") as output:
             sys.stdout = sys.stderr = output
-            stage.run(lambda *_: stage.train("discs", "multiresunet"))
+            sys.argv = ["train"]
+            stage.run(train_discs)
 
     process = FORK.Process(target=work)
     process.start()
@@ -173,7 +169,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: Path, repository: Path) -> None:
     calm = workplace(tmp_path / "calm", repository)
     begun = time.monotonic()
-    process = begin(calm)
+    process = start(calm)
     process.join(120)
     taken = time.monotonic() - begun
     assert process.exitcode == 0, (calm / "output").read_text()
@@ -182,7 +178,7 @@ def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: P
     rng = np.random.default_rng(5)
     kills = 0
     while True:
-        process = begin(killed)
+        process = start(killed)
         process.join(rng.uniform(0.15, 0.45) * taken * 1.15**kills)  # longer and longer: starting takes its time too
         if process.exitcode is not None:
             break
@@ -200,7 +196,7 @@ def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: P
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path: Path, repository: Path) -> None:
     folder = workplace(tmp_path / "stopped", repository)
-    process = begin(folder)
+    process = start(folder)
     deadline = time.monotonic() + 60
     while not list(folder.glob(".state/train/*/fold0.pt")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -210,7 +206,7 @@ def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path
     assert process.exitcode == 128 + number
     said = [line for line in (folder / "output").read_text().splitlines() if "stopped:" in line]
     assert len(said) == 1
-    assert "running again goes on from it" in said[0]
+    assert "running again resumes from it" in said[0]
     assert "Traceback" not in (folder / "output").read_text()
     assert not (folder / "data/trained/discs/multiresunet").exists()
     assert list(folder.glob(".state/train/*/fold0.pt"))
@@ -218,7 +214,7 @@ def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path
 
 def test_other_inputs_start_anew(disc_images: PreparedDataset, tmp_path: Path, repository: Path) -> None:
     folder = workplace(tmp_path / "w", repository)
-    process = begin(folder)
+    process = start(folder)
     while not list(folder.glob(".state/train/*/fold0.pt")) and process.exitcode is None:
         time.sleep(0.01)
     process.kill()
@@ -226,7 +222,7 @@ def test_other_inputs_start_anew(disc_images: PreparedDataset, tmp_path: Path, r
     old = set(folder.glob(".state/train/*"))
     masks = np.load(folder / "data/prepared/discs/masks.npy")
     np.save(folder / "data/prepared/discs/masks.npy", replace(disc_images, masks=1 - masks).masks)
-    process = begin(folder)
+    process = start(folder)
     process.join(120)
     assert process.exitcode == 0, (folder / "output").read_text()
     assert set(folder.glob(".state/train/*")) == old

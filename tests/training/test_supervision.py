@@ -11,32 +11,25 @@ import torch.nn.functional as F
 
 from multiresunet.config import DeepSupervision
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.nets import NAMES, NetworkSpec, build
-from multiresunet.training.job import fit, use_threads
+from multiresunet.nets import NetworkSpec, build_network
+from multiresunet.registries import NETWORKS
+from multiresunet.training.fit import fit
 from multiresunet.training.losses import loss_by_name
+from multiresunet.training.result import Fit
 from multiresunet.training.supervision import Supervised
-from multiresunet.training.trainer import Fit
 from tests.training.test_classes import halves
-from tests.training.test_job import RECIPE, SPEC
+from tests.training.test_job import RECIPE, SPEC, job_of
 
 
 def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:
     supervision = None if weights is None else DeepSupervision(weights=weights)
     return fit(
-        spec,
-        data,
-        *data.split(0),
-        RECIPE.model_copy(update={"deep_supervision": supervision}),
-        epochs=epochs,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        device=use_threads(1),
+        job_of(data, spec=spec, recipe=RECIPE.model_copy(update={"deep_supervision": supervision}), epochs=epochs)
     )
 
 
 def supervised(spec: NetworkSpec, weights: list[float]) -> Supervised:
-    network = build(spec, torch.Generator().manual_seed(4))
+    network = build_network(spec, torch.Generator().manual_seed(4))
     return Supervised(network, spec.classes, weights, torch.Generator().manual_seed(5))
 
 
@@ -52,7 +45,7 @@ def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_ima
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_each_head_is_half_as_large_as_the_one_before(name: str, dims: int) -> None:
     learner = supervised(NetworkSpec(name, dims, 1, filters=4, classes=3), [1.0, 1.0, 1.0]).train()
     image = torch.rand((2, 1, *[32, 16, 16][:dims]), generator=torch.Generator().manual_seed(1))
@@ -103,5 +96,5 @@ def test_it_learns_classes_too() -> None:
     assert history[-1].test_jaccard > 0.7
 
 
-def test_the_history_tells_the_networks_own_loss(disc_images: PreparedDataset) -> None:
+def test_the_history_has_the_networks_own_loss(disc_images: PreparedDataset) -> None:
     assert trained(disc_images, [1000.0], epochs=1).history[0].train_loss < 2

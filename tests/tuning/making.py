@@ -13,8 +13,9 @@ import yaml
 from multiresunet.config import Select, Space, Span, Tune
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import write_csv
+from multiresunet.training.devices import SingleDevice
 from multiresunet.tuning.study import Study, study_of
-from tests.training.test_job import RECIPE, SPEC
+from tests.training.test_job import job_of
 
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, Any] = dict.fromkeys(Space.model_fields)
@@ -42,18 +43,11 @@ TUNE = Tune(
 
 def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = False, **changes: Any) -> Study:
     """A study of a few short trials."""
-    return study_of(
-        SPEC,
-        data,
-        fold,
-        RECIPE,
-        TUNE.model_copy(update=changes),
-        grouped=grouped,
-        threshold=0.5,
-        seed=1,
-        names=("discs", "tuned", "all" if fold is None else fold),
-        device=torch.device("cpu"),
-    )
+    everything = np.arange(len(data.table))
+    train, test = (everything, everything[:0]) if fold is None else data.split(fold)
+    names = ("discs", "tuned", "all" if fold is None else fold)
+    job = job_of(data, train=train, test=test, names=names, devices=SingleDevice(torch.device("cpu")))
+    return study_of(job, TUNE.model_copy(update=changes), fold, grouped=grouped)
 
 
 def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from multiresunet.nets import NetworkSpec, build
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.tuning.cost import cost_of
 
 
@@ -22,7 +22,7 @@ def test_pytorchs_counter_agrees_at_the_real_size(spec: NetworkSpec) -> None:
     size = (48, 32, 16)[: spec.dims]
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        build(spec).eval()(torch.zeros(1, spec.in_channels, *size))
+        build_network(spec).eval()(torch.zeros(1, spec.in_channels, *size))
     assert cost_of(spec, size).multiply_adds == counter.get_total_flops() // 2
 
 

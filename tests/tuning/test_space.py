@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiresunet.config import SharesSpan, Space, Span
-from multiresunet.nets import build
-from multiresunet.training.specification import tuned, with_numbers
+from multiresunet.nets import build_network
+from multiresunet.training.job import tuned, with_numbers
 from multiresunet.tuning.space import SHARE_NAMES, SearchSpace
 from tests.training.test_job import RECIPE, SPEC
 from tests.tuning.making import NOTHING
@@ -45,7 +45,7 @@ def test_every_draw_is_a_network_whose_shares_are_in_range_and_sum_to_one_at_mos
     assert spec.filters in range(4, 9)
     assert recipe.batch in (2, 4)
     assert 1e-4 <= recipe.optimiser.learning_rate <= 1e-1
-    build(spec)
+    build_network(spec)
 
 
 def test_shares_below_one_are_taken_as_drawn_and_others_drawn_back() -> None:

@@ -1,4 +1,4 @@
-"""A study repeats itself, goes on where it was, and never sees a test image."""
+"""A study repeats itself, resumes where it was, and never sees a test image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from multiresunet.config import HyperbandPruning, MedianPruning, Span
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.tuning.study import inner_split, run_alone, standard_error
+from multiresunet.tuning.inner_split import inner_split, standard_error
+from multiresunet.tuning.local import run_alone
 from tests.training.test_job import SPEC
 from tests.tuning.making import SPACE, make_study
 
@@ -54,7 +55,7 @@ def test_a_trial_depends_on_no_test_image_unless_the_study_is_shared(
     assert before.equals(after) == (fold is not None)
 
 
-def test_training_images_do_have_a_say(disc_images: PreparedDataset, tmp_path: Path) -> None:
+def test_trials_depend_on_training_images(disc_images: PreparedDataset, tmp_path: Path) -> None:
     train, _ = disc_images.split(0)
     masks = disc_images.masks.copy()
     masks[train] = 1 - masks[train]
@@ -64,7 +65,7 @@ def test_training_images_do_have_a_say(disc_images: PreparedDataset, tmp_path: P
 
 
 @pytest.mark.parametrize("pruning", [MEDIAN, HYPERBAND], ids=["median", "hyperband"])
-def test_a_study_that_goes_on_ends_as_one_that_ran_in_one_go(
+def test_a_study_that_resumes_ends_as_one_that_ran_in_one_go(
     disc_images: PreparedDataset, tmp_path: Path, pruning: MedianPruning | HyperbandPruning
 ) -> None:
     changes = {"pruning": pruning, "epochs_share": 0.5, "startup": 3}
@@ -141,9 +142,7 @@ def test_a_standard_error_counts_what_is_independent() -> None:
     assert standard_error(scores[:1], np.arange(1)) == 0.0
 
 
-def test_a_trial_that_diverges_scores_nothing_and_the_study_goes_on(
-    disc_images: PreparedDataset, tmp_path: Path
-) -> None:
+def test_a_trial_that_diverges_gets_zero_and_the_study_continues(disc_images: PreparedDataset, tmp_path: Path) -> None:
     space = SPACE.model_copy(update={"learning_rate": Span[float](choices=[0.01, 1e38])})
     trials = rows(disc_images, tmp_path / "a.json", space=space, startup=9)
     diverged = trials["learning_rate"] > 1

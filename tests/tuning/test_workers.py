@@ -88,7 +88,7 @@ def test_one_worker_gives_the_same_bytes_as_none(
         tune("discs", "tuned")
         made.append(outputs(folder))
     assert made[0] == made[1]
-    tune("discs", "tuned", "--worker")  # nothing is left to do
+    tune("discs", "tuned", worker=True)  # nothing is left to do
 
 
 @needs_postgres
@@ -190,4 +190,4 @@ def test_a_worker_without_a_database_is_told_so(
     monkeypatch.chdir(make_workplace(tmp_path, disc_images))
     monkeypatch.delenv("MULTIRESUNET_STUDIES", raising=False)
     with pytest.raises(UserError, match="--worker needs MULTIRESUNET_STUDIES"):
-        tune("discs", "tuned", "--worker")
+        tune("discs", "tuned", worker=True)

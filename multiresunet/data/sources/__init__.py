@@ -8,7 +8,7 @@ from pathlib import Path
 from multiresunet.config import ArchiveSource, Dataset, Fetch, FolderSource, HttpSource, PhantomSource
 from multiresunet.data import manifest, readers
 from multiresunet.data.manifest import Sample
-from multiresunet.data.sources import archive, catalog, folder, phantom
+from multiresunet.data.sources import archive, catalog, folder
 from multiresunet.data.sources.download import fetch_files
 from multiresunet.data.sources.transfer import Remote
 from multiresunet.errors import UserError
@@ -73,6 +73,8 @@ def _recorded(record: Path) -> list[Sample] | None:
 
 
 def _draw(source: PhantomSource, target: Path) -> list[Sample]:
+    from multiresunet.data.sources import phantom  # here, since scipy takes half a second
+
     samples = []
     for drawn in phantom.draw(source.draw, source.samples, source.seed):
         extension = "png" if drawn.mask.ndim == 2 else "nii"

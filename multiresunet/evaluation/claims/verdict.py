@@ -6,6 +6,7 @@ Every claim comes down to an advantage, above 0 if the claim is right. The rule 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +30,17 @@ class Pair(NamedTuple):
 
     model: str
     reference: str
+
+
+def pairs(models: Sequence[str], references: Sequence[str]) -> list[Pair]:
+    """Which models are compared: each with every reference of the run, a reference only with earlier ones."""
+    known = [reference for reference in references if reference in models]
+    return [
+        Pair(model, reference)
+        for position, reference in enumerate(known)
+        for model in models
+        if model not in known[: position + 1]
+    ]
 
 
 @dataclass(frozen=True)

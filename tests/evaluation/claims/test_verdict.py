@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Finding
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Finding, pairs
 from multiresunet.evaluation.statistics.design import Advantage
 from tests.evaluation.claims.making import verdict
 
@@ -34,3 +34,13 @@ def advantage(**changes: Any) -> Finding:
 )
 def test_the_rule(changes: dict[str, Any], expected: str) -> None:
     assert verdict(advantage(**changes)) == expected
+
+
+def test_which_models_are_compared() -> None:
+    models = ["unet", "unet_bn", "multiresunet"]
+    assert pairs(models, ["unet", "unet_bn"]) == [
+        ("unet_bn", "unet"),
+        ("multiresunet", "unet"),
+        ("multiresunet", "unet_bn"),
+    ]
+    assert pairs(["multiresunet"], ["unet"]) == []

@@ -17,7 +17,7 @@ from multiresunet.evaluation.comparison import Evidence
 from multiresunet.evaluation.masks import MaskPair
 from multiresunet.registries import METRICS
 from multiresunet.registry import Entry
-from multiresunet.report import page
+from multiresunet.report import sections
 
 EVALUATE = config.load().evaluate
 
@@ -65,7 +65,7 @@ def test_a_registered_metric_is_in_every_table_and_on_the_page(disc_images: Prep
     assert (row["mean"], row["low"], row["high"]) == (1, 1, 1)
     compared = comparison.comparisons(found, ["more", "perfect"], design, EVALUATE).set_index("measure")
     assert compared.loc["surplus_1", "difference"] == 2  # above 0: the first, which has none, is better
-    shown = page._wide(intervals)
+    shown = sections._wide(intervals)
     assert shown["rows"]["surplus_1"][shown["models"].index("more")][0] == 2
 
 

@@ -1,0 +1,71 @@
+"""What sections of params.yaml say about each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from multiresunet.config.evaluation import OTHERS
+from multiresunet.config.models import Model
+from multiresunet.config.params import Params
+from multiresunet.config.tuning import Span
+from multiresunet.errors import did_you_mean
+from multiresunet.paper import SHARES, Shares, multires_widths
+from multiresunet.registries import NETWORKS
+
+# A list of names (or one name, or a section whose keys are names), and the section that has what they name.
+NAMED = (
+    ("run.datasets", "datasets"),
+    ("run.models", "models"),
+    ("run.recipe", "recipes"),
+    ("evaluate.references", "models"),
+    ("evaluate.perturbed", "recipes"),
+)
+
+
+def unknown_names(tree: dict[Any, Any]) -> Iterator[str]:
+    """Findings about names that nothing in the file has. Works on a tree that is wrong elsewhere, too."""
+    for path, section in NAMED:
+        parent, key = path.split(".")
+        names, known = _at(_at(tree, parent), key), _at(tree, section)
+        if not isinstance(known, dict):
+            continue
+        for name in names if isinstance(names, list | dict) else [names]:
+            if isinstance(name, str) and name not in known and not (path == "evaluate.perturbed" and name == OTHERS):
+                hint = did_you_mean(name, map(str, known))
+                yield f"{path}: {name!r} is unknown{hint}; allowed: {', '.join(map(str, known))}"
+
+
+def contradictions(params: Params) -> Iterator[str]:
+    """Findings about values of different sections that don't go together."""
+    for name in params.run.models:
+        model = params.models[name]
+        if params.recipe.deep_supervision is not None and model.network not in NETWORKS:
+            yield (
+                f"run.models: {name} is the network {model.network}, whose decoders aren't known here; leave it out, "
+                f"or set recipes.{params.run.recipe}.deep_supervision to null"
+            )
+        yield from _without_filters(name, model, params)
+
+
+def _without_filters(name: str, model: Model, params: Params) -> Iterator[str]:
+    """Whether the smallest network of a search has a convolution without filters."""
+    space = params.tune.space
+    if not model.tuned or model.alpha is None or model.filters is None:
+        return
+    filters = least_filters(params.recipe.filters or model.filters, space.filters_factor)
+    alpha = space.alpha.least if space.alpha else model.alpha
+    shares: Shares = space.shares.least if space.shares else SHARES
+    try:
+        multires_widths(filters, alpha, shares)
+    except ValueError as error:
+        yield f"tune.space: model {name}: {error}, at shares {shares}; raise the least alpha, filters_factor or share"
+
+
+def least_filters(filters: int, factor: Span[float] | None) -> int:
+    """The smallest U in a search around `filters`."""
+    return max(2, round(filters * factor.least)) if factor else filters
+
+
+def _at(tree: Any, key: str) -> Any:
+    return tree.get(key) if isinstance(tree, dict) else None

@@ -1,0 +1,59 @@
+"""Section `models`: a network and its numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+
+from multiresunet.config.base import Strict
+from multiresunet.errors import did_you_mean
+from multiresunet.registries import NETWORKS
+
+
+def _network(name: str) -> str:
+    if name not in NETWORKS and not ("." in name and all(map(str.isidentifier, name.split(".")))):
+        own = f"{', '.join(NETWORKS)}{did_you_mean(name, NETWORKS)}"
+        raise ValueError(f"must be one of {own}, or the import path of a class, as monai.networks.nets.UNet")
+    return name
+
+
+class Model(Strict):
+    """A network and its two numbers, U and α; or one from elsewhere, by import path, with its arguments.
+
+    In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
+    """
+
+    network: Annotated[str, AfterValidator(_network)]
+    filters: Annotated[int, Field(ge=2)] | None = None
+    arguments: dict[str, Any] | None = None
+    alpha: PositiveFloat | None = None
+    tuned: bool = False
+
+    @model_validator(mode="after")
+    def _arguments_for_networks_from_elsewhere(self) -> Self:
+        elsewhere = "." in self.network
+        if elsewhere != (self.arguments is not None):
+            raise ValueError(
+                f"network {self.network} needs arguments; add them ({{}} for none)"
+                if elsewhere
+                else f"network {self.network} has no arguments; remove them"
+            )
+        if elsewhere != (self.filters is None):
+            raise ValueError(
+                f"network {self.network} has no filters; remove filters, or put them into arguments"
+                if elsewhere
+                else f"network {self.network} needs filters; add it (the paper's is 32)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _alpha_where_it_means_something(self) -> Self:
+        takes_alpha = "." not in self.network and "alpha" in NETWORKS.entries[self.network].facts["takes"]
+        if takes_alpha != (self.alpha is not None):
+            if self.alpha is None:
+                raise ValueError(f"network {self.network} needs alpha; add it (the paper's is 1.67)")
+            raise ValueError(f"network {self.network} has no alpha; remove alpha = {self.alpha}")
+        if self.tuned and not takes_alpha:
+            raise ValueError(f"tuned = True searches α; network {self.network} has none; remove tuned")
+        return self

@@ -1,0 +1,139 @@
+"""Train one network on one split: resume after a kill, stop on request, and say what to change when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from multiresunet.errors import DivergedError, StoppedError, UserError
+from multiresunet.training.devices import Devices, SingleDevice
+from multiresunet.training.job import TrainJob
+from multiresunet.training.result import Epoch, Fit
+from multiresunet.training.resume import Checkpointer
+from multiresunet.training.stop_signal import StopSignal
+from multiresunet.training.trainer import Trainer
+
+
+def fit(
+    job: TrainJob,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    checkpointer: Checkpointer | None = None,
+    stop_signal: StopSignal = lambda: None,
+) -> Fit:
+    """Train a network from scratch, or resume from the state that `checkpointer` has.
+
+    A resumed training gives the same bytes as one that never stopped (on the CPU), at whatever step that was: the
+    order of images and their augmentation depend on the names, epoch and step alone, and the state holds the rest.
+    On several devices each process calls this function, and the result is that of one device but for rounding. The
+    first process saves the state, at the end of epochs only, which is also when all of them stop on a signal.
+
+    Args:
+        job: what to train, on what, and how.
+        on_epoch: called after each epoch that is trained now.
+        checkpointer: where the state is saved; nowhere if absent.
+        stop_signal: asked after each step; if it returns a signal's number, the state is saved and training stops.
+
+    Raises:
+        StoppedError: after `stop_signal`.
+        DivergedError: if the loss is no longer finite.
+        UserError: if memory or disk run out; says what to change.
+    """
+    checkpointer = checkpointer or Checkpointer()
+    # Before `Trainer`, where processes wait for each other: what one reads, none has removed yet.
+    state = checkpointer.load()
+    trainer = Trainer(job)
+    if state is not None:
+        trainer.resume(state)
+    try:
+        _train(trainer, on_epoch, checkpointer, stop_signal)
+    except FloatingPointError:
+        rate = job.recipe.optimiser.learning_rate
+        raise DivergedError(
+            f"{trainer.place}: the loss is no longer a finite number; {checkpointer.last}; lower the recipe's "
+            f"optimiser.learning_rate (now {rate:g}), and see that the images hold finite numbers"
+        ) from None
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        place, kept = trainer.place, checkpointer.last
+        del trainer
+    else:
+        return trainer.result
+    # Outside of `except`, where the failed step's tensors are still held.
+    batch, device = job.recipe.batch, job.devices.device
+    fitting = largest_batch(lambda batch: _one_step(job, batch), batch)
+    advice = f"lower the recipe's batch to {fitting}, the largest that fits" if fitting else "not even 2 images fit"
+    raise UserError(
+        f"{place}: out of memory on {device} with {batch} images at a time; {kept}; {advice}, or lower "
+        "longest_side or filters"
+    )
+
+
+def _train(
+    trainer: Trainer, on_epoch: Callable[[Epoch], None], checkpointer: Checkpointer, stop_signal: StopSignal
+) -> None:
+    devices, epochs = trainer.job.devices, trainer.job.epochs
+    alone = devices.world_size == 1
+
+    def stopped(number: int) -> StoppedError:
+        return StoppedError(f"{trainer.place}, by signal {number}; {checkpointer.last}", number)
+
+    while trainer.epoch <= epochs:
+        for _ in trainer.steps():
+            number = stop_signal() if alone else None
+            if number is not None or (alone and checkpointer.due(epoch_ended=False)):
+                trainer.check()
+                checkpointer.save(trainer.state())
+            if number is not None:
+                raise stopped(number)
+        line = trainer.end_epoch()
+        number = _any_signal(stop_signal(), devices)
+        # At the end of a fold the state stands for its result until the outputs of all folds are there.
+        due = number is not None or trainer.epoch > epochs or checkpointer.due(epoch_ended=True)
+        if due and devices.global_rank == 0:
+            checkpointer.save(trainer.state())
+        on_epoch(line)
+        if number is not None and trainer.epoch <= epochs:
+            raise stopped(number)
+
+
+def _any_signal(number: int | None, devices: Devices) -> int | None:
+    """The signal that any of the processes has received."""
+    if devices.world_size == 1:
+        return number
+    return int(devices.all_reduce(torch.tensor(number or 0, device=devices.device), reduce_op="max").item()) or None
+
+
+def largest_batch(attempt: Callable[[int], None], batch: int) -> int | None:
+    """The first of batch/2, batch/4, … down to 2 with which `attempt` doesn't run out of memory; None if none does."""
+    while (batch := batch // 2) >= 2:
+        try:
+            attempt(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        else:
+            return batch
+    return None
+
+
+def _one_step(job: TrainJob, batch: int) -> None:
+    """One training step of a new network on the first images."""
+    device = job.devices.device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    some = np.resize(np.arange(len(job.data.masks)), batch)
+    trainer = Trainer(
+        replace(job, train=some, test=some, epochs=1, seed=0, names=("trial",), devices=SingleDevice(device))
+    )
+    for _ in trainer.steps():
+        trainer.losses.item()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    words = ("can't allocate memory", "not enough memory", "CUDA out of memory")  # of PyTorch's CPU allocator
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)
