@@ -78,7 +78,7 @@ class Diff:
         changed, total = changes.verdicts(self.tables)
         yield f"**{len(changed)} of {_count(total, 'verdict')} changed.**" if changed else "No verdict changed."
         if any(one.name == SUMMARY and not one.has_headline for one in self.tables):
-            yield f"One side's summary has no column `{HEADLINE}`: its scores can't be compared."
+            yield f"The summary of one side has no column `{HEADLINE}`, so its scores can't be compared."
             return
         cells = self.headlines
         fell = [f"{cell.key[-1]} on {cell.key[0]}" for cell in cells if cell.is_regression]
@@ -89,7 +89,7 @@ class Diff:
             if who:
                 yield f"**{_count(len(who), 'score')} {where} the old interval**: {some_of(who)}."
         if rest := len(cells) - len(fell) - len(rose):
-            yield f"{_count(rest, 'other score')} changed."
+            yield f"{_count(rest, 'other score' if fell or rose else 'score')} changed."
         if others := [each.dataset for each in self.data if each.old and each.new]:
             yield f"Other images: {some_of(others)}."
 

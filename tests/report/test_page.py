@@ -6,9 +6,11 @@ import base64
 import contextlib
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from scipy import ndimage
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
 from multiresunet.nets import NetworkSpec, build_network
-from multiresunet.report import page, studies
+from multiresunet.report import page, studies, tables
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
 from stages.predict import predict
@@ -246,6 +248,19 @@ def test_the_page_is_the_same_again(made: Path) -> None:
     with contextlib.chdir(made):
         page.render()
     assert (made / "reports/index.html").read_bytes() == before
+
+
+def test_a_column_of_the_summary_is_added_in_one_function(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    summary = tables.summary
+    monkeypatch.setattr(tables, "summary", lambda gathered: summary(gathered).assign(worst=0.125))
+    with contextlib.chdir(folder):
+        report()
+    assert (pd.read_csv(folder / "metrics/summary.csv")["worst"] == 0.125).all()
+    assert (folder / "reports/tables/summary.md").read_text().splitlines()[0].endswith(" | worst |")
+    assert quote("tuning_improvement_high,worst\n") in (folder / "reports/index.html").read_text()
 
 
 def test_bits_of_many_models_go_into_colours() -> None:

@@ -16,6 +16,7 @@ from multiresunet.errors import UserError
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.report import charts, export, figures, page, provenance, tables, verdicts
 from multiresunet.report.svg import Axis, Line, lines, standalone
+from stages.report import report
 
 
 def folds() -> pd.DataFrame:
@@ -109,6 +110,15 @@ def test_a_page_without_results_says_what_to_do(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"metrics/summary\.csv is missing; run `dvc repro`"):
         page.render()
+
+
+def test_the_stage_names_the_stage_to_run_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"data/evaluated/nuclei is missing; run `dvc repro evaluate@nuclei` first"):
+        report()
 
 
 def test_the_paper_stands_beside_us() -> None:

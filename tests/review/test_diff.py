@@ -97,7 +97,7 @@ def named(tables: list[TableDiff], name: str) -> TableDiff:
 def test_a_change_inside_the_interval_is_no_regression(repo: Path) -> None:
     commit(repo, "new", **{"metrics/summary.csv": summary(multiresunet=0.921)})
     diff = between("start", "new")
-    assert in_short(diff) == ["No verdict changed.", "1 other score changed."]
+    assert in_short(diff) == ["No verdict changed.", "1 score changed."]
     assert "| data set | multiresunet |\n| --- | --- |\n| murphy | 0.913 → 0.921 (+0.008) |" in diff.markdown()
     # Student's t with 4 degrees of freedom: 0.913 ± 2.7764 · 0.01 / √5
     assert "| murphy · multiresunet | jaccard | 0.9130 | 0.9210 | +0.0080 | 0.9006 … 0.9254 |" in diff.markdown()
@@ -204,7 +204,7 @@ def test_tables_of_a_commit_with_other_names_of_columns_are_no_error(repo: Path)
     for one, other in (("old", "start"), ("start", "old")):
         diff = between(one, other)
         assert diff.headlines == []
-        assert "One side's summary has no column `jaccard`: its scores can't be compared." in in_short(diff)
+        assert "The summary of one side has no column `jaccard`, so its scores can't be compared." in in_short(diff)
         assert "summary: 2 columns new, 2 columns gone" in diff.markdown()
 
 
@@ -253,7 +253,8 @@ def moved(text: str, keys: tuple[str, ...]) -> str:
 
 
 def test_one_changed_parameter_fits_a_screen(repo: Path, repository: Path) -> None:
-    tables = {name: (repository / f"metrics/{name}.csv").read_text() for name in (SUMMARY, *TABLES)}
+    tables = {path.stem: path.read_text() for path in (repository / "metrics").glob("*.csv")}
+    assert {SUMMARY, "claims", "reliability"} <= set(tables) <= {SUMMARY, *TABLES}
     params = (repository / "params.yaml").read_text()
     commit(repo, "a", **{f"metrics/{name}.csv": text for name, text in tables.items()}, **{"params.yaml": params})
     changed = {f"metrics/{name}.csv": moved(text, keys_of(name)) for name, text in tables.items()}
@@ -294,7 +295,7 @@ def test_it_says_which_parameters_data_and_code_changed(repo: Path) -> None:
 def test_the_working_tree_is_the_other_side_by_default(repo: Path) -> None:
     assert in_short(between("start", None)) == ["No table changed."]
     (repo / "metrics/summary.csv").write_text(summary(unet=0.901))
-    assert in_short(between("start", None))[-1] == "1 other score changed."
+    assert in_short(between("start", None))[-1] == "1 score changed."
 
 
 def test_the_picture_and_the_output_are_files(repo: Path) -> None:
