@@ -25,7 +25,7 @@ class UShape(nn.Module):
     """Encoders with pooling between them, a bottleneck, and decoders that see the encoders through skips.
 
     Level 1 is the finest. The modules are named as in the authors' code: `encoder1`…, `respath1`…,
-    `bottleneck`, `up4`… and `decoder4`…, where `up4` feeds `decoder4`.
+    `bottleneck`, `up4`… and `decoder4`…, where `up4` goes into `decoder4`.
     """
 
     def __init__(self, dims: int, levels: Sequence[Level], bottleneck: nn.Module, head: nn.Module) -> None:

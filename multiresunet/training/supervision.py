@@ -30,7 +30,7 @@ class Supervised(nn.Module):
         self.network, self.weights, self.step = network, weights, 1
         self.heads = nn.ModuleList()
         if weights:
-            assert isinstance(network, UShape)  # params.py refuses others
+            assert isinstance(network, UShape)  # the configuration refuses others
             self.weights, self.step = weights[: network.levels - 1], 2**network.levels
             for level in range(2, 2 + len(self.weights)):
                 inputs = getattr(network, f"decoder{level}").outputs
