@@ -75,7 +75,7 @@ def set_up() -> None:
         return
     if there.split("\n")[0] != wanted().split("\n")[0]:
         install_packages()
-    # The lock has brought the build's own needs: this asks no package index, and takes two seconds.
+    # The lock has the build's own needs, too: this asks no package index, and takes two seconds.
     python("pip", *INSTALL, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     for packages in VENV.glob("lib/python*/site-packages"):
         (packages / "stages_python.pth").write_text(STAGES_PYTHON)
@@ -94,7 +94,7 @@ def install_packages() -> None:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml anew; PyTorch's own build brings the CUDA packages that it needs."""
+    """Resolve pyproject.toml anew; PyTorch's own build installs the CUDA packages that it needs."""
     lines = python(*COMPILE.split()).splitlines(keepends=True)
     lines = [line for line in lines if not line.startswith(("nvidia-", "cuda-", "triton"))]
     LOCK.write_text("".join(lines))

@@ -25,7 +25,7 @@ class Executor(Protocol):
     """Where stages run."""
 
     def run(self, name: str, run: Run) -> bool:
-        """Bring one stage up to date, given that all that it needs is; False if the run has failed before it began.
+        """Run one stage, given that all that it needs is; False if the run has failed before it began.
 
         Raises:
             UserError: the stage failed
@@ -92,7 +92,7 @@ def retry_condition(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=retry_condition)
 def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | State[bool]:
-    """Bring one DVC stage up to date if it is stale when its turn comes.
+    """Run one DVC stage if it is stale when its turn comes.
 
     Args:
         run: what stages share

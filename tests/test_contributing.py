@@ -201,8 +201,8 @@ COLUMN = """
 _without = summary
 
 
-def summary(folds: pd.DataFrame, tuning: pd.DataFrame) -> pd.DataFrame:
-    found = _without(folds, tuning)
+def summary(gathered: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    found = _without(gathered)
     return found.assign(dice_share=found["dice"] / found["jaccard"])
 """
 
@@ -212,8 +212,8 @@ def test_a_column_of_the_summary(copy: Path) -> None:
     code = f"""
 import pandas as pd
 from stages.report import tables
-folds, tuning = (pd.read_csv(f"{ROOT}/metrics/{{name}}.csv") for name in ("folds", "tuning"))
-print(tables.summary(folds, tuning).columns[-1])
+gathered = {{name: pd.read_csv(f"{ROOT}/metrics/{{name}}.csv") for name in ("folds", "tuning")}}
+print(tables.summary(gathered).columns[-1])
 """
     assert said(copy, "-c", code) == "dice_share\n"
 

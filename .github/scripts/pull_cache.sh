@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bring DVC's cache and run cache from the default remote, if there is one and it can be reached; else stages run.
+# Fetch DVC's cache and run cache from the default remote, if there is one and it can be reached; else stages run.
 set -euo pipefail
 log=$(mktemp)
 if [ -z "$(.venv/bin/dvc config core.remote 2>/dev/null || true)" ]; then

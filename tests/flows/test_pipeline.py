@@ -197,7 +197,7 @@ def test_what_changes_during_the_run_is_not_passed_over(project: Path, environme
 
 @pytest.fixture
 def sleeper(project: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A flow with a server of its own and a stage that never ends, in a session like a terminal's."""
+    """A flow with a server of its own and a stage that never ends, in a process group like a terminal's."""
     prepend(project / "stages/fetch.py", "import sys, time\nprint('zzz')\ntime.sleep(600 * (sys.argv[1] == 'a'))\n")
     flow = subprocess.Popen(
         [sys.executable, "-m", "flows.pipeline"],
