@@ -140,7 +140,7 @@ def test_help_names_the_words_and_the_outputs(stage: str, repository: Path) -> N
     command = [sys.executable, "-m", f"stages.{stage}", "--help"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for text in (f"python -m stages.{stage}", "DATASET", "MODEL", "Writes data/"):
+    for text in (f"python -m stages.{stage}", "dataset", "model", "Writes data/"):
         assert text in done.stdout
     assert ("--worker" in done.stdout) == (stage == "tune")
 
