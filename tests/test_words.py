@@ -39,7 +39,8 @@ WORDS = {
     r"\bsurveys?\b|\btold_labels\b": "scan, encode_labels",
     r"normalisation['\"]?\s*[:=]+\s*['\"]?(unit|standard)\b": "rescale, zscore",
     r"\bscore@|\bstages[./]score\b|\bdata/scored\b": "the stage predict, data/predicted",
-    r"(?<!config/)\bparams\.py\b|\breport[./]keep\b|\bdataset (add|check)\b": "config/, report.archive, data add, data check",
+    r"(?<!config/)\bparams\.py\b|\breport[./]keep\b": "config/, report.archive",
+    r"\bdataset (add|check)\b": "data add, data check",
 }
 
 # Files whose words aren't ours to choose.
@@ -54,7 +55,6 @@ SKIPPED = {
 # Where a word is the right one: file, what stands there, why.
 ALLOWED = [
     ("tests/*", r"scope=\"session\"", "pytest's word for the life of a fixture"),
-    ("tests/review/test_diff.py", r"\bfaint\b", "a table of an older commit, which `diff` reads"),
 ]
 
 
