@@ -55,7 +55,6 @@ SKIPPED = {
 # Where a word is the right one: file, what stands there, why.
 ALLOWED = [
     ("tests/*", r"scope=\"session\"", "pytest's word for the life of a fixture"),
-    ("tests/review/test_diff.py", r"\bfaint\b", "a table of an older commit, which `diff` reads"),
 ]
 
 
