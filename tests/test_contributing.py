@@ -265,3 +265,46 @@ def test_a_phantom(copy: Path) -> None:
     )
     said(copy, "-m", "stages.fetch", "mine")
     assert len(list((copy / "data/raw/mine/images").iterdir())) == 3
+
+
+AREAS = """
+_masks_alone = predictions.save
+
+
+def _with_areas(path, masks):
+    _masks_alone(path, masks)
+    write_csv(path.with_name("areas.csv"), pd.DataFrame({"pixels": masks.reshape(len(masks), -1).sum(axis=1)}))
+
+
+predictions.save = _with_areas
+"""
+
+
+def test_an_output_of_the_stage_predict(copy: Path) -> None:
+    add(copy, "an output of the stage predict", AREAS)
+    code = """
+from pathlib import Path
+import numpy as np, pandas as pd
+from multiresunet import build_network
+from multiresunet.nets import NetworkSpec
+from multiresunet.training import checkpoint
+from stages.predict import predict
+prepared, trained = Path("data/prepared/nuclei"), Path("data/trained/nuclei/unet")
+for folder in (prepared, trained):
+    folder.mkdir(parents=True)
+masks = np.zeros((4, 32, 32), np.uint8)
+masks[:, 8:20, 8:20] = 1
+np.save(prepared / "images.npy", 200 * masks[:, None])
+np.save(prepared / "masks.npy", masks)
+samples = pd.DataFrame({"sample": list("abcd"), "group": "", "fold": [0, 0, 1, 1]})
+samples.to_csv(prepared / "samples.csv", index=False)
+spec = NetworkSpec("unet", 2, 1, filters=2)
+for name in ("fold0-best", "fold0-last", "fold1-best", "fold1-last"):
+    checkpoint.save(trained / f"{name}.safetensors", spec, build_network(spec).state_dict())
+pd.DataFrame({"fold": [0, 1], "epoch": 1, "test_jaccard": 0.5}).to_csv(trained / "history.csv", index=False)
+predict("nuclei", "unet")
+print(len(pd.read_csv("data/predicted/nuclei/unet/areas.csv")))
+"""
+    assert said(copy, "-c", code).endswith("\n4\n")
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    assert pipeline["stages"]["predict"]["outs"] == ["data/predicted/${item.dataset}/${item.model}"]  # all of it
