@@ -57,7 +57,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for fold in range(3):
             for which in ("best", "last"):
                 checkpoint.save(trained / f"fold{fold}-{which}.safetensors", spec, build_network(spec).state_dict())
-        lines = [{"fold": f, "epoch": e, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
+        losses = {"train_loss": 0.5, "test_loss": 0.6}
+        lines = [{"fold": f, "epoch": e, **losses, "test_jaccard": e / 10} for f in range(3) for e in (1, 2, 3)]
         pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
     study = folder / "data/tuned/nuclei/multiresunet_tuned"
     study.mkdir(parents=True)
