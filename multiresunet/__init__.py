@@ -1,6 +1,29 @@
 """MultiResUNet, measured: networks, data and measures of a reproducible comparison.
 
 What stands in `__all__` is the public interface; all else may change from one version to the next.
+
+A network, its logits for one RGB image, and its probabilities once it is trained and its weights are in a folder:
+
+>>> import numpy as np
+>>> import torch
+>>> from multiresunet import NetworkSpec, build_network, load_model, predict
+>>> spec = NetworkSpec("multiresunet", dims=2, in_channels=3, filters=8)
+>>> network = build_network(spec)
+>>> network(torch.zeros(1, 3, 48, 64)).shape
+torch.Size([1, 1, 48, 64])
+>>> model = load_model("data/trained/polyps/multiresunet")
+>>> images = np.zeros((2, 3, 48, 64), dtype=np.float32)
+>>> predict(model, images).shape
+(2, 48, 64)
+
+A data set that `preprocess` has prepared, with the samples that a fold trains and tests on:
+
+>>> from pathlib import Path
+>>> from multiresunet import PreparedDataset
+>>> prepared = PreparedDataset.open(Path("data/prepared/polyps"))
+>>> train, test = prepared.split(0)
+>>> len(train), len(test), prepared.images.shape
+(2, 1, (3, 3, 48, 64))
 """
 
 from __future__ import annotations
@@ -11,12 +34,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiresunet.data.dataset import PreparedDataset
     from multiresunet.inference.predictor import load_model, predict
-    from multiresunet.nets.registry import build_network
+    from multiresunet.nets.registry import NetworkSpec, build_network
 
-__all__ = ["PreparedDataset", "__version__", "build_network", "load_model", "predict"]
+__all__ = ["NetworkSpec", "PreparedDataset", "__version__", "build_network", "load_model", "predict"]
 __version__ = "0.2.0"
 
 _PLACES = {
+    "NetworkSpec": "multiresunet.nets.registry",
     "PreparedDataset": "multiresunet.data.dataset",
     "build_network": "multiresunet.nets.registry",
     "load_model": "multiresunet.inference.predictor",

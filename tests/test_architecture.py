@@ -15,8 +15,6 @@ from statistics import median
 import pytest
 import yaml
 
-import multiresunet
-
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = list(PIPELINE["stages"])
@@ -208,9 +206,3 @@ def test_no_function_takes_more_than_six_parameters() -> None:
         if len(parameters) > PARAMETERS and ".cli." not in name:  # a command's parameters are its options
             many[name] = len(parameters)
     assert not many
-
-
-def test_exported_names() -> None:
-    assert sorted(multiresunet.__all__) == ["PreparedDataset", "__version__", "build_network", "load_model", "predict"]
-    for name in multiresunet.__all__:
-        assert getattr(multiresunet, name) is not None
