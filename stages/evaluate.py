@@ -6,7 +6,6 @@ import json
 
 import pandas as pd
 
-from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import baselines, comparison, examples, gallery, predictions, tables, tuning_improvement
 from multiresunet.evaluation.claims import low_contrast, outliers, robustness
@@ -15,7 +14,7 @@ from multiresunet.evaluation.table_keys import TABLES
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import EVALUATED, PREDICTED, PREPARED
 from multiresunet.seeds import seed_for
-from stages.running import keep_only, needs, run
+from stages.running import keep_only, needs, parameters_for, run
 
 
 def evaluate(dataset: str) -> None:
@@ -25,7 +24,7 @@ def evaluate(dataset: str) -> None:
     gallery.json. claims.csv, intervals.csv and comparisons.csv are the statistics; perturbations.csv, outliers.csv and
     low_contrast.csv the means behind the claims; tuning.csv says what tuning improved.
     """
-    loaded = config.load()
+    loaded = parameters_for(dataset)
     models, settings, grouped = loaded.run.models, loaded.evaluate, loaded.dataset(dataset).groups
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     for model in models:

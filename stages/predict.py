@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
@@ -24,7 +23,7 @@ from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import INFERENCE_SECONDS, PREDICTED, PREPARED, TRAINED
 from multiresunet.training import checkpoint
 from multiresunet.training.devices import use_threads
-from stages.running import needs, run
+from stages.running import needs, parameters_for, run
 
 
 def predict(dataset: str, model: str) -> None:
@@ -36,9 +35,9 @@ def predict(dataset: str, model: str) -> None:
     network costs, as a mean over folds. classes.csv: metrics of each class by itself, where the data set has classes;
     all else is about their union.
     """
+    loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     needs(TRAINED / dataset / model, f"train@{dataset}-{model}")
-    loaded = config.load()
     settings, batch = loaded.evaluate, loaded.recipe.batch
     device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
     data = PreparedDataset.open(PREPARED / dataset)

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 import yaml
 
+from multiresunet import config
 from multiresunet.errors import StoppedError, UserError
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,19 @@ def run(stage: Callable[..., None]) -> None:
             raise
         where = f" while writing {error.filename}" if error.filename else ""
         sys.exit(f"error: the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again")
+
+
+def parameters_for(dataset: str, model: str | None = None) -> config.Params:
+    """params.yaml, once the command line's names are found in it.
+
+    Raises:
+        UserError: if params.yaml is wrong, or has no such data set or model.
+    """
+    loaded = config.load()
+    loaded.dataset(dataset)
+    if model is not None:
+        loaded.model(model)
+    return loaded
 
 
 def needs(path: Path, stage: str) -> None:

@@ -24,7 +24,7 @@ from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob, network_of, tuned
 from multiresunet.training.result import Epoch
 from multiresunet.training.stop_signal import stop_signals
-from stages.running import code_digest, needs, run
+from stages.running import code_digest, needs, parameters_for, run
 
 
 def train(dataset: str, model: str) -> None:
@@ -33,9 +33,9 @@ def train(dataset: str, model: str) -> None:
     Writes data/trained/<dataset>/<model>: history.csv, and for each fold the weights of its best and last epoch. Until
     that is in place, .state/train/<hash of all inputs> holds how far each fold is.
     """
+    loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     needs(TUNED / dataset / model, f"tune@{dataset}-{model}")
-    loaded = config.load()
     recipe = loaded.recipe
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     devices = devices_of(loaded.machine, recipe, device)
@@ -78,7 +78,7 @@ def train(dataset: str, model: str) -> None:
 def jobs_of(loaded: config.Params, dataset: str, model: str, devices: Devices) -> list[TrainJob]:
     """The training of each fold, with the numbers that tuning found for it."""
     recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
-    spec = network_of(loaded.models[model], recipe, data)
+    spec = network_of(loaded.model(model), recipe, data)
     best = json.loads((TUNED / dataset / model / "best.json").read_text(encoding="utf-8"))
     jobs = []
     for fold in range(recipe.folds.count):

@@ -16,7 +16,7 @@ from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import PREPARED, STATE, TUNED
-from stages.running import code_digest, needs, run
+from stages.running import code_digest, needs, parameters_for, run
 
 STUDIES = "MULTIRESUNET_STUDIES"
 
@@ -33,15 +33,15 @@ def tune(
 
     Writes data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures.
     """
-    loaded = config.load()
-    if loaded.models[model].tuned:
+    loaded = parameters_for(dataset, model)
+    if loaded.model(model).tuned:
         needs(PREPARED / dataset, f"preprocess@{dataset}")
     (work_along if worker else search)(loaded, dataset, model)
 
 
 def search(loaded: config.Params, dataset: str, model: str) -> None:
     """Run the studies and write the outputs."""
-    if not loaded.models[model].tuned:
+    if not loaded.model(model).tuned:
         empty = pd.DataFrame(columns=["fold", "trial"])
         with replacing(TUNED / dataset / model) as draft:
             write_csv(draft / "trials.csv", empty)
@@ -70,7 +70,7 @@ def work_along(loaded: config.Params, dataset: str, model: str) -> None:
     """Finish trials until there are none left; the process without `--worker` writes the outputs."""
     from multiresunet.tuning import outputs, workers
 
-    if not loaded.models[model].tuned:
+    if not loaded.model(model).tuned:
         raise UserError(f"model {model} isn't tuned; there is nothing to work on")
     url = os.environ.get(STUDIES)
     if not url:
@@ -96,7 +96,7 @@ def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
         everything = np.arange(len(data.table))
         train, test = (everything, everything[:0]) if fold is None else data.split(fold)
         return TrainJob(
-            spec=network_of(loaded.models[model], recipe, data),
+            spec=network_of(loaded.model(model), recipe, data),
             data=data,
             train=train,
             test=test,
@@ -117,7 +117,7 @@ def key_of(loaded: config.Params, dataset: str, model: str) -> str:
     """What the studies' trials depend on, as a hash."""
     from multiresunet.training import resume
 
-    used = (loaded.models[model], loaded.recipe, loaded.tune, loaded.evaluate)
+    used = (loaded.model(model), loaded.recipe, loaded.tune, loaded.evaluate)
     inputs = {
         "seed": loaded.seed,
         "groups": loaded.dataset(dataset).groups,

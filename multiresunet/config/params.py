@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from pydantic import NonNegativeInt
 
 from multiresunet.config.base import Name, Strict
@@ -13,6 +16,8 @@ from multiresunet.config.recipes import Recipe
 from multiresunet.config.run import Run
 from multiresunet.config.tuning import Tune
 from multiresunet.errors import UserError, did_you_mean
+
+T = TypeVar("T")
 
 
 class Params(Strict):
@@ -44,7 +49,18 @@ class Params(Strict):
         Raises:
             UserError: if there is none.
         """
-        if name not in self.datasets:
-            hint = did_you_mean(name, self.datasets)
-            raise UserError(f"data set {name!r} is unknown{hint}; params.yaml has {', '.join(self.datasets)}")
-        return self.datasets[name]
+        return _named("data set", name, self.datasets)
+
+    def model(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            UserError: if there is none.
+        """
+        return _named("model", name, self.models)
+
+
+def _named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise UserError(f"{kind} {name!r} is unknown{did_you_mean(name, known)}; params.yaml has {', '.join(known)}")
+    return known[name]
