@@ -15,6 +15,7 @@ from dvc.utils.serialize import modify_yaml
 from multiresunet.errors import UserError
 from multiresunet.review.git import git
 
+FEW = 8  # stages that are quicker to ask about one by one than all stages at once
 FIXABLE = (UserError, DvcException)  # errors that a user can fix: one line, no traceback
 
 
@@ -64,8 +65,10 @@ class Graph:
 
     def stale(self, names: Collection[str]) -> set[str]:
         """Those of `names` that `dvc status` lists now."""
+        if not names:
+            return set()
         with self._asking:
-            return set(self._repo.status(list(names))) if names else set()
+            return set(names).intersection(self._repo.status(list(names) if len(names) <= FEW else None))
 
     def sort_lock(self) -> None:
         """Sort dvc.lock as a serial `dvc repro` does; side by side, stages have ended in any order.
