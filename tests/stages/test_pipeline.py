@@ -85,9 +85,10 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
         tune__space__alpha__low=1.5,
         tune__trials=2,
     )
-    shutil.copytree(origin / ".dvc/plots", folder / ".dvc/plots")
-    for words in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], ["git", "add", "-A"]):
+    for words in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(words, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    shutil.copytree(origin / ".dvc/plots", folder / ".dvc/plots")
+    subprocess.run(["git", "add", "-A"], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "start"], cwd=folder, env=ENVIRONMENT, check=True)
     return folder
