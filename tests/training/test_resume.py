@@ -127,6 +127,7 @@ def workplace(folder: Path, repository: Path) -> Path:
     tree = yaml.safe_load((repository / "params.yaml").read_text())
     tree["recipes"]["quick"] |= {"epochs": 3, "filters": 4, "batch": 3, "ema": 0.9}
     tree["recipes"]["quick"]["folds"]["count"] = 2
+    tree["datasets"]["discs"] = tree["datasets"]["nuclei"]
     tree["run"]["models"] = ["multiresunet"]  # 4 filters are too few for the search of the tuned one
     tree["machine"] = {"save_every": 1e-9}  # after every step
     data = discs(12, (32, 32), 1, 2)
