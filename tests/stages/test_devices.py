@@ -73,7 +73,9 @@ def test_two_devices_give_what_one_gives(tmp_path: Path) -> None:
     assert files[0] == files[1]
     assert len(one) == len(two) == 2 * 4
     np.testing.assert_allclose(two["train_loss"], one["train_loss"], rtol=1e-3)
-    np.testing.assert_allclose(two["test_jaccard"], one["test_jaccard"], atol=0.02)  # rounding grows; how much, the CPU decides
+    np.testing.assert_allclose(
+        two["test_jaccard"], one["test_jaccard"], atol=0.02
+    )  # rounding grows; how much, the CPU decides
     assert one["test_jaccard"].std() > 0.02  # there is something to agree on
 
 

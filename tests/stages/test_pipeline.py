@@ -211,7 +211,7 @@ def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path)
     assert set(mean.index) == {"HEAD", "workspace"}
     assert mean["workspace"] == pytest.approx(mean["HEAD"] / 2, abs=1e-3)
     assert set(drawn["model"]) == {"unet", "multiresunet_tuned"}
-    assert len(by_title["scores"]["data"]["values"]) == 8  # two data sets, two models and two baselines; once if equal
+    assert len(by_title["scores"]["data"]["values"]) == 2 * 8  # commits; two data sets of two models and two baselines
 
 
 def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Path) -> None:
