@@ -73,9 +73,10 @@ def test_two_devices_give_what_one_gives(tmp_path: Path) -> None:
     assert files[0] == files[1]
     assert len(one) == len(two) == 2 * 4
     np.testing.assert_allclose(two["train_loss"], one["train_loss"], rtol=1e-3)
-    np.testing.assert_allclose(
-        two["test_jaccard"], one["test_jaccard"], atol=0.02
-    )  # rounding grows; how much, the CPU decides
+    # Rounding grows from step to step: on a CPU with AVX2 a single value is 0.011 apart. On average they must be close.
+    apart = (two["test_jaccard"] - one["test_jaccard"]).abs()
+    assert apart.max() < 0.02
+    assert apart.mean() < 0.003
     assert one["test_jaccard"].std() > 0.02  # there is something to agree on
 
 
