@@ -48,6 +48,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(subprocess, "call", create)
     monkeypatch.setattr(make, "python", python)
+    monkeypatch.setattr(make, "install_by_uv", lambda: words.append("uv"))
     return words
 
 
@@ -61,11 +62,73 @@ def test_it_installs_once_and_again_when_the_lock_has_changed(
 ) -> None:
     do(monkeypatch, "run")
     do(monkeypatch, "test", "-m", "slow")
-    assert called == ["venv", "pip", "install the project", "flows.pipeline", "multiresunet.report.page", "pytest"]
+    assert called == ["venv", "uv", "install the project", "flows.pipeline", "multiresunet.report.page", "pytest"]
     called.clear()
     make.LOCK.write_text("another\n")
     do(monkeypatch, "setup")
+    assert called == ["venv", "uv", "install the project"]
+
+
+def test_pip_installs_where_uv_fails(
+    called: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(make, "install_by_uv", lambda: "no such index")
+    do(monkeypatch, "setup")
     assert called == ["venv", "pip", "install the project"]
+    assert "uv can't install them (no such index); pip can, in more time …" in capsys.readouterr().out
+
+
+UV = """#!{python}
+import os, sys
+with open({told!r}, "w") as told:
+    print(*sys.argv[1:], os.environ["UV_FIND_LINKS"], sep="\\n", file=told)
+print("error: no wheel", file=sys.stderr)
+sys.exit(2 if os.environ.get("FAILS") else 0)
+"""
+
+
+def test_the_uv_that_is_there_installs_what_the_lock_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told"
+    (tmp_path / "uv").write_text(UV.format(python=sys.executable, told=str(told)))
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PIP_FIND_LINKS", "/a /b")
+    monkeypatch.setattr(make, "BIN", Path(sys.executable).parent)
+    assert make.install_by_uv() == ""
+    words = told.read_text().splitlines()
+    assert words[:2] == ["pip", "install"]
+    assert words[words.index("--python") + 1] == sys.executable
+    assert words[words.index("-r") + 1] == str(make.LOCK)
+    assert words[-1] == "/a,/b"
+    monkeypatch.setenv("FAILS", "1")
+    assert make.install_by_uv() == "error: no wheel"
+    (tmp_path / "uv").write_text("#!/nowhere")
+    assert "uv" in make.install_by_uv()
+
+
+def test_uv_looks_where_pip_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {*os.environ}:
+        if name.startswith("UV_"):
+            monkeypatch.delenv(name)
+    said = """\
+:env:.cert='/a/ca.pem'
+:env:.find-links='/wheels /more'
+:env:.no_index='1'
+global.extra-index-url='\\nhttps://a.example.org/simple\\nhttps://b.example.org/simple'
+global.find-links='/elsewhere'
+global.index-url='https://global.example.org/simple'
+global.quiet='1'
+install.index-url='https://install.example.org/simple'
+"""
+    monkeypatch.setenv("UV_NO_INDEX", "0")
+    env = make.uv_settings(said)
+    assert {name: value for name, value in env.items() if os.environ.get(name) != value} == {
+        "SSL_CERT_FILE": "/a/ca.pem",
+        "UV_DEFAULT_INDEX": "https://install.example.org/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "UV_INDEX": "https://a.example.org/simple https://b.example.org/simple",
+    }
+    assert env["UV_NO_INDEX"] == "0", "uv's own variable counts"
 
 
 @pytest.mark.parametrize("change", ["PROJECT", "VERSION", "ROOT"])
@@ -156,6 +219,7 @@ def test_what_another_python_left_makes_room(tmp_path: Path, monkeypatch: pytest
     for name, value in {"VENV": folder, "BIN": folder / "bin", "INSTALLED": folder / "installed"}.items():
         monkeypatch.setattr(make, name, value)
     monkeypatch.setattr(make, "python", lambda *_: "")
+    monkeypatch.setattr(make, "install_by_uv", lambda: "")
     make.set_up()
     assert other.read_text() == "somebody's"
     asked = [str(folder / "bin/python"), "-m", "pip", "--version"]
