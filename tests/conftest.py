@@ -11,7 +11,6 @@ import torch
 
 from multiresunet.data.dataset import PreparedDataset
 
-# Two threads that wait for each other on a busy machine are a hundred times slower than one.
 torch.set_num_threads(1)
 
 
