@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_it_measures_both_sides(repository: Path, tmp_path: Path) -> None:
     words = ["--quick", "--networks", "multiresunet", "--dims", "2", "--turns", "1", "--threads", "1", "--json"]

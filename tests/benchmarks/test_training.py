@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.stages.test_devices import ROOT, project
+
+pytestmark = pytest.mark.slow
 
 
 def output(folder: Path, *words: str) -> str:
