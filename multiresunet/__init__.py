@@ -31,6 +31,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from multiresunet import arithmetic
+
 if TYPE_CHECKING:
     from multiresunet.data.dataset import PreparedDataset
     from multiresunet.inference.predictor import load_model, predict
@@ -52,4 +54,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for, since PyTorch takes seconds."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not arithmetic.loaded():
+        arithmetic.use_by_default()
     return getattr(import_module(_PLACES[name]), name)

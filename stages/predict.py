@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
+from multiresunet import arithmetic
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
@@ -38,6 +39,7 @@ def predict(dataset: str, model: str) -> None:
     loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     needs(TRAINED / dataset / model, f"train@{dataset}-{model}")
+    arithmetic.check(loaded.recipe.arithmetic)
     settings, batch = loaded.evaluate, loaded.recipe.batch
     device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
     data = PreparedDataset.open(PREPARED / dataset)

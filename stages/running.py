@@ -7,13 +7,14 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Collection
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import typer
 import yaml
 
-from multiresunet import config
+from multiresunet import arithmetic, config
 from multiresunet.errors import StoppedError, UserError
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,15 @@ def run(stage: Callable[..., None]) -> None:
         stage: a function whose parameters are the command's arguments and options; its docstring is the help.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(stage)
+
+    @wraps(stage)
+    def checked(*words: object, **named: object) -> None:
+        if note := arithmetic.note():
+            print(note, flush=True)
+        arithmetic.check("portable", ["numpy"])
+        stage(*words, **named)
+
+    app.command()(checked)
     try:
         app(prog_name=f"python -m stages.{Path(sys.argv[0]).stem}")
     except StoppedError as stop:

@@ -30,7 +30,7 @@ UNTRACKED = {
     "multiresunet.paths": "where outputs lie, which dvc.yaml says too",
     "multiresunet.registries": "which names there are; what is behind them is tracked",
     "multiresunet.registry": "which names there are; what is behind them is tracked",
-    "stages": "a package without code",
+    "stages": "chooses the arithmetic that the recipe names",
     "stages.running": "command line and messages",
 }
 # Pages are no outputs: validate, preprocess and report render them, and each stage's own tables are tracked.

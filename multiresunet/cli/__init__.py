@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from multiresunet import arithmetic
 from multiresunet.cli import data, diff, verify
 from multiresunet.errors import UserError
 
@@ -23,6 +24,7 @@ def _root() -> None:
 def main() -> None:
     """Run the command line; an error that a user can fix is one line and status 1."""
     try:
+        arithmetic.use_by_default()  # before a command imports NumPy or PyTorch
         app()
     except UserError as error:
         sys.exit(f"error: {error}")

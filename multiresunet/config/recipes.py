@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from multiresunet.arithmetic import Arithmetic
 from multiresunet.config.base import Probability, Share, Side, Strict, registered
 from multiresunet.paper import LEVELS
 from multiresunet.registries import LOSSES
@@ -112,6 +113,7 @@ class Recipe(Strict):
     precision: Literal["float32", "bfloat16"]
     deterministic: bool
     threads: PositiveInt
+    arithmetic: Arithmetic
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Self:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from multiresunet import arithmetic
 from multiresunet.errors import DivergedError, StoppedError, UserError
 from multiresunet.training.devices import Devices, SingleDevice
 from multiresunet.training.job import TrainJob
@@ -40,8 +41,10 @@ def fit(
     Raises:
         StoppedError: after `stop_signal`.
         DivergedError: if the loss is no longer finite.
-        UserError: if memory or disk run out; says what to change.
+        UserError: if memory or disk run out, says what to change; if the recipe's arithmetic is portable and this
+            process' isn't.
     """
+    arithmetic.check(job.recipe.arithmetic)
     checkpointer = checkpointer or Checkpointer()
     # Before `Trainer`, where processes wait for each other: what one reads, none has removed yet.
     state = checkpointer.load()

@@ -39,6 +39,7 @@ RECIPE = Recipe(
     precision="float32",
     deterministic=True,
     threads=1,
+    arithmetic="portable",
 )
 SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
 
