@@ -149,6 +149,11 @@ def cpu() -> str:
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
+def in_words() -> str:
+    """The arithmetic of this process, and the CPU."""
+    return f"{in_use()} arithmetic, {cpu()}"
+
+
 def _cpuinfo() -> dict[str, str]:
     """What Linux says of the first CPU; empty elsewhere."""
     try:

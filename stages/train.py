@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiresunet import config
+from multiresunet import arithmetic, config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import replacing, write_csv
 from multiresunet.paths import PREPARED, STATE, TRAINED, TRAINING_SECONDS, TUNED
@@ -44,6 +44,7 @@ def train(dataset: str, model: str) -> None:
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     jobs = jobs_of(loaded, dataset, model, devices)
     state = STATE / "train" / key_of(jobs, dataset)
+    machine = arithmetic.in_words()
     history: list[dict[str, object]] = []
     seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -63,7 +64,9 @@ def train(dataset: str, model: str) -> None:
                 continue
             history += [{"fold": fold, **asdict(line)} for line in fitted.history]
             for epoch, taken in enumerate(fitted.seconds, start=1):
-                seconds.append({"fold": fold, "epoch": epoch, "seconds": taken, "device": in_words(job)})
+                seconds.append(
+                    {"fold": fold, "epoch": epoch, "seconds": taken, "device": in_words(job), "machine": machine}
+                )
             checkpoint.save(draft / f"fold{fold}-best.safetensors", job.spec, fitted.best)
             checkpoint.save(draft / f"fold{fold}-last.safetensors", job.spec, fitted.last)
         if first:

@@ -7,8 +7,11 @@ import os
 import platform
 import subprocess
 
+import pandas as pd
+
+from multiresunet import arithmetic, config
 from multiresunet.files import some_of
-from multiresunet.paths import LOCK, METRICS
+from multiresunet.paths import LOCK, METRICS, TRAINING_SECONDS
 
 PACKAGES = (
     "torch",
@@ -29,8 +32,24 @@ def provenance() -> dict[str, str]:
         "commit": commit(),
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {arithmetic.cpu()}",
+        "trained in": trained_in(),
     }
+
+
+def trained_in() -> str:
+    """In which arithmetic, and on which CPUs, this run's networks were trained, as far as they were trained here."""
+    run = config.load().run
+    found: dict[str, None] = {}
+    restored = 0
+    for stem in (f"{dataset}-{model}" for dataset in run.datasets for model in run.models):
+        files = [*TRAINING_SECONDS.glob(f"{stem}.csv"), *TRAINING_SECONDS.glob(f"{stem}-*.csv")]
+        machines = [machine for file in files for machine in pd.read_csv(file).get("machine", [])]
+        found |= dict.fromkeys(machines)
+        restored += not machines
+    if restored:
+        found[f"elsewhere: {restored} models, restored from DVC's cache"] = None
+    return "; ".join(found)
 
 
 def commit() -> str:
