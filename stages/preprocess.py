@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from multiresunet import config
-from multiresunet.data import folds, manifest
+from multiresunet.data import folds, manifest, resizing
 from multiresunet.data.geometry import input_size
 from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
@@ -34,10 +34,12 @@ def preprocess(name: str) -> None:
     size = input_size(dataset, recipe)
     table = folds.summary(facts, assigned, folds.assign(groups, count, "image", seed))
     with replacing(PREPARED / name) as draft:
-        prepare(RAW / name, samples, assigned, dataset, size, draft)
+        made = prepare(RAW / name, samples, assigned, dataset, size, draft)
         write_csv(draft / "folds.csv", table)
     dataset_page.render(name, dataset)
-    print(f"{name}: {len(samples)} samples at {'×'.join(map(str, size))}, {count} folds by {by}")
+    if (lost := resizing.loss(made, size)) is not None:
+        print(f"warning: {name}: {lost}")
+    print(f"{name}: {len(samples)} samples at {resizing.in_words(size)}, {count} folds by {by}")
     leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
     print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")
 

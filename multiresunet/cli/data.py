@@ -44,7 +44,7 @@ def add(
     """
     from multiresunet import config
     from multiresunet.config import Dataset, editing
-    from multiresunet.data import pairing, proposal
+    from multiresunet.data import pairing, preview, proposal
     from multiresunet.data.sources import folder
 
     if not re.fullmatch(r"\w+", name, re.ASCII):
@@ -62,7 +62,9 @@ def add(
         pairing.link(paired, draft)
         samples = folder.scan(draft)
         found = proposal.propose(draft, samples, modality, name, folder.digest(samples))
-        drawn = _contact_sheet(draft, samples, Dataset.model_validate(found.entry))
+        entry = Dataset.model_validate(found.entry)
+        lost = preview.losses(draft, samples, entry, config.load(PARAMS).recipe)
+        drawn = _contact_sheet(draft, samples, entry)
         if write:  # last, so that there is no entry without its folder
             text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
             config.parse_text(text)
@@ -70,7 +72,7 @@ def add(
     sheet.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(sheet)
     print(f"{name}: {len(samples)} samples, in {target}")
-    print("\n".join(f"  {reason}" for reason in found.reasons))
+    print("\n".join(f"  {reason}" for reason in (*found.reasons, *lost)))
     print(f"Look at {sheet}: the blue line is the edge of what the mask marks.\n")
     print("\n".join(editing.entry_lines(name, found.entry)))
     if write:

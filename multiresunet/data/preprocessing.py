@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
-from skimage.transform import resize
 
 from multiresunet.config import Dataset
 from multiresunet.data.dataset import CLASSES
@@ -18,8 +16,19 @@ from multiresunet.data.loading import encode_labels, load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import blocks
 from multiresunet.data.readers import Array
+from multiresunet.data.resizing import REMEDY, Kept, emptied, in_words, kept, padded, resized, resized_labels
 from multiresunet.errors import UserError
-from multiresunet.files import write_csv, write_json
+from multiresunet.files import some_of, write_csv, write_json
+
+
+class Prepared(NamedTuple):
+    """One sample as the network sees it, and what it was: a row of samples.csv."""
+
+    image: Array
+    labels: NDArray[np.uint8]
+    original_size: tuple[int, ...]
+    kept: Kept
+    emptied: bool
 
 
 def prepare(
@@ -29,43 +38,68 @@ def prepare(
     dataset: Dataset,
     size: tuple[int, ...],
     target: Path,
-) -> None:
+) -> pd.DataFrame:
     """Resize and rescale every sample; write images.npy, masks.npy and samples.csv to `target`.
 
     If the data set has classes, classes.json holds their names.
 
     Files are decoded in parallel and arrays written in blocks, so that memory stays flat however many there are.
 
+    Returns:
+        What samples.csv holds: sample, group, fold, original_size (of the file's array, like "576×767"), and which
+        share of what the mask marks, and of its components, resizing has left (foreground_kept, components_kept).
+
     Raises:
-        UserError: as `fit_sample`, or if some images have 8 bits and some more.
+        UserError: as `fit_sample`, if some images have 8 bits and some more, or if resizing empties a mask.
     """
 
-    def fit(sample: Sample) -> tuple[Array, NDArray[np.uint8]]:
+    def fit(sample: Sample) -> Prepared:
         image, mask = load_image(source, sample.image, dataset).array, load_mask(source, sample.mask).array
         if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
             raise UserError(
                 f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "
                 f"declares {dataset.channels} channels and {len(size)} axes; validate says what to fix"
             )
-        return fit_sample(image, mask, dataset, size, sample.sample)
+        before = encode_labels(mask, dataset.mask)
+        image, labels = fit_sample(image, before, dataset, size, sample.sample)
+        return Prepared(image, labels, before.shape, kept(before, labels), emptied(before, labels))
 
-    first = fit(samples[0])[0]
+    first = fit(samples[0]).image
     images = _Writer(target / "images.npy", (len(samples), *first.shape), first.dtype)
     masks = _Writer(target / "masks.npy", (len(samples), *size), np.dtype(np.uint8))
+    rows, empty = list[dict[str, object]](), list[str]()
     with images, masks:
         for block in blocks(fit, samples):
-            for index, (image, mask) in block:
-                if image.dtype != first.dtype:
+            for index, one in block:
+                sample = samples[index]
+                if one.image.dtype != first.dtype:
                     raise UserError(
-                        f"{source / samples[index].image}: {image.dtype} where earlier files of the data set are "
+                        f"{source / sample.image}: {one.image.dtype} where earlier files of the data set are "
                         f"{first.dtype}; save all images with the same number of bits"
                     )
-                images.append(image)
-                masks.append(mask)
-    table = pd.DataFrame([{"sample": s.sample, "group": s.group} for s in samples])
-    write_csv(target / "samples.csv", table.assign(fold=list(folds)))
+                images.append(one.image)
+                masks.append(one.labels)
+                empty += [sample.sample] * one.emptied
+                rows.append(
+                    {
+                        "sample": sample.sample,
+                        "group": sample.group,
+                        "original_size": in_words(one.original_size),
+                        "foreground_kept": one.kept.foreground,
+                        "components_kept": one.kept.components,
+                    }
+                )
+    if empty:
+        raise UserError(
+            f"{source}: at {in_words(size)} the masks of {some_of(empty)} become empty, since what they mark is "
+            f"smaller than a pixel there; {REMEDY}"
+        )
+    table = pd.DataFrame(rows)
+    table.insert(2, "fold", list(folds))
+    write_csv(target / "samples.csv", table)
     if dataset.mask.classes is not None:
         write_json(target / CLASSES, list(dataset.mask.classes))
+    return table
 
 
 class _Writer:
@@ -88,9 +122,9 @@ class _Writer:
 
 
 def fit_sample(
-    image: Array, mask: Array, dataset: Dataset, size: tuple[int, ...], name: str
+    image: Array, labels: NDArray[np.uint8], dataset: Dataset, size: tuple[int, ...], name: str
 ) -> tuple[Array, NDArray[np.uint8]]:
-    """One image (C×…) and its mask, resized or padded to `size`, scaled or standardised; the mask as labels.
+    """One image (C×…) and its labels, resized or padded to `size`; the image scaled or standardised.
 
     8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
 
@@ -98,7 +132,6 @@ def fit_sample(
         UserError: if a sample that is to be padded is larger than `size`, or one that is only to be scaled
             has values that no [0, 1] holds.
     """
-    labels = encode_labels(mask, dataset.mask)
     if dataset.normalisation == "rescale":
         _check_unit(image, name)
     else:
@@ -113,11 +146,11 @@ def fit_sample(
                 f"{name}: {list(labels.shape)} doesn't fit into {list(size)}; raise the data set's size "
                 "(and the recipe's longest_side), or use fit: resize"
             )
-        image = np.stack([_padded(channel, size) for channel in image])
-        labels = _padded(labels, size)
+        image = np.stack([padded(channel, size) for channel in image])
+        labels = padded(labels, size)
     elif labels.shape != size:
-        image = np.stack([_resized(channel, size) for channel in image])
-        labels = _resized_labels(labels, size)
+        image = np.stack([resized(channel, size) for channel in image])
+        labels = resized_labels(labels, size)
     if dataset.normalisation == "rescale" and image.dtype != np.uint8:
         top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
         image = np.clip(image.astype(np.float32) / np.float32(top), 0, 1)
@@ -130,33 +163,3 @@ def _check_unit(image: Array, name: str) -> None:
         raise UserError(
             f"{name}: values from {low:g} to {high:g} would be cut off at 0 and 1; use normalisation: zscore"
         )
-
-
-def _padded(array: Array, size: tuple[int, ...]) -> Array:
-    missing = [want - have for have, want in zip(array.shape, size, strict=True)]
-    return np.pad(array, [(m // 2, m - m // 2) for m in missing])
-
-
-def _resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Foreground where it covers half of the new pixel or more; there the class that covers most of it."""
-    inside = _resized((labels > 0).astype(np.float32), size) >= 0.5
-    classes = range(1, int(labels.max()) + 1)
-    if len(classes) <= 1:
-        return inside.astype(np.uint8)
-    covered = np.stack([_resized((labels == number).astype(np.float32), size) for number in classes])
-    return np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
-
-
-def _resized(array: Array, size: tuple[int, ...]) -> Array:
-    """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
-    new: Array
-    if array.ndim == 2:
-        height, width = size
-        picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-        new = np.asarray(picture)
-    else:
-        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
-    if array.dtype.kind in "iu":
-        limits = np.iinfo(array.dtype)
-        new = np.clip(np.round(new), limits.min, limits.max)
-    return new.astype(array.dtype)

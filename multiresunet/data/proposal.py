@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from multiresunet.data import manifest, readers
+from multiresunet.data.geometry import proposed_size
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.errors import UserError
 from multiresunet.paper import STEP
@@ -50,8 +51,7 @@ def propose(folder: Path, samples: list[Sample], modality: str, path: str, diges
         raise UserError(f"{folder}: images have {' or '.join(map(str, channels))} channels; convert them to the same")
     typical = np.median(shapes, axis=0)
     volumes = len(typical) == 3
-    shrink = min(1.0, (LARGEST_3D if volumes else LARGEST_2D) / typical.max())
-    size = [max(STEP, int(-(-side * shrink // STEP)) * STEP) for side in typical]
+    size = list(proposed_size(tuple(typical.tolist()), LARGEST_3D if volumes else LARGEST_2D))
     unit = all(image.dtype == np.uint8 or image.dtype == np.uint16 for image in images) and not volumes
     full = all(image.dtype == np.uint8 or image.max() > 2**13 for image in images)
     groups = [sample.group for sample in samples]

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from multiresunet.data import parallel, preprocessing
 from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.loading import encode_labels
 from multiresunet.data.preprocessing import fit_sample, prepare
 from multiresunet.data.sources.folder import scan
 from multiresunet.errors import UserError
@@ -32,7 +33,8 @@ def centre(mask: Array) -> Array:
 
 
 def fitted(image: Array, drawn: Array, size: tuple[int, ...], **changes: Any) -> tuple[Array, Array]:
-    return fit_sample(image, drawn, declared(**changes), size, "the sample")
+    entry = declared(**changes)
+    return fit_sample(image, encode_labels(drawn, entry.mask), entry, size, "the sample")
 
 
 # Resizing
@@ -227,7 +229,14 @@ def test_images_go_from_files_to_batches(tmp_path: Path) -> None:
     assert (data.dims, data.channels) == (2, 3)
     assert isinstance(data.images, np.memmap)
     assert data.images.dtype == data.masks.dtype == np.uint8
-    assert data.table.to_dict("list") == {"sample": ["007", "NA", "a b"], "group": ["", "", ""], "fold": [0, 1, 0]}
+    assert data.table.to_dict("list") == {
+        "sample": ["007", "NA", "a b"],
+        "group": ["", "", ""],
+        "fold": [0, 1, 0],
+        "original_size": ["32×48"] * 3,
+        "foreground_kept": [1.0] * 3,
+        "components_kept": [1.0] * 3,
+    }
     train, test = data.split(0)
     assert (train.tolist(), test.tolist()) == ([1], [0, 2])
 

@@ -1,0 +1,101 @@
+"""Images and labels at another size, and how much of what was marked is left there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from skimage.transform import resize
+
+from multiresunet.data.readers import Array
+from multiresunet.files import some_of
+
+MUCH = 0.1  # a mask that loses more than this share of its foreground, or of its components, is pointed out
+REMEDY = "raise the data set's size and the recipe's longest_side, or say fit: patches, which keeps all pixels"
+
+
+def resized(array: Array, size: tuple[int, ...]) -> Array:
+    """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
+    new: Array
+    if array.ndim == 2:
+        height, width = size
+        picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+        new = np.asarray(picture)
+    else:
+        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
+    if array.dtype.kind in "iu":
+        limits = np.iinfo(array.dtype)
+        new = np.clip(np.round(new), limits.min, limits.max)
+    return new.astype(array.dtype)
+
+
+def resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Foreground where it covers half of the new pixel or more; there the class that covers most of it."""
+    inside = resized((labels > 0).astype(np.float32), size) >= 0.5
+    classes = range(1, int(labels.max()) + 1)
+    if len(classes) <= 1:
+        return inside.astype(np.uint8)
+    covered = np.stack([resized((labels == number).astype(np.float32), size) for number in classes])
+    return np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
+
+
+def padded(array: Array, size: tuple[int, ...]) -> Array:
+    """Filled up with zeros on all sides; each of `size` is at least the array's."""
+    missing = [want - have for have, want in zip(array.shape, size, strict=True)]
+    return np.pad(array, [(m // 2, m - m // 2) for m in missing])
+
+
+class Kept(NamedTuple):
+    """Which share of a mask's foreground (by area), and of its components (by number), there still is; at most 1.
+
+    Of several classes the share of the one that lost most. 1 where there was nothing.
+    """
+
+    foreground: float = 1.0
+    components: float = 1.0
+
+
+def kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Kept:
+    """What resizing left of the labels `before`."""
+    if before.shape == after.shape:
+        return Kept()
+    foreground = components = 1.0
+    for number in np.unique(before[before > 0]):
+        old, new = before == number, after == number
+        foreground = min(foreground, float(new.mean() / old.mean()))
+        components = min(components, _components(new) / _components(old))
+    return Kept(foreground, components)
+
+
+def emptied(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
+    """Whether something was marked, and nothing is any more."""
+    return bool(before.any() and not after.any())
+
+
+def loss(table: pd.DataFrame, size: tuple[int, ...]) -> str | None:
+    """One line about the masks that lost much on the way to `size`, and the remedy; None if there are none.
+
+    Args:
+        table: sample, foreground_kept, components_kept.
+        size: what the network sees.
+    """
+    parts = []
+    for column, words in (("foreground_kept", "of what they mark"), ("components_kept", "of their components")):
+        poor = table[table[column] < 1 - MUCH].sort_values([column, "sample"])
+        if len(poor):
+            worst = [f"{sample} keeps {share:.0%}" for sample, share in zip(poor["sample"], poor[column], strict=True)]
+            parts.append(f"{len(poor)} of {len(table)} masks lose more than a tenth {words} ({some_of(worst, most=3)})")
+    return f"at {in_words(size)} {' and '.join(parts)}; {REMEDY}" if parts else None
+
+
+def in_words(size: tuple[int, ...]) -> str:
+    """`64×64`."""
+    return "×".join(map(str, size))
+
+
+def _components(mask: NDArray[np.bool_]) -> int:
+    return int(ndimage.label(mask, np.ones((3,) * mask.ndim))[1])
