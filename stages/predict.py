@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from torch import nn
 
 from multiresunet import arithmetic
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
+from multiresunet.evaluation.masks import Masks
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.logits import label
-from multiresunet.inference.predictor import Model
-from multiresunet.inference.samples import cross_validated
+from multiresunet.inference.samples import cross_validated, predict_samples
 from multiresunet.nets.cost import multiply_adds
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import INFERENCE_SECONDS, PREDICTED, PREPARED, TRAINED
 from multiresunet.training import checkpoint
 from multiresunet.training.devices import use_threads
+from multiresunet.training.loader import Loader
 from stages.running import needs, parameters_for, run
 
 
@@ -46,16 +46,22 @@ def predict(dataset: str, model: str) -> None:
     trained = TRAINED / dataset / model
     best, last = (cache(partial(network_from, trained, which)) for which in ("best", "last"))
 
-    best_epoch = cross_validated(best, data, batch, device) >= settings.threshold
+    best_epoch = [one >= settings.threshold for one in cross_validated(best, data, batch, device)]
     since = time.perf_counter()
     probabilities = cross_validated(last, data, batch, device)
     seconds = time.perf_counter() - since
-    last_epoch, truth = probabilities >= settings.threshold, np.asarray(data.masks, dtype=bool)
+    last_epoch = [one >= settings.threshold for one in probabilities]
+    known = [
+        np.ones_like(mask) if (hidden := data.ignored(i)) is None else ~hidden for i, mask in enumerate(last_epoch)
+    ]
+    sure = [one[where] for one, where in zip(probabilities, known, strict=True)]
+    truth = [data.truth(index)[where] for index, where in enumerate(known)]
     spec = checkpoint.spec_of(weights(trained, "last", int(data.folds.min())))
 
-    def predicted(fold: int, images: PreparedDataset) -> NDArray[np.bool_]:
-        one = Model(spec, [last(fold).to(device)], device)
-        return one.predict(images.images, batch) >= settings.threshold
+    def predicted(fold: int, images: PreparedDataset) -> Masks:
+        everything = np.arange(len(images.table))
+        found = predict_samples(last(fold).to(device), Loader(images, device), everything, batch)
+        return [one >= settings.threshold for one in found]
 
     zscored = loaded.dataset(dataset).normalisation == "zscore"
     plan = robustness.PerturbationPlan(settings.perturbations, loaded.perturbed, zscored, loaded.seed, dataset)
@@ -66,16 +72,14 @@ def predict(dataset: str, model: str) -> None:
     counted = {
         "network": spec.name,
         "parameters": round(np.mean([keras_parameters(network) for network in networks])),
-        "multiply_adds": round(
-            np.mean([multiply_adds(network, data.channels, data.masks.shape[1:]) for network in networks])
-        ),
+        "multiply_adds": round(np.mean([multiply_adds(network, data.channels, data.size) for network in networks])),
     }
     with replacing(PREDICTED / dataset / model) as draft:
         write_csv(draft / "images.csv", images)
         write_csv(draft / "history.csv", pd.read_csv(trained / "history.csv").assign(model=model))
         write_csv(draft / "perturbed.csv", perturbed.assign(model=model))
-        write_csv(draft / "reliability.csv", calibration.reliability(probabilities, truth).assign(model=model))
-        write_csv(draft / "thresholds.csv", calibration.by_threshold(probabilities, truth).assign(model=model))
+        write_csv(draft / "reliability.csv", calibration.reliability(sure, truth).assign(model=model))
+        write_csv(draft / "thresholds.csv", calibration.by_threshold(sure, truth).assign(model=model))
         write_json(draft / "cost.json", counted)
         write_csv(
             draft / "low_contrast.csv",

@@ -47,8 +47,8 @@ def preprocess(name: str) -> None:
 def measured(name: str, samples: list[str]) -> pd.DataFrame:
     """The facts that validate wrote, of these samples."""
     path = VALIDATED / name / "facts.csv"
-    facts = pd.read_csv(path, dtype={"sample": str, "group": str, "hash": str}, keep_default_na=False)
-    if facts["sample"].tolist() != samples or (facts["hash"] == "").any():
+    facts = pd.read_csv(path, dtype={"sample": str, "group": str, "alike": str}, keep_default_na=False)
+    if facts["sample"].tolist() != samples or (facts["problem"] != "").any():
         raise UserError(f"{path}: not of the data in {RAW / name}; run `dvc repro validate@{name}` first")
     return facts.assign(foreground_share=facts["foreground_share"].astype(float))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from multiresunet.config.base import Name, Sha256, Side, Strict, Url, registered
 from multiresunet.registries import PHANTOMS
@@ -64,6 +64,7 @@ class MaskRule(Strict):
 
     classes: what the foreground's values mean, name by name; without it all foreground is one thing.
     empty, full: the share of samples whose mask may be empty, or full; none if absent.
+    ignore: a value that says that nobody knows; such pixels count nowhere.
     """
 
     values: Annotated[list[int], Field(min_length=2)] | None = None
@@ -72,6 +73,7 @@ class MaskRule(Strict):
     classes: Annotated[dict[Name, Annotated[list[int], Field(min_length=1)]], Field(min_length=2)] | None = None
     empty: Annotated[float, Field(ge=0, le=1)] | None = None
     full: Annotated[float, Field(ge=0, le=1)] | None = None
+    ignore: int | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +96,12 @@ class MaskRule(Strict):
         return self
 
     @model_validator(mode="after")
+    def _ignored_is_no_foreground(self) -> Self:
+        if self.ignore is not None and self.ignore in (self.foreground or []):
+            raise ValueError(f"ignore {self.ignore} is listed in foreground too; keep one")
+        return self
+
+    @model_validator(mode="after")
     def _classes_share_the_foreground_out(self) -> Self:
         if self.classes is None:
             return self
@@ -109,17 +117,31 @@ class Dataset(Strict):
     """One data set: where it comes from and what the network sees of it.
 
     channel: take this one channel of the file, counted from 0; all of them if absent.
+    spacing: a pixel's size in mm along each axis, to which images are resampled; with `fit: spacing` or patches.
     """
 
     modality: str
     source: Annotated[Source, Field(discriminator="kind")]
     size: Annotated[list[Side], Field(min_length=2, max_length=3)]
     channels: PositiveInt
-    fit: Literal["resize", "pad"]
+    fit: Literal["resize", "pad", "spacing", "patches"]
     normalisation: Literal["rescale", "zscore"]
     mask: MaskRule
     groups: bool
     channel: NonNegativeInt | None = None
+    spacing: Annotated[list[PositiveFloat], Field(min_length=2, max_length=3)] | None = None
+
+    @model_validator(mode="after")
+    def _spacing_where_it_means_something(self) -> Self:
+        if self.fit == "spacing" and self.spacing is None:
+            raise ValueError("fit: spacing needs spacing, in mm along each axis; add it")
+        if self.spacing is not None and self.fit not in ("spacing", "patches"):
+            raise ValueError(f"fit: {self.fit} has no use for spacing; remove spacing, or say fit: spacing")
+        if self.spacing is not None and len(self.spacing) != len(self.size):
+            raise ValueError(
+                f"spacing has {len(self.spacing)} numbers and size {len(self.size)}; give one for each axis"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_channel_of_the_file(self) -> Self:

@@ -80,7 +80,7 @@ def summary(facts: pd.DataFrame, folds: NDArray[np.int64], at_random: NDArray[np
     """What is to be known about each fold.
 
     Args:
-        facts: sample, group, foreground_share and hash of each of N samples, as `profile` measures them.
+        facts: sample, group, foreground_share and alike of each of N samples, as `profile` measures them.
         folds: the test fold of each sample.
         at_random: the same, had they been drawn over images.
 
@@ -88,7 +88,7 @@ def summary(facts: pd.DataFrame, folds: NDArray[np.int64], at_random: NDArray[np
         fold, images, groups, foreground_share, leak (share of its images that have a near-duplicate in training),
         leak_of_random_folds, strays (1 where the foreground share is far from the data set's).
     """
-    hashes = near_duplicates.parsed(facts["hash"].tolist())
+    alike = near_duplicates.from_text(facts["alike"].tolist(), facts["sample"].tolist())
     table = (
         facts.assign(fold=folds)
         .groupby("fold", as_index=False)
@@ -100,7 +100,7 @@ def summary(facts: pd.DataFrame, folds: NDArray[np.int64], at_random: NDArray[np
     )
     overall = facts["foreground_share"].mean()
     return table.assign(
-        leak=near_duplicates.leak(hashes, folds),
-        leak_of_random_folds=near_duplicates.leak(hashes, at_random),
+        leak=near_duplicates.leak(alike, folds),
+        leak_of_random_folds=near_duplicates.leak(alike, at_random),
         strays=((table["foreground_share"] - overall).abs() > STRAYS * overall).astype(int),
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from multiresunet.config import Dataset, MaskRule
 from multiresunet.data import manifest, readers
+from multiresunet.data.dataset import IGNORED
 from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
 
@@ -36,7 +37,7 @@ def load_image(folder: Path, path: str, dataset: Dataset) -> Decoded:
         if len(array) > 1:
             notes = (*notes, f"channel {dataset.channel} of {len(array)} taken")
         array = array[dataset.channel : dataset.channel + 1]
-    return Decoded(array, notes, read[0].container)
+    return read[0]._replace(array=array, notes=notes)
 
 
 def load_mask(folder: Path, path: str) -> Decoded:
@@ -55,17 +56,31 @@ def load_mask(folder: Path, path: str) -> Decoded:
 
 
 def foreground(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
-    """Where the mask is foreground, by the declared rule; the mask's shape."""
-    return np.asarray(mask > rule.above) if rule.above is not None else np.isin(mask, rule.foreground or [])
+    """Where the mask is foreground, by the declared rule; the mask's shape. What is to be ignored is none."""
+    if rule.above is None:
+        return np.isin(mask, rule.foreground or [])
+    inside = np.asarray(mask > rule.above)
+    return inside if rule.ignore is None else inside & ~ignored(mask, rule)
+
+
+def ignored(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
+    """Where nobody knows what the mask should say, by the declared rule; the mask's shape."""
+    return np.zeros(mask.shape, dtype=bool) if rule.ignore is None else np.asarray(mask == rule.ignore)
 
 
 def encode_labels(mask: Array, rule: MaskRule) -> NDArray[np.uint8]:
-    """0 for background, 1 for foreground; or 1, 2, … for the declared classes, in their order. The mask's shape."""
+    """0 for background, 1 for foreground; or 1, 2, … for the declared classes, in their order. The mask's shape.
+
+    `IGNORED` stands where the rule says that nobody knows.
+    """
     if rule.classes is None:
-        return foreground(mask, rule).astype(np.uint8)
-    found = np.zeros(mask.shape, dtype=np.uint8)
-    for number, values in enumerate(rule.classes.values(), start=1):
-        found[np.isin(mask, values)] = number
+        found = foreground(mask, rule).astype(np.uint8)
+    else:
+        found = np.zeros(mask.shape, dtype=np.uint8)
+        for number, values in enumerate(rule.classes.values(), start=1):
+            found[np.isin(mask, values)] = number
+    if rule.ignore is not None:
+        found[ignored(mask, rule)] = IGNORED
     return found
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from multiresunet.config import Dataset
-from multiresunet.data.dataset import CLASSES
+from multiresunet.data.dataset import CLASSES, IGNORED, WINDOW
 from multiresunet.data.loading import encode_labels, load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import blocks
 from multiresunet.data.readers import Array
-from multiresunet.data.resizing import REMEDY, Kept, emptied, in_words, kept, padded, resized, resized_labels
+from multiresunet.data.resizing import REMEDY, emptied, in_words, kept, padded, resized, resized_labels
 from multiresunet.errors import UserError
 from multiresunet.files import some_of, write_csv, write_json
+
+HEADER = 128  # bytes of an .npy file's header, whatever its shape
 
 
 class Prepared(NamedTuple):
@@ -26,8 +30,7 @@ class Prepared(NamedTuple):
 
     image: Array
     labels: NDArray[np.uint8]
-    original_size: tuple[int, ...]
-    kept: Kept
+    facts: dict[str, object]
     emptied: bool
 
 
@@ -39,56 +42,43 @@ def prepare(
     size: tuple[int, ...],
     target: Path,
 ) -> pd.DataFrame:
-    """Resize and rescale every sample; write images.npy, masks.npy and samples.csv to `target`.
+    """Bring every sample to size and scale; write images.npy, masks.npy and samples.csv to `target`.
 
-    If the data set has classes, classes.json holds their names.
+    With `fit: patches` images keep their own sizes, one after the other in flat arrays, and window.json says how large
+    the patches are. If the data set has classes, classes.json holds their names.
 
     Files are decoded in parallel and arrays written in blocks, so that memory stays flat however many there are.
 
     Returns:
-        What samples.csv holds: sample, group, fold, original_size (of the file's array, like "576×767"), and which
-        share of what the mask marks, and of its components, resizing has left (foreground_kept, components_kept).
+        What samples.csv holds: sample, group, fold, original_size (of the file's array, like "576×767"), prepared_size
+        (without padding), spacing (of the file, in mm; empty if it isn't known), foreground_kept and components_kept
+        (which share of what the mask marks, and of its components, resizing has left), ignored (number of pixels).
 
     Raises:
         UserError: as `fit_sample`, if some images have 8 bits and some more, or if resizing empties a mask.
     """
 
     def fit(sample: Sample) -> Prepared:
-        image, mask = load_image(source, sample.image, dataset).array, load_mask(source, sample.mask).array
-        if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
-            raise UserError(
-                f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "
-                f"declares {dataset.channels} channels and {len(size)} axes; validate says what to fix"
-            )
-        before = encode_labels(mask, dataset.mask)
-        image, labels = fit_sample(image, before, dataset, size, sample.sample)
-        return Prepared(image, labels, before.shape, kept(before, labels), emptied(before, labels))
+        return _prepared(source, sample, dataset, size)
 
-    first = fit(samples[0]).image
-    images = _Writer(target / "images.npy", (len(samples), *first.shape), first.dtype)
-    masks = _Writer(target / "masks.npy", (len(samples), *size), np.dtype(np.uint8))
-    rows, empty = list[dict[str, object]](), list[str]()
-    with images, masks:
+    ragged = dataset.fit == "patches"
+    rows, empty, first = list[dict[str, object]](), list[str](), None
+    with _Writer(target / "images.npy") as images, _Writer(target / "masks.npy") as masks:
         for block in blocks(fit, samples):
             for index, one in block:
                 sample = samples[index]
-                if one.image.dtype != first.dtype:
+                first = first or one.image.dtype
+                if one.image.dtype != first:
                     raise UserError(
                         f"{source / sample.image}: {one.image.dtype} where earlier files of the data set are "
-                        f"{first.dtype}; save all images with the same number of bits"
+                        f"{first}; save all images with the same number of bits"
                     )
                 images.append(one.image)
                 masks.append(one.labels)
                 empty += [sample.sample] * one.emptied
-                rows.append(
-                    {
-                        "sample": sample.sample,
-                        "group": sample.group,
-                        "original_size": in_words(one.original_size),
-                        "foreground_kept": one.kept.foreground,
-                        "components_kept": one.kept.components,
-                    }
-                )
+                rows.append(one.facts)
+        images.close(ragged=ragged)
+        masks.close(ragged=ragged)
     if empty:
         raise UserError(
             f"{source}: at {in_words(size)} the masks of {some_of(empty)} become empty, since what they mark is "
@@ -97,64 +87,153 @@ def prepare(
     table = pd.DataFrame(rows)
     table.insert(2, "fold", list(folds))
     write_csv(target / "samples.csv", table)
+    if ragged:
+        write_json(target / WINDOW, {"window": list(size), "channels": dataset.channels})
     if dataset.mask.classes is not None:
         write_json(target / CLASSES, list(dataset.mask.classes))
     return table
 
 
+def _prepared(source: Path, sample: Sample, dataset: Dataset, size: tuple[int, ...]) -> Prepared:
+    read = load_image(source, sample.image, dataset)
+    image, mask = read.array, load_mask(source, sample.mask).array
+    if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
+        raise UserError(
+            f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "
+            f"declares {dataset.channels} channels and {len(size)} axes; validate says what to fix"
+        )
+    labels = encode_labels(mask, dataset.mask)
+    shape = target_shape(labels.shape, read.spacing, dataset, size, str(source / sample.image))
+    del mask
+    made, found = fit_sample(image, labels, dataset, shape, sample.sample)
+    left = kept(labels, found)
+    facts = {
+        "sample": sample.sample,
+        "group": sample.group,
+        "original_size": in_words(labels.shape),
+        "prepared_size": in_words(shape),
+        "spacing": "" if read.spacing is None else "×".join(f"{side:.6g}" for side in read.spacing),
+        "foreground_kept": left.foreground,
+        "components_kept": left.components,
+        "ignored": np.count_nonzero(found == IGNORED),
+    }
+    gone = emptied(labels, found)
+    if dataset.fit in ("pad", "spacing"):
+        made, found = np.stack([padded(channel, size) for channel in made]), padded(found, size)
+    return Prepared(made, found, facts, gone)
+
+
 class _Writer:
-    """Writes an .npy file front to back: pages of a memory map would count as the process's own memory."""
+    """Writes an .npy file front to back: pages of a memory map would count as the process's own memory.
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._file, self._shape = path.open("wb"), shape[1:]
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+    NumPy leaves room in the header for any length, so it is written again once that is known.
+    """
 
-    def __enter__(self) -> None: ...
+    def __init__(self, path: Path) -> None:
+        self._file, self._count, self._values = path.open("wb"), 0, 0
+        self._shape: tuple[int, ...] | None = None
+        self._dtype = np.dtype(np.uint8)
+
+    def __enter__(self) -> _Writer:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def append(self, array: Array) -> None:
-        if array.shape != self._shape:
-            raise ValueError(f"shape {array.shape} where {self._shape} is expected")
+        """Write an array behind the others."""
+        if self._shape is None:
+            self._shape, self._dtype = array.shape, array.dtype
+            self._header((0, *array.shape))
         self._file.write(np.ascontiguousarray(array).data)
+        self._count, self._values = self._count + 1, self._values + array.size
+
+    def close(self, *, ragged: bool) -> None:
+        """End the file: as one array for all, or (`ragged`) as a flat one."""
+        assert self._shape is not None
+        if not ragged and self._values != self._count * prod(self._shape):
+            raise ValueError("arrays of several shapes where one is expected")
+        self._file.seek(0)
+        self._header((self._values,) if ragged else (self._count, *self._shape))
+
+    def _header(self, shape: tuple[int, ...]) -> None:
+        buffer = io.BytesIO()
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(buffer, header)
+        # The same length for any shape: what is between the text and the end of its line is spaces.
+        text = buffer.getvalue()[10:].rstrip(b" \n")
+        self._file.write(buffer.getvalue()[:8] + (HEADER - 10).to_bytes(2, "little"))
+        self._file.write(text.ljust(HEADER - 11) + b"\n")
+
+
+def target_shape(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None, dataset: Dataset, size: tuple[int, ...], where: str
+) -> tuple[int, ...]:
+    """What a file's array becomes by resampling, before it is padded.
+
+    Args:
+        shape: of the file's array, without channels.
+        spacing: of the file, in mm; None if it isn't known.
+        dataset: says how images are fitted.
+        size: what the network sees.
+        where: the file, for messages.
+
+    Raises:
+        UserError: if the spacing is needed and isn't known, or if what isn't resized is larger than `size`.
+    """
+    found = shape
+    if dataset.spacing is not None:
+        if spacing is None:
+            raise UserError(
+                f"{where}: the file doesn't say how large a pixel is, so it can't be brought to a spacing of "
+                f"{'×'.join(f'{side:g}' for side in dataset.spacing)} mm; save it with its spacing, or say fit: resize"
+            )
+        found = tuple(
+            max(1, round(side * own / wanted))
+            for side, own, wanted in zip(shape, spacing, dataset.spacing, strict=True)
+        )
+    if dataset.fit == "resize":
+        return size
+    if dataset.fit in ("pad", "spacing") and any(have > want for have, want in zip(found, size, strict=True)):
+        raise UserError(
+            f"{where}: {list(found)} doesn't fit into {list(size)}; raise the data set's size "
+            "(and the recipe's longest_side), or use fit: resize or fit: patches"
+        )
+    return found
 
 
 def fit_sample(
-    image: Array, labels: NDArray[np.uint8], dataset: Dataset, size: tuple[int, ...], name: str
+    image: Array, labels: NDArray[np.uint8], dataset: Dataset, shape: tuple[int, ...], name: str
 ) -> tuple[Array, NDArray[np.uint8]]:
-    """One image (C×…) and its labels, resized or padded to `size`; the image scaled or standardised.
+    """One image (C×…) and its labels, resized to `shape`; the image scaled or standardised.
 
     8-bit images that are only scaled stay uint8, as the authors' own preparation rounds them.
 
     Raises:
-        UserError: if a sample that is to be padded is larger than `size`, or one that is only to be scaled
-            has values that no [0, 1] holds.
+        UserError: if an image that is only to be scaled has values that no [0, 1] holds.
     """
     if dataset.normalisation == "rescale":
         _check_unit(image, name)
     else:
-        # Each channel is a scan of its own, with a scale of its own.
-        values = image.astype(np.float64)
-        space = tuple(range(1, values.ndim))
-        deviation = np.maximum(values.std(axis=space, keepdims=True), 1e-12)
-        image = ((values - values.mean(axis=space, keepdims=True)) / deviation).astype(np.float32)
-    if dataset.fit == "pad":
-        if any(have > want for have, want in zip(labels.shape, size, strict=True)):
-            raise UserError(
-                f"{name}: {list(labels.shape)} doesn't fit into {list(size)}; raise the data set's size "
-                "(and the recipe's longest_side), or use fit: resize"
-            )
-        image = np.stack([padded(channel, size) for channel in image])
-        labels = padded(labels, size)
-    elif labels.shape != size:
-        image = np.stack([resized(channel, size) for channel in image])
-        labels = resized_labels(labels, size)
+        image = _standardised(image)
+    if labels.shape != shape:
+        image = np.stack([resized(channel, shape) for channel in image])
+        labels = resized_labels(labels, shape)
     if dataset.normalisation == "rescale" and image.dtype != np.uint8:
         top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
         image = np.clip(image.astype(np.float32) / np.float32(top), 0, 1)
     return image, labels
+
+
+def _standardised(image: Array) -> NDArray[np.float32]:
+    """Each channel with mean 0 and deviation 1: each is a scan of its own, with a scale of its own."""
+    found = np.empty(image.shape, dtype=np.float32)
+    for channel, into in zip(image, found, strict=True):
+        values = channel.astype(np.float64)
+        values -= values.mean()
+        values /= max(float(values.std()), 1e-12)
+        into[:] = values
+    return found
 
 
 def _check_unit(image: Array, name: str) -> None:

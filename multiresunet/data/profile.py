@@ -11,8 +11,9 @@ import pandas as pd
 
 from multiresunet.config import Dataset, MaskRule
 from multiresunet.data import manifest, near_duplicates
-from multiresunet.data.loading import foreground, load_image, load_mask
-from multiresunet.data.manifest import Sample
+from multiresunet.data.loading import foreground, ignored, load_image, load_mask
+from multiresunet.data.manifest import JOIN, Sample
+from multiresunet.data.near_duplicates import Picture
 from multiresunet.data.parallel import blocks
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
@@ -29,20 +30,22 @@ def profile(folder: Path, samples: list[Sample], dataset: Dataset) -> pd.DataFra
     deviation, nonfinite (number of NaN or infinite values), undeclared_mask_values (like "7 128", else empty),
     foreground_share, doubtful_share (of pixels that are neither clearly in nor out, where the rule is `above`),
     mask_container (PNG, JPEG, …), image_turn and mask_turn (by EXIF), notes (what else was converted),
-    image_sha256, mask_sha256, pixels_sha256 (of the image's array), hash (perceptual),
-    near_duplicates (samples of other groups that look alike, like "a b"), and for each of `STRAYING` its distance
+    image_sha256, mask_sha256, pixels_sha256 (of the image's array), alike (samples that show the same scene, like
+    "a;b"), near_duplicates (those of them that are of other groups), and for each of `STRAYING` its distance
     from the median in robust deviations, as mean_strays and so on. What can't be measured is empty.
     """
-    rows = [row for block in blocks(lambda sample: _facts(folder, sample, dataset), samples) for _, row in block]
-    facts = pd.DataFrame(rows)
+    found = [one for block in blocks(lambda sample: _facts(folder, sample, dataset), samples) for _, one in block]
+    facts = pd.DataFrame([row for row, _ in found])
     facts.insert(2, "group_missing", dataset.groups and not any(sample.group for sample in samples))
-    facts["near_duplicates"] = _near_duplicates(facts, dataset.groups)
+    pictures = [picture or near_duplicates.NOTHING for _, picture in found]
+    facts["alike"] = near_duplicates.as_text(near_duplicates.near_duplicates(pictures), facts["sample"].tolist())
+    facts["near_duplicates"] = _of_other_groups(facts, dataset.groups)
     for column in STRAYING:
         facts[f"{column}_strays"] = _strays(facts[column].astype(float))
     return facts
 
 
-def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
+def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, object], Picture | None]:
     facts: dict[str, object] = {
         "sample": sample.sample,
         "group": sample.group,
@@ -70,12 +73,11 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
         "image_sha256": sample.image_sha256,
         "mask_sha256": sample.mask_sha256,
         "pixels_sha256": f"unknown {sample.sample}",  # no two that can't be read are called the same
-        "hash": "",
     }
     read_image, image_problem = _read(lambda: load_image(folder, sample.image, dataset))
     read_mask, mask_problem = _read(lambda: load_mask(folder, sample.mask))
     if read_image is None or read_mask is None:
-        return facts | {"problem": "; ".join(filter(None, (image_problem, mask_problem)))}
+        return facts | {"problem": "; ".join(filter(None, (image_problem, mask_problem)))}, None
     image, mask = read_image.array, read_mask.array
     finite = np.isfinite(image)
     known = image[finite].astype(np.float64) if finite.any() else np.zeros(1)
@@ -92,7 +94,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
         "deviation": known.std(),
         "nonfinite": int(finite.size - np.count_nonzero(finite)),
         "undeclared_mask_values": _undeclared(mask, dataset.mask),
-        "foreground_share": float(foreground(mask, dataset.mask).mean()),
+        "foreground_share": _foreground_share(mask, dataset.mask),
         "doubtful_share": _doubtful_share(mask, dataset.mask),
         "mask_container": read_mask.container,
         **turns,
@@ -100,8 +102,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> dict[str, object]:
             f"{role}: {note}" for role, read in (("image", read_image), ("mask", read_mask)) for note in read.notes
         ),
         "pixels_sha256": hashlib.sha256(f"{image.dtype}{image.shape}".encode() + image.tobytes()).hexdigest(),
-        "hash": near_duplicates.perceptual_hash(image),
-    }
+    }, near_duplicates.picture(image)
 
 
 def _read(reader: Callable[[], Decoded]) -> tuple[Decoded | None, str]:
@@ -124,27 +125,32 @@ def _turn(read: Decoded) -> str:
 
 def _undeclared(mask: Array, rule: MaskRule) -> str:
     allowed = rule.values  # noqa: PD011 - not a frame's
-    return "" if allowed is None else " ".join(map(str, np.setdiff1d(mask, allowed)[:10]))
+    if allowed is None:
+        return ""
+    return " ".join(map(str, np.setdiff1d(mask, [*allowed, *([] if rule.ignore is None else [rule.ignore])])[:10]))
+
+
+def _foreground_share(mask: Array, rule: MaskRule) -> float:
+    """Of the pixels about which something is known."""
+    known = mask.size - np.count_nonzero(ignored(mask, rule))
+    return float(np.count_nonzero(foreground(mask, rule)) / max(known, 1))
 
 
 def _doubtful_share(mask: Array, rule: MaskRule) -> float:
     """The share of pixels strictly between the mask's own lowest and highest value; 0 where values are labels."""
     if not rule.above:
         return 0.0
-    return float(np.mean((mask > mask.min()) & (mask < mask.max())))
+    known = mask if rule.ignore is None else mask[mask != rule.ignore]
+    return float(np.mean((known > known.min()) & (known < known.max()))) if known.size else 0.0
 
 
-def _near_duplicates(facts: pd.DataFrame, by_group: bool) -> list[str]:
-    """For each row, up to five samples of other groups that look like it."""
-    known = facts.index[facts["hash"] != ""]
-    own = [f"\0{index}" for index in facts.index]
-    names = [g if by_group and g else o for g, o in zip(facts["group"], own, strict=True)]
-    units = np.unique(names, return_inverse=True)[1]
-    found = near_duplicates.near_duplicates(near_duplicates.parsed(facts.loc[known, "hash"].tolist()), units[known])
-    texts = [""] * len(facts)
-    for index, others in found.items():
-        texts[known[index]] = " ".join(facts.loc[known[others[:5]], "sample"])
-    return texts
+def _of_other_groups(facts: pd.DataFrame, by_group: bool) -> list[str]:
+    """For each row, up to five samples that show the same scene, and aren't of its group."""
+    groups = dict(zip(facts["sample"], facts["group"], strict=True)) if by_group else {}
+    return [
+        JOIN.join([other for other in text.split(JOIN) if not (group and groups.get(other) == group)][:5])
+        for text, group in zip(facts["alike"], facts["group"], strict=True)
+    ]
 
 
 def _strays(values: pd.Series[float]) -> pd.Series[float]:

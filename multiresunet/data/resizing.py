@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.transform import resize
 
+from multiresunet.data.dataset import IGNORED
 from multiresunet.data.readers import Array
 from multiresunet.files import some_of
 
@@ -34,13 +35,21 @@ def resized(array: Array, size: tuple[int, ...]) -> Array:
 
 
 def resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Foreground where it covers half of the new pixel or more; there the class that covers most of it."""
-    inside = resized((labels > 0).astype(np.float32), size) >= 0.5
-    classes = range(1, int(labels.max()) + 1)
-    if len(classes) <= 1:
-        return inside.astype(np.uint8)
-    covered = np.stack([resized((labels == number).astype(np.float32), size) for number in classes])
-    return np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
+    """Foreground where it covers half of the new pixel or more; there the class that covers most of it.
+
+    A pixel half of which or more is `IGNORED` is so, too; of another one the known part counts.
+    """
+    known = np.ones(size, np.float32)
+    if (labels == IGNORED).any():
+        known = resized((labels != IGNORED).astype(np.float32), size)
+    foreground = (labels > 0) & (labels != IGNORED)
+    inside = resized(foreground.astype(np.float32), size) >= 0.5 * known
+    classes = range(1, int(labels[foreground].max(initial=0)) + 1)
+    found = inside.astype(np.uint8)
+    if len(classes) > 1:
+        covered = np.stack([resized((labels == number).astype(np.float32), size) for number in classes])
+        found = np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
+    return np.where(known > 0.5, found, IGNORED).astype(np.uint8)
 
 
 def padded(array: Array, size: tuple[int, ...]) -> Array:
@@ -64,16 +73,17 @@ def kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Kept:
     if before.shape == after.shape:
         return Kept()
     foreground = components = 1.0
-    for number in np.unique(before[before > 0]):
+    known = [max(np.count_nonzero(labels != IGNORED), 1) for labels in (before, after)]
+    for number in np.unique(before[(before > 0) & (before != IGNORED)]):
         old, new = before == number, after == number
-        foreground = min(foreground, float(new.mean() / old.mean()))
+        foreground = min(foreground, np.count_nonzero(new) / known[1] / (np.count_nonzero(old) / known[0]))
         components = min(components, _components(new) / _components(old))
     return Kept(foreground, components)
 
 
 def emptied(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
     """Whether something was marked, and nothing is any more."""
-    return bool(before.any() and not after.any())
+    return _marks(before) and not _marks(after)
 
 
 def loss(table: pd.DataFrame, size: tuple[int, ...]) -> str | None:
@@ -95,6 +105,10 @@ def loss(table: pd.DataFrame, size: tuple[int, ...]) -> str | None:
 def in_words(size: tuple[int, ...]) -> str:
     """`64×64`."""
     return "×".join(map(str, size))
+
+
+def _marks(labels: NDArray[np.uint8]) -> bool:
+    return bool(((labels > 0) & (labels != IGNORED)).any())
 
 
 def _components(mask: NDArray[np.bool_]) -> int:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from multiresunet.evaluation.masks import Masks
 
 BINS = 10
 THRESHOLDS = np.arange(1, 20) / 20
 
 
-def reliability(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> pd.DataFrame:
-    """Ten equal bins of the predicted probability: bin, pixels, probability (mean), foreground (share that is)."""
-    p, true = probabilities.ravel().astype(np.float64), truth.ravel()
-    index = np.minimum((p * BINS).astype(int), BINS - 1)
-    pixels = np.bincount(index, minlength=BINS)
+def reliability(probabilities: Sequence[NDArray[np.float32]], truth: Masks) -> pd.DataFrame:
+    """Ten equal bins of the predicted probability: bin, pixels, probability (mean), foreground (share that is).
+
+    Args:
+        probabilities: of each image's pixels, in any shape.
+        truth: likewise.
+    """
+    pixels, total, foreground = np.zeros(BINS, dtype=np.int64), np.zeros(BINS), np.zeros(BINS)
+    for one, true in zip(probabilities, truth, strict=True):
+        p = one.ravel().astype(np.float64)
+        index = np.minimum((p * BINS).astype(int), BINS - 1)
+        pixels += np.bincount(index, minlength=BINS)
+        total += np.bincount(index, p, BINS)
+        foreground += np.bincount(index, true.ravel(), BINS)
     some = np.maximum(pixels, 1)
     return pd.DataFrame(
         {
             "bin": np.arange(BINS),
             "pixels": pixels,
-            "probability": np.bincount(index, p, BINS) / some,
-            "foreground": np.bincount(index, true, BINS) / some,
+            "probability": total / some,
+            "foreground": foreground / some,
         }
     )
 
@@ -32,7 +45,7 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     return float((gap * table["pixels"]).sum() / max(int(table["pixels"].sum()), 1))
 
 
-def by_threshold(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> pd.DataFrame:
+def by_threshold(probabilities: Sequence[NDArray[np.float32]], truth: Masks) -> pd.DataFrame:
     """Jaccard index, averaged over images, at thresholds from 0.05 to 0.95: threshold, jaccard."""
     # One pass over the pixels: a histogram over thresholds, of foreground and of all, says every overlap.
     rows = []

@@ -20,7 +20,7 @@ from PIL import Image
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.evaluation.examples import view
-from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.masks import MaskPair, Masks
 from multiresunet.evaluation.metrics.overlap import jaccard
 
 SIDE = 128  # pixels of the longer side, at most
@@ -35,7 +35,7 @@ def disagreement(predictions: list[NDArray[np.bool_]]) -> float:
 
 def build(
     data: PreparedDataset,
-    predicted: Mapping[str, NDArray[np.bool_]],
+    predicted: Mapping[str, Masks],
     images: pd.DataFrame,
     distances: NDArray[np.float64],
 ) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def build(
 
     Args:
         data: the prepared data set.
-        predicted: each model's masks, N×(D×)H×W.
+        predicted: each model's masks, N of (D×)H×W.
         images: each model's scores: model, sample, jaccard.
         distances: from each image to the training images, from `outliers.distance_to_training`.
 
@@ -61,7 +61,8 @@ def build(
         raise UserError(f"run.models: the gallery shows {MAX_MODELS} models at most, not {len(models)}; name fewer")
     scores = images.pivot_table(index="sample", columns="model", values="jaccard", sort=False)
     items: list[dict[str, Any]] = []
-    size = _size(data.masks.shape[1:3])
+    # Pictures of one size, so that the page can lay them out; images of several sizes are fitted into the largest.
+    size = _size(tuple(max(mask.shape[axis] for mask in data.masks) for axis in (0, 1)))
     for row, (sample, group, fold) in enumerate(data.table[["sample", "group", "fold"]].itertuples(index=False)):
         image, truth, predictions = view(data, predicted, row)
         items.append(
@@ -72,8 +73,8 @@ def build(
                 "scores": [round(float(scores.loc[sample, model]), 4) for model in models],
                 "disagreement": round(disagreement([masks[row] for masks in predicted.values()]), 4),
                 "distance": round(float(distances[row]), 4),
-                "input": _encoded(_shown(image).resize(size, Image.Resampling.BILINEAR), "JPEG", quality=72),
-                "masks": _encoded(_bits([truth, *predictions]).resize(size, Image.Resampling.NEAREST), "PNG"),
+                "input": _encoded(_fitted(_shown(image), size, Image.Resampling.BILINEAR), "JPEG", quality=72),
+                "masks": _encoded(_fitted(_bits([truth, *predictions]), size, Image.Resampling.NEAREST), "PNG"),
             }
         )
     return {"models": models, "size": list(size), "items": items}
@@ -83,6 +84,18 @@ def _size(shape: tuple[int, ...]) -> tuple[int, int]:
     scale = min(1.0, SIDE / max(shape))
     height, width = (max(1, round(side * scale)) for side in shape)
     return width, height
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
+    """At `size`, in its own proportions; what remains is black."""
+    scale = min(new / old for new, old in zip(size, picture.size, strict=True))
+    own = tuple(min(new, max(1, round(old * scale))) for new, old in zip(size, picture.size, strict=True))
+    small = picture.resize((own[0], own[1]), how)
+    if small.size == size:
+        return small
+    whole = Image.new(small.mode, size)
+    whole.paste(small, (0, 0))
+    return whole
 
 
 def _bits(masks: list[NDArray[np.bool_]]) -> Image.Image:

@@ -10,16 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from multiresunet.data.dataset import PreparedDataset
+
 Mask = NDArray[np.bool_]
+Masks = Sequence[Mask]
 Distances = NDArray[np.float64]
 
 
-def boundary(mask: Mask) -> Mask:
+def boundary(mask: Mask, ignored: Mask | None = None) -> Mask:
     """Foreground pixels with a background neighbour across an edge (2-D) or a face (3-D).
 
-    The frame of the image is no boundary: what lies beyond it, no network could have known.
+    The frame of the image is no boundary: what lies beyond it, no network could have known. Neither is that of what is
+    `ignored`.
     """
-    return np.asarray(mask & ~ndimage.binary_erosion(mask, border_value=1))
+    solid = mask if ignored is None else mask | ignored
+    return np.asarray(mask & ~ndimage.binary_erosion(solid, border_value=1))
 
 
 def components(mask: Mask) -> tuple[NDArray[np.int32], int]:
@@ -36,11 +41,18 @@ class MaskPair:
     """Prediction and truth of one image, (D×)H×W each; what follows from them is computed once, when it is asked for.
 
     spacing: a pixel's size along each axis; distances are in its unit, or in pixels without it.
+    ignored: where nobody knows the truth; there, both masks are taken as empty.
     """
 
     prediction: Mask
     truth: Mask
     spacing: Sequence[float] | None = None
+    ignored: Mask | None = None
+
+    def __post_init__(self) -> None:
+        if self.ignored is not None:
+            for name in ("prediction", "truth"):
+                object.__setattr__(self, name, getattr(self, name) & ~self.ignored)
 
     @cached_property
     def both(self) -> Mask:
@@ -67,12 +79,12 @@ class MaskPair:
     @cached_property
     def predicted_boundary(self) -> Mask:
         """`boundary` of the prediction."""
-        return boundary(self.prediction)
+        return boundary(self.prediction, self.ignored)
 
     @cached_property
     def true_boundary(self) -> Mask:
         """`boundary` of the truth."""
-        return boundary(self.truth)
+        return boundary(self.truth, self.ignored)
 
     @cached_property
     def from_prediction(self) -> Distances:
@@ -100,3 +112,8 @@ class MaskPair:
         if not origin.any():
             return np.empty(0)
         return np.asarray(ndimage.distance_transform_edt(~target, sampling=self.spacing)[origin])
+
+
+def pair_of(data: PreparedDataset, index: int, prediction: Mask) -> MaskPair:
+    """A prediction (D×)H×W beside the truth of a data set's sample: all foreground, of whatever class."""
+    return MaskPair(prediction, data.truth(index), data.spacing(index), data.ignored(index))

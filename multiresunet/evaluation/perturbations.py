@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from multiresunet.evaluation.masks import Mask
 from multiresunet.registries import PERTURBATIONS
 
 Array = NDArray[np.float32]
+Labels = TypeVar("Labels", NDArray[np.bool_], NDArray[np.uint8])
 
 
 @PERTURBATIONS.register("gaussian", kind="intensity")
@@ -141,13 +142,13 @@ def elastic(shape: tuple[int, ...], amount: float, rng: Generator) -> NDArray[np
 
 
 def perturb(
-    image: Array, mask: Mask, name: str, amount: float, rng: Generator, standardised: bool
-) -> tuple[Array, Mask]:
-    """A perturbed image and its mask, which moves along with rotation and elastic deformation.
+    image: Array, mask: Labels, name: str, amount: float, rng: Generator, standardised: bool
+) -> tuple[Array, Labels]:
+    """A perturbed image and its mask or labels, which move along with rotation and elastic deformation.
 
     Args:
         image: C×(D×)H×W as prepared: in [0, 1], or of any scale if `standardised`.
-        mask: (D×)H×W.
+        mask: (D×)H×W; booleans or labels.
         name: of a registered perturbation.
         amount: as the perturbation's docstring says.
         rng: source of its randomness.
@@ -162,7 +163,7 @@ def perturb(
     if PERTURBATIONS.entries[name].facts["kind"] == "geometry":
         places = change(mask.shape, amount, rng)
         moved = np.stack([ndimage.map_coordinates(c, places, order=1, mode="reflect") for c in image])
-        return _f32(moved), ndimage.map_coordinates(mask.astype(np.uint8), places, order=0, mode="reflect") > 0
+        return _f32(moved), _moved(mask, places)
     if not standardised:
         return _f32(np.clip(change(image, amount, rng), 0, 1)), mask
     space = tuple(range(1, image.ndim))
@@ -171,6 +172,11 @@ def perturb(
     centre, deviation = (getattr(changed, of)(axis=space, keepdims=True) for of in ("mean", "std"))
     back = (changed - centre) / np.maximum(deviation, 1e-6)
     return _f32(back * image.std(axis=space, keepdims=True) + image.mean(axis=space, keepdims=True)), mask
+
+
+def _moved(mask: Labels, places: NDArray[np.float64]) -> Labels:
+    moved = ndimage.map_coordinates(mask.astype(np.uint8), places, order=0, mode="reflect")
+    return np.asarray(moved, dtype=mask.dtype)
 
 
 def _sign(rng: Generator) -> int:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from multiresunet.evaluation.masks import Masks
 
 
-def save(path: Path, masks: NDArray[np.bool_]) -> None:
-    """Write N×(D×)H×W booleans as .npz; the same bytes for the same masks."""
-    np.savez_compressed(path, bits=np.packbits(masks), shape=np.array(masks.shape))
+def save(path: Path, masks: Masks) -> None:
+    """Write N of (D×)H×W booleans, of one size or of several, as .npz; the same bytes for the same masks."""
+    bits = [np.packbits(mask) for mask in masks]
+    np.savez_compressed(path, bits=np.concatenate(bits), shapes=np.array([mask.shape for mask in masks]))
 
 
-def load(path: Path) -> NDArray[np.bool_]:
+def load(path: Path) -> Masks:
     """Read what `save` wrote."""
     with np.load(path) as arrays:
-        shape = tuple(int(side) for side in arrays["shape"])
-        return np.unpackbits(arrays["bits"], count=int(np.prod(shape))).astype(bool).reshape(shape)
+        bits, shapes = arrays["bits"], arrays["shapes"]
+    counts = shapes.prod(axis=1)
+    parts = np.split(bits, np.cumsum((counts + 7) // 8)[:-1])
+    return [
+        np.unpackbits(part, count=int(count)).astype(bool).reshape(shape)
+        for part, count, shape in zip(parts, counts, shapes, strict=True)
+    ]

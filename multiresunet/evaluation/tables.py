@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import metrics
-from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.masks import MaskPair, Masks, pair_of
 from multiresunet.evaluation.metrics import BEST_EPOCH
 
 HEADLINES = [column for column in metrics.columns([]) if column.headline]
@@ -24,27 +24,28 @@ FOREGROUND = "foreground"
 def per_image(
     data: PreparedDataset,
     model: str,
-    best_epoch: NDArray[np.bool_],
-    last_epoch: NDArray[np.bool_],
+    best_epoch: Masks,
+    last_epoch: Masks,
     tolerances: Sequence[float],
 ) -> pd.DataFrame:
     """Score two sets of predictions, N×(D×)H×W each: of the best epoch on the test fold, and of the last epoch.
 
     Returns:
-        One row a sample: model, fold, sample, group, class, and the columns that `metrics.names` names.
+        One row a sample: model, fold, sample, group, class, the columns that `metrics.names` names, both_empty (1 where
+        neither truth nor the last epoch's prediction has anything, so that it counts as perfect), and unit (of the
+        distances: mm, or pixels of the files).
     """
     names, rest = metrics.names(tolerances), [c for c in metrics.columns(tolerances) if not c.headline]
     rows = []
-    for best, last, mask in zip(best_epoch, last_epoch, data.masks, strict=True):
-        truth = np.asarray(mask, dtype=bool)
-        pair = MaskPair(last, truth)
-        found = _headlines(MaskPair(best, truth), pair) | {column.name: column(pair) for column in rest}
-        rows.append({name: found[name] for name in names})
-    return pd.concat([_about(data, model, FOREGROUND), pd.DataFrame(rows)], axis=1)
+    for index, (best, last) in enumerate(zip(best_epoch, last_epoch, strict=True)):
+        pair = pair_of(data, index, last)
+        found = _headlines(pair_of(data, index, best), pair) | {column.name: column(pair) for column in rest}
+        rows.append({name: found[name] for name in names} | {"both_empty": int(pair.counts == (0, 0, 0))})
+    return pd.concat([_about(data, model, FOREGROUND), pd.DataFrame(rows)], axis=1).assign(unit=data.unit)
 
 
 def per_class(
-    data: PreparedDataset, model: str, best_epoch: NDArray[np.uint8], last_epoch: NDArray[np.uint8]
+    data: PreparedDataset, model: str, best_epoch: Sequence[NDArray[np.uint8]], last_epoch: Sequence[NDArray[np.uint8]]
 ) -> pd.DataFrame:
     """Score two sets of labels, N×(D×)H×W, as `per_image`, but each of the data set's classes by itself.
 
@@ -54,8 +55,13 @@ def per_class(
     tables = []
     for number, name in enumerate(data.classes, start=1):
         rows = [
-            _headlines(*(MaskPair(labels == number, np.asarray(mask) == number) for labels in (best, last)))
-            for best, last, mask in zip(best_epoch, last_epoch, data.masks, strict=True)
+            _headlines(
+                *(
+                    MaskPair(labels == number, np.asarray(data.masks[index]) == number, ignored=data.ignored(index))
+                    for labels in (best, last)
+                )
+            )
+            for index, (best, last) in enumerate(zip(best_epoch, last_epoch, strict=True))
         ]
         tables.append(pd.concat([_about(data, model, name), pd.DataFrame(rows, columns=list(SCORES))], axis=1))
     return pd.concat(tables, ignore_index=True)
@@ -80,11 +86,12 @@ def by_class(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFrame:
-    """Mean over the images of each fold: model, fold, images, and the scores in `names`."""
+    """Mean over the images of each fold: model, fold, images, both_empty (their number), and the scores in `names`."""
     models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order
     grouped = images.assign(model=models).groupby(["model", "fold"], observed=True)
     means = grouped[list(names)].mean()
     means.insert(0, "images", grouped.size())
+    means.insert(1, "both_empty", grouped["both_empty"].sum() if "both_empty" in images else 0)
     return means.reset_index().astype({"model": str})
 
 
@@ -100,11 +107,13 @@ def summary(folds: pd.DataFrame) -> pd.DataFrame:
     The deviation is that of a sample of folds (n - 1).
 
     Returns:
-        One row a model: model, folds, images, and for each score its mean and `<score>_sd`.
+        One row a model: model, folds, images, both_empty (images that count as perfect since there is nothing to find
+        and nothing was found), and for each score its mean and `<score>_sd`.
     """
     rows = []
     for model, part in folds.groupby("model", sort=False):
         row: dict[str, object] = {"model": model, "folds": len(part), "images": int(part["images"].sum())}
+        row["both_empty"] = int(part["both_empty"].sum()) if "both_empty" in part else 0
         for score in SCORES:
             row |= {score: part[score].mean(), f"{score}_sd": part[score].std(ddof=1)}
         rows.append(row)

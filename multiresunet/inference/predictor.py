@@ -72,9 +72,9 @@ class Model:
         """
         data = _as_dataset(images, self.spec)
         loader, everything = Loader(data, self.device), np.arange(len(images))
-        total: NDArray[np.float32] = predict_samples(self.networks[0], loader, everything, batch)
+        total = np.asarray(predict_samples(self.networks[0], loader, everything, batch), dtype=np.float32)
         for network in self.networks[1:]:
-            total += predict_samples(network, loader, everything, batch)
+            total += np.asarray(predict_samples(network, loader, everything, batch))
         total /= len(self.networks)  # exact for a single one
         return total
 

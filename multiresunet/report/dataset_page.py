@@ -16,8 +16,9 @@ from PIL import Image
 
 from multiresunet.config import Dataset
 from multiresunet.data import manifest
-from multiresunet.data.loading import foreground, load_image, load_mask
-from multiresunet.data.manifest import Sample
+from multiresunet.data.dataset import hatched
+from multiresunet.data.loading import foreground, ignored, load_image, load_mask
+from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.data.readers import Array
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
@@ -66,15 +67,20 @@ def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = THUMBNAI
     colour = Image.fromarray(_grey_or_colour(image))
     colour.thumbnail((side, side))
     try:
-        inside = foreground(_plane(load_mask(folder, sample.mask).array[None])[0], dataset.mask)
+        mask = _plane(load_mask(folder, sample.mask).array[None])[0]
     except UserError:
         return colour
     # Seen at the thumbnail's size even where the mask has another: a wrong size shows as a shift.
-    small = np.asarray(Image.fromarray(inside.astype(np.uint8)).resize(colour.size, Image.Resampling.NEAREST)) > 0
-    edge = small & ~_shrunk(small)
-    pixels = np.asarray(colour).copy()
-    pixels[edge] = OUTLINE
-    return Image.fromarray(pixels)
+    small, unknown = (
+        np.asarray(
+            Image.fromarray(of(mask, dataset.mask).astype(np.uint8)).resize(colour.size, Image.Resampling.NEAREST)
+        )
+        > 0
+        for of in (foreground, ignored)
+    )
+    pixels = np.moveaxis(hatched(np.moveaxis(np.asarray(colour), -1, 0), unknown), 0, -1)
+    pixels[small & ~_shrunk(small)] = OUTLINE
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def embedded(shown: Image.Image) -> str:
@@ -105,7 +111,7 @@ def _words(columns: str, row: pd.Series[str]) -> str:
         elif column.endswith("_share"):
             words.append(f"{100 * float(value):.2g} % of the pixels")
         elif column == "near_duplicates":
-            words.append(f"looks like {value}")
+            words.append(f"the same scene as {value.replace(JOIN, ', ')}")
         elif column.endswith("_turn"):
             words.append(f"{column.removesuffix('_turn')}: {f'orientation {value}' if value else 'as it is'}")
         elif not column.endswith("sha256"):

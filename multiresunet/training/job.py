@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from multiresunet.config import Model, Recipe
@@ -11,6 +12,7 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NetworkSpec
 from multiresunet.training.devices import Devices
 from multiresunet.training.loader import Indices
+from multiresunet.training.patches import pool
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class TrainJob:
     seed: int
     names: tuple[str | int, ...]
     devices: Devices
+
+    @cached_property
+    def pool(self) -> Indices:
+        """Indices into the data set of what one epoch shows: the training images, or patches of them."""
+        return pool(self.data, self.train)
 
 
 def network_of(model: Model, recipe: Recipe, data: PreparedDataset) -> NetworkSpec:

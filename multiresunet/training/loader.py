@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,7 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 
 Indices = NDArray[np.int64]
+Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]
 ROOM = 0.5  # of the device's free memory, for data
 
 
@@ -36,13 +37,22 @@ class Loader:
         self._held: tuple[Tensor, Tensor] | None = None
         if resident is None:
             size = data.images.nbytes + data.masks.nbytes
-            resident = device.type == "cuda" and size <= ROOM * torch.cuda.mem_get_info(device)[0]
+            resident = (
+                data.window is None and device.type == "cuda" and size <= ROOM * torch.cuda.mem_get_info(device)[0]
+            )
         if resident:
             images, masks = (torch.from_numpy(np.array(array)).to(device) for array in (data.images, data.masks))
             self._held = images, masks[:, None]
 
-    def __call__(self, batches: Sequence[Indices]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images N×C×(D×)H×W and labels N×1×(D×)H×W of each batch of indices."""
+    def __call__(
+        self, batches: Sequence[Indices], draw: Callable[[int, Indices], Arrays] | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images N×C×(D×)H×W and labels N×1×(D×)H×W of each batch of indices.
+
+        Args:
+            batches: indices into the data set.
+            draw: from a batch's number, from 0, and its indices to other arrays than all of these images: patches.
+        """
         if not batches:
             return
         if self._held is not None:
@@ -53,16 +63,19 @@ class Loader:
                 yield batch.div_(255) if images.dtype == torch.uint8 else batch, masks[chosen].float()
             return
         with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._read, batches[0])
-            for following in (*batches[1:], None):
+            coming = reader.submit(self._read, 0, batches[0], draw)
+            for number, following in enumerate((*batches[1:], None), start=1):
                 read = coming.result()
                 if following is not None:
-                    coming = reader.submit(self._read, following)
+                    coming = reader.submit(self._read, number, following, draw)
                 batch, labels = (part.to(self.device, non_blocking=True) for part in read)
                 yield batch.to(memory_format=self.layout), labels
 
-    def _read(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        images, labels = (torch.from_numpy(array) for array in self.data.batch(indices))
+    def _read(
+        self, number: int, indices: Indices, draw: Callable[[int, Indices], Arrays] | None
+    ) -> tuple[Tensor, Tensor]:
+        arrays = self.data.batch(indices) if draw is None else draw(number, indices)
+        images, labels = (torch.from_numpy(array) for array in arrays)
         if self.device.type == "cuda":
             return images.pin_memory(), labels.pin_memory()
         return images, labels

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multiresunet.data.dataset import IGNORED
 from multiresunet.registries import LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def loss_by_name(name: str, outputs: int) -> Loss:
+def loss_by_name(name: str, outputs: int, *, ignores: bool = False) -> Loss:
     """A function from logits N×outputs×(D×)H×W and labels N×1×(D×)H×W (float32, 0 is background) to a scalar.
 
     The value is a mean over images, so that of a batch is the mean of its parts, weighted by their size.
@@ -21,12 +22,14 @@ def loss_by_name(name: str, outputs: int) -> Loss:
     Args:
         name: of `LOSSES`.
         outputs: 1, or the number of classes with the background.
+        ignores: whether labels may be `IGNORED`: such pixels are left out.
 
     Raises:
         UserError: there is no loss of this name.
     """
     make: Callable[[int], Loss] = LOSSES[name]
-    return make(outputs)
+    loss = make(outputs)
+    return _of_known(loss) if ignores else loss
 
 
 @LOSSES.register("bce")
@@ -51,6 +54,19 @@ def dice_and_cross_entropy(outputs: int) -> Loss:
     """Half of each."""
     overlap = dice(outputs)
     return lambda logits, labels: 0.5 * overlap(logits, labels) + 0.5 * _cross_entropy(logits, labels)
+
+
+def _of_known(loss: Loss) -> Loss:
+    """The loss of each image's known pixels, in a row: as if it had no others; 0 of an image without any."""
+
+    def of_known(logits: Tensor, labels: Tensor) -> Tensor:
+        parts = []
+        for one, own in zip(logits, labels, strict=True):
+            known = own[0] != IGNORED
+            parts.append(loss(one[None, :, known], own[None, :, known]) if known.any() else one.sum() * 0)
+        return torch.stack(parts).mean()
+
+    return of_known
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,10 +18,11 @@ from multiresunet.nets import External, build_network, set_normalisation_momentu
 from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import Part, augment
 from multiresunet.training.job import TrainJob
-from multiresunet.training.loader import Loader, batches
+from multiresunet.training.loader import Arrays, Indices, Loader, batches
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.onednn import made_safe
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
+from multiresunet.training.patches import PatchSampler
 from multiresunet.training.result import Epoch, Fit, copied
 from multiresunet.training.supervision import Supervised
 from multiresunet.training.synchronised import synchronised
@@ -34,16 +36,17 @@ class Trainer:
         self.job = job
         spec, recipe, device = job.spec, job.recipe, job.devices.device
         self.loader = Loader(job.data, device)
+        self.patches = PatchSampler(job.data, job.seed) if job.data.window else None
         self.network = build_network(spec, generator_for(job.seed, *job.names, "weights")).to(device)
         self.network.to(memory_format=self.loader.layout)  # type: ignore[call-overload]  # documented, but not typed
         self.network = made_safe(synchronised(self.network, job.devices), device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
-        self.loss = loss_by_name(recipe.loss, spec.classes)
+        self.loss = loss_by_name(recipe.loss, spec.classes, ignores=job.data.ignores or job.data.pads)
         weights = recipe.deep_supervision.weights if recipe.deep_supervision else []
         heads = generator_for(job.seed, *job.names, "heads")
         self.supervised = Supervised(self.network, spec.classes, weights, heads).to(device)
         self.optimiser = optimiser_of(self.supervised, recipe.optimiser)
-        self.schedule = schedule_of(self.optimiser, recipe.schedule, job.epochs, len(batches(job.train, recipe.batch)))
+        self.schedule = schedule_of(self.optimiser, recipe.schedule, job.epochs, len(batches(job.pool, recipe.batch)))
         self.average = average_of(self.network, recipe.ema)
         self.learner = job.devices.setup_module(self.supervised)  # the same weights, with gradients from all devices
         self.losses = torch.zeros((), dtype=torch.float64, device=device)
@@ -69,8 +72,8 @@ class Trainer:
             UserError: if a batch has fewer images than there are devices.
         """
         job, devices = self.job, self.job.devices
-        order = torch.randperm(len(job.train), generator=generator_for(job.seed, *job.names, "order", self.epoch))
-        left = batches(job.train[order.numpy()], job.recipe.batch)[self.step :]
+        order = torch.randperm(len(job.pool), generator=generator_for(job.seed, *job.names, "order", self.epoch))
+        left = batches(job.pool[order.numpy()], job.recipe.batch)[self.step :]
         rank, world = devices.global_rank, devices.world_size
         if min(map(len, left), default=world) < world:
             raise UserError(
@@ -79,7 +82,9 @@ class Trainer:
             )
         own = slice(rank, None, world)
         self.network.train()
-        for batch, (images, labels) in zip(left, self.loader([batch[own] for batch in left]), strict=True):
+        for batch, (images, labels) in zip(
+            left, self.loader([batch[own] for batch in left], self._drawn(own)), strict=True
+        ):
             images, labels = self._augmented(images, labels, Part(len(batch), own))
             if isinstance(self.network, External):  # may drop out, from global randomness
                 torch.manual_seed(seed_for(job.seed, *job.names, "network", self.epoch, self.step))
@@ -96,6 +101,15 @@ class Trainer:
             self.losses += loss.detach().double() * len(images)
             self.step += 1
             yield
+
+    def _drawn(self, own: slice) -> Callable[[int, Indices], Arrays] | None:
+        """How patches are cut for the batches that are left of the epoch, where images keep their sizes."""
+        if self.patches is None:
+            return None
+        sampler, epoch, first = self.patches, self.epoch, self.step
+        return lambda number, indices: sampler.draw(
+            indices, (epoch, first + number), np.arange(own.start, own.start + own.step * len(indices), own.step)
+        )
 
     def _augmented(self, images: Tensor, labels: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         job = self.job
@@ -117,7 +131,7 @@ class Trainer:
                 self.validated, self.loader, job.test, job.recipe.batch, job.threshold, self.loss
             )
         losses = job.devices.all_reduce(self.losses, reduce_op="sum")
-        line = Epoch(self.epoch, losses.item() / len(job.train), test_loss, float(jaccard.mean()))
+        line = Epoch(self.epoch, losses.item() / len(job.pool), test_loss, float(jaccard.mean()))
         if not math.isfinite(line.train_loss) or not math.isfinite(line.test_loss):
             raise FloatingPointError
         if not result.history or line.test_jaccard > result.best_jaccard:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from multiresunet.inference.logits import foreground
+from multiresunet.inference.tiles import by_tiles
 from multiresunet.nets.fused import fused
 from multiresunet.training.loader import Indices, Loader, in_order
 from multiresunet.training.losses import Loss
@@ -21,13 +22,14 @@ def validate(
 
     Of a data set with classes the overlap is that of all classes together with the truth: foreground against the rest.
     """
-    ready = fused(network, loader.device)
+    ready = by_tiles(fused(network, loader.device), loader.data, batch)
+    at_once = batch if loader.data.window is None else 1
     loss = torch.zeros((), dtype=torch.float64, device=loader.device)
     found = []
     with torch.no_grad():
-        for images, labels in loader(in_order(indices, batch)):
+        for images, labels in loader(in_order(indices, at_once)):
             logits = ready(images).float()
             loss += loss_of(logits, labels).double() * len(images)
-            found.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0] > 0.5)))
+            found.append(torch.stack(overlaps(foreground(logits) >= threshold, labels[:, 0])))
     jaccard, dice = torch.cat(found, dim=1).cpu().numpy()
     return loss.item() / len(indices), jaccard, dice

@@ -62,7 +62,7 @@ class Study:
     def cost(self, numbers: Numbers) -> Cost:
         """Multiply-adds for one of the data set's images, and parameters, of the network with these numbers."""
         spec, _ = with_numbers(self.job.spec, self.job.recipe, numbers)
-        return cost_of(spec, tuple(self.job.data.masks.shape[1:]))
+        return cost_of(spec, self.job.data.size)
 
     def create(self, storage: optuna.storages.BaseStorage | None = None, prefix: str = "") -> optuna.Study:
         """The Optuna study; the one in `storage`, if it is there already."""
@@ -151,6 +151,6 @@ def _validated(job: TrainJob, weights: Weights) -> NDArray[np.float64]:
     device = job.devices.device
     network, loader = build_network(job.spec), Loader(job.data, device)
     network.load_state_dict(weights)
-    loss = loss_by_name(job.recipe.loss, job.spec.classes)
+    loss = loss_by_name(job.recipe.loss, job.spec.classes, ignores=job.data.ignores)
     with autocast(job.recipe, device):
         return validate(network.to(device), loader, job.test, job.recipe.batch, job.threshold, loss)[1]

@@ -17,7 +17,8 @@ from scipy import ndimage
 from multiresunet.data import parallel, preprocessing
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.data.loading import encode_labels
-from multiresunet.data.preprocessing import fit_sample, prepare
+from multiresunet.data.preprocessing import fit_sample, prepare, target_shape
+from multiresunet.data.resizing import padded
 from multiresunet.data.sources.folder import scan
 from multiresunet.errors import UserError
 from tests.data.making import Array, declared, disc, folder_of, pair, save
@@ -34,7 +35,12 @@ def centre(mask: Array) -> Array:
 
 def fitted(image: Array, drawn: Array, size: tuple[int, ...], **changes: Any) -> tuple[Array, Array]:
     entry = declared(**changes)
-    return fit_sample(image, encode_labels(drawn, entry.mask), entry, size, "the sample")
+    labels = encode_labels(drawn, entry.mask)
+    shape = target_shape(labels.shape, None, entry, size, "the sample")
+    made, found = fit_sample(image, labels, entry, shape, "the sample")
+    return (
+        (np.stack([padded(each, size) for each in made]), padded(found, size)) if entry.fit == "pad" else (made, found)
+    )
 
 
 # Resizing
@@ -234,8 +240,11 @@ def test_images_go_from_files_to_batches(tmp_path: Path) -> None:
         "group": ["", "", ""],
         "fold": [0, 1, 0],
         "original_size": ["32×48"] * 3,
+        "prepared_size": ["32×48"] * 3,
+        "spacing": [""] * 3,
         "foreground_kept": [1.0] * 3,
         "components_kept": [1.0] * 3,
+        "ignored": [0] * 3,
     }
     train, test = data.split(0)
     assert (train.tolist(), test.tolist()) == ([1], [0, 2])

@@ -32,8 +32,7 @@ def test_known_answers_for_a_grey_image(tmp_path: Path) -> None:
     facts = facts_of(tmp_path, image, mask)
     (sample,) = scan(tmp_path)
     assert len(facts["pixels_sha256"]) == 64
-    assert len(facts["hash"]) == 16
-    rest = facts.drop(["pixels_sha256", "hash"]).to_dict()
+    rest = facts.drop(["pixels_sha256"]).to_dict()
     assert {key: value for key, value in rest.items() if not key.endswith("_strays")} == {
         "sample": "a",
         "group": "",
@@ -59,6 +58,7 @@ def test_known_answers_for_a_grey_image(tmp_path: Path) -> None:
         "image_turn": "",
         "mask_turn": "",
         "notes": "",
+        "alike": "",
         "near_duplicates": "",
         "image_sha256": sample.image_sha256,
         "mask_sha256": sample.mask_sha256,
@@ -148,7 +148,7 @@ def test_a_file_that_is_not_what_its_manifest_says_is_named(tmp_path: Path) -> N
 def test_images_that_look_alike_are_found_unless_they_are_of_one_group(tmp_path: Path) -> None:
     folder_of(tmp_path, ["a", "b", "c", "d"])
     rng = np.random.default_rng(5)
-    scene = np.kron(rng.integers(0, 200, (8, 8)), np.ones((8, 8)))
+    scene = np.kron(rng.integers(0, 200, (16, 16)), np.ones((4, 4)))
     for name in "ab":
         save(tmp_path / "images" / f"{name}.png", (scene + rng.integers(0, 5, scene.shape)).astype(np.uint8)[None])
         save(tmp_path / "masks" / f"{name}.png", pair(0, (64, 64))[1])

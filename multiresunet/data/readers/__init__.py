@@ -25,11 +25,13 @@ class Decoded(NamedTuple):
     array: C×H×W or C×D×H×W for an image, H×W or D×H×W for a mask; the file's own type and scale.
     notes: what was done to get there, such as "alpha dropped"; empty if nothing was.
     container: the format's name, such as PNG or NIfTI.
+    spacing: a pixel's or voxel's size along each axis of the array, in mm; None if the file doesn't say.
     """
 
     array: Array
     notes: tuple[str, ...]
     container: str
+    spacing: tuple[float, ...] | None = None
 
 
 def decode_image(path: Path) -> Decoded:
@@ -53,7 +55,8 @@ def decode_mask(path: Path) -> Decoded:
     Raises:
         UserError: as `decode_image`, or if the file has channels, fractions, or values that aren't finite.
     """
-    array, notes, container = _read(path, as_mask=True)
+    read = _read(path, as_mask=True)
+    array, notes = read.array, read.notes
     if len(array) > 1 and array.dtype == np.uint8 and len(array) == 3 and (array == array[0]).all():
         array, notes = array[:1], (*notes, "equal colours taken as grey")
     if len(array) != 1:
@@ -66,7 +69,7 @@ def decode_mask(path: Path) -> Decoded:
         if not (np.isfinite(array).all() and np.array_equal(array, np.round(array))):
             raise UserError(f"{path}: a mask holds whole numbers, this one has fractions or NaN; save its labels")
         array = array.astype(np.int64)
-    return Decoded(array, notes, container)
+    return read._replace(array=array, notes=notes)
 
 
 def read_image(path: Path) -> Array:

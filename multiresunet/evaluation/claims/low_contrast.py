@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from multiresunet.config import LowContrastClaim
-from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.dataset import PreparedDataset, as_floats
 from multiresunet.evaluation.claims.verdict import Finding, Pair
 from multiresunet.evaluation.masks import Mask, MaskPair, boundary
 from multiresunet.evaluation.statistics.design import ComparisonDesign
@@ -36,7 +36,7 @@ class Segments:
         return np.asarray(np.bincount(self.of_pixel, values, len(self.pixels)) / self.pixels)
 
 
-def local_contrast(image: Floats, truth: Mask, reach: int) -> Floats:
+def local_contrast(image: Floats, truth: Mask, reach: int, ignored: Mask | None = None) -> Floats:
     """Difference between inside and outside at each pixel of the true boundary, within `reach` pixels of it.
 
     Of several channels the root of the mean square.
@@ -45,35 +45,36 @@ def local_contrast(image: Floats, truth: Mask, reach: int) -> Floats:
         image: C×(D×)H×W.
         truth: (D×)H×W.
         reach: radius of the ball whose inside and outside pixels are averaged.
+        ignored: pixels that are neither.
     """
     grid = np.indices((2 * reach + 1,) * truth.ndim) - reach
     ball = ((grid**2).sum(axis=0) <= reach**2).astype(float)
-    edge = boundary(truth)
+    edge = boundary(truth, ignored)
 
     def around(values: Floats) -> Floats:
         return np.asarray(ndimage.convolve(values, ball, mode="constant"))[edge]
 
-    inside, outside = truth.astype(float), (~truth).astype(float)
+    inside, outside = truth.astype(float), (~truth if ignored is None else ~truth & ~ignored).astype(float)
     count_in, count_out = around(inside), around(outside)  # neither is 0 at the boundary
     squares = [(around(c * inside) / count_in - around(c * outside) / count_out) ** 2 for c in image]
     return np.asarray(np.sqrt(np.mean(squares, axis=0)))
 
 
-def segments(image: Floats, truth: Mask, settings: LowContrastClaim) -> Segments:
+def segments(image: Floats, truth: Mask, settings: LowContrastClaim, ignored: Mask | None = None) -> Segments:
     """Cut one image's true boundary into segments and measure their contrast."""
-    places = np.nonzero(boundary(truth))
+    places = np.nonzero(boundary(truth, ignored))
     tiles = np.stack(places, axis=1) // settings.tile
     counts = [side // settings.tile + 1 for side in truth.shape]
     _, of_pixel = np.unique(np.ravel_multi_index(tuple(tiles.T), counts), return_inverse=True)
     pixels = np.bincount(of_pixel)
-    contrast = local_contrast(image, truth, settings.reach) if of_pixel.size else np.empty(0)
+    contrast = local_contrast(image, truth, settings.reach, ignored) if of_pixel.size else np.empty(0)
     cut = Segments(of_pixel, np.empty(0), pixels)
     return Segments(of_pixel, cut.mean(contrast) if of_pixel.size else contrast, pixels)
 
 
-def errors(prediction: Mask, truth: Mask, cut: Segments, cap: float) -> Floats:
+def errors(pair: MaskPair, cut: Segments, cap: float) -> Floats:
     """Mean distance of each segment's pixels to the predicted boundary, none counted as more than `cap` pixels."""
-    distances = MaskPair(prediction, truth).from_truth
+    distances = pair.from_truth
     return cut.mean(np.minimum(distances, cap)) if distances.size else np.empty(0)
 
 
@@ -81,9 +82,9 @@ def measure(data: PreparedDataset, predictions: NDArray[np.bool_], settings: Low
     """Segments of all images: image (its index), contrast (in units of the prepared values), pixels, error."""
     parts = []
     for index, prediction in enumerate(predictions):
-        truth = np.asarray(data.masks[index], dtype=bool)
-        cut = segments(data.batch(np.array([index]))[0][0].astype(float), truth, settings)
-        error = errors(prediction, truth, cut, settings.cap)
+        pair = MaskPair(prediction, data.truth(index), ignored=data.ignored(index))
+        cut = segments(as_floats(np.asarray(data.images[index])).astype(float), pair.truth, settings, pair.ignored)
+        error = errors(pair, cut, settings.cap)
         parts.append(pd.DataFrame({"image": index, "contrast": cut.contrast, "pixels": cut.pixels, "error": error}))
     return pd.concat(parts, ignore_index=True)
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multiresunet.config import OutliersClaim
-from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.dataset import PreparedDataset, as_floats
 from multiresunet.evaluation.claims.verdict import Finding, Pair
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.effects import tail_mean
@@ -23,8 +23,10 @@ def features(data: PreparedDataset) -> Floats:
     """
     rows = []
     for index in range(len(data.table)):
-        image, mask = (array[0].astype(np.float64) for array in data.batch(np.array([index])))
-        inside, flat = mask[0].astype(bool).ravel(), image.reshape(len(image), -1)
+        image, ignored = as_floats(np.asarray(data.images[index])).astype(np.float64), data.ignored(index)
+        inside, flat = data.truth(index).ravel(), image.reshape(len(image), -1)
+        if ignored is not None and not ignored.all():
+            inside, flat = inside[~ignored.ravel()], flat[:, ~ignored.ravel()]
         low, high = np.percentile(flat, (5, 95), axis=1)
         depth = flat[:, inside].mean() - flat[:, ~inside].mean() if inside.any() and not inside.all() else 0.0
         share = np.log(max(inside.mean(), 1 / inside.size))

@@ -11,17 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multiresunet.config import Perturbed
-from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.dataset import PreparedDataset, Ragged, as_floats
 from multiresunet.evaluation.claims.verdict import Finding, Pair
-from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.masks import Masks, pair_of
 from multiresunet.evaluation.metrics.overlap import jaccard
 from multiresunet.evaluation.perturbations import perturb
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.resampling import units_of
 from multiresunet.seeds import seed_for
 
-Predict = Callable[[int, PreparedDataset], NDArray[np.bool_]]
-"""From a fold and images to what the networks trained without the fold predict for them: N×(D×)H×W."""
+Predict = Callable[[int, PreparedDataset], Masks]
+"""From a fold and images to what the networks trained without the fold predict for them: N of (D×)H×W."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,12 @@ class PerturbationPlan:
         pairs = []
         for index, sample in zip(indices, table["sample"], strict=True):
             rng = np.random.default_rng(seed_for(self.seed, self.dataset, sample, kind, severity))
-            image, mask = data.batch(np.array([index]))[0][0], np.asarray(data.masks[index], dtype=bool)
-            pairs.append(perturb(image, mask, kind, amount, rng, self.standardised))
-        images, masks = (np.stack(parts) for parts in zip(*pairs, strict=True))
-        return PreparedDataset(images, masks.astype(np.uint8), table)
+            image, labels = as_floats(np.asarray(data.images[index])), np.asarray(data.masks[index])
+            pairs.append(perturb(image, labels, kind, amount, rng, self.standardised))
+        images, masks = zip(*pairs, strict=True)
+        if data.window is None:
+            return PreparedDataset(np.stack(images), np.stack(masks), table)
+        return PreparedDataset(Ragged.of(images), Ragged.of(masks), table, window=data.window)
 
 
 def perturbed_scores(predict: Predict, data: PreparedDataset, plan: PerturbationPlan) -> pd.DataFrame:
@@ -73,8 +75,8 @@ def perturbed_scores(predict: Predict, data: PreparedDataset, plan: Perturbation
                 changed = plan.perturbed(data, images[data.folds[images] == fold], kind, severity)
                 about = {"kind": kind, "severity": severity, "fold": int(fold)}
                 predicted = predict(int(fold), changed)
-                for one, mask, sample in zip(predicted, changed.masks, changed.table["sample"], strict=True):
-                    score = jaccard(MaskPair(one, mask.astype(bool)))
+                for place, (one, sample) in enumerate(zip(predicted, changed.table["sample"], strict=True)):
+                    score = jaccard(pair_of(changed, place, one))
                     rows.append(about | {"sample": sample, "jaccard": score})
     return pd.DataFrame(rows)
 
