@@ -88,7 +88,7 @@ def predict(dataset: str, model: str) -> None:
         predictions.save(draft / "predictions.npz", last_epoch)
         if data.classes:
             named = partial(label, threshold=settings.threshold)
-            labels = (cross_validated(of_epoch, data, batch, device, named) for of_epoch in (best, last))
+            labels = [list(cross_validated(of_epoch, data, batch, device, named)) for of_epoch in (best, last)]
             write_csv(draft / "classes.csv", tables.per_class(data, model, *labels))
     # Apart from the rest, since no two runs agree on it.
     speed = {"images": len(data.table), "seconds": seconds, "device": device.type}

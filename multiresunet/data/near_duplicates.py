@@ -2,7 +2,8 @@
 
 Small grey pictures, and hashes of them, tell what an image is laid out like: all eyes, all lesions, all slices of a
 scanner are laid out alike. Here two images are near-duplicates if details of the one (corners, as ORB describes them)
-are found in the other at places that one shift, turn and zoom explains, as in frames of a video or repeated takes.
+are found in the other at places that one shift, turn and zoom explains, as in frames of a video or repeated takes;
+or if they are copies but for a little noise.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from PIL import Image
 from skimage.feature import ORB, match_descriptors
 
 from multiresunet.data.manifest import JOIN
-from multiresunet.seeds import seed_for
 
 Indices = NDArray[np.int64]
 Pairs = NDArray[np.int64]
 
-SIDE = 128  # pixels of the picture that is compared, at most
+SIDE = 128  # pixels of the longer side of the picture that is compared
+SAME = 0.998  # correlation from which two pictures are called copies
 DETAILS = 200  # corners of a picture, at most
 SHARED = 10  # details that two pictures share, at least; unlike ones of one kind share up to 7 by chance
-WITHIN = 3.0  # pixels from where shift, turn and zoom bring a detail
+WITHIN = 3.0  # pixels from where a shift, turn and zoom would put a detail
 ZOOM = 1.5  # from one to the other, at most
 TRIES = 256  # of a shift, turn and zoom, each from two details
 CANDIDATES = 6  # pictures that are laid out most alike, each of which is looked at in detail
@@ -49,7 +50,8 @@ class Picture:
             orb.detect_and_extract(self.grey.astype(np.float64) / 255)
         except (RuntimeError, IndexError, ValueError):  # too small, or without any corner
             return np.empty(0, np.complex128), np.empty((0, 256), np.bool_)
-        return orb.keypoints[:, 1] + 1j * orb.keypoints[:, 0], orb.descriptors
+        places = np.asarray(orb.keypoints)
+        return places[:, 1] + 1j * places[:, 0], np.asarray(orb.descriptors)
 
 
 def picture(image: NDArray[np.generic]) -> Picture:
@@ -59,8 +61,10 @@ def picture(image: NDArray[np.generic]) -> Picture:
     low, high = plane.min(), plane.max()
     grey = Image.fromarray(((plane - low) / max(high - low, np.finfo(np.float32).tiny) * 255).astype(np.uint8))
     layout = np.uint64(int(str(imagehash.phash(grey)), 16))
-    grey.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
-    return Picture(layout, np.asarray(grey))
+    scale = SIDE / max(grey.size)
+    width, height = (max(1, round(side * scale)) for side in grey.size)
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    return Picture(layout, np.asarray(grey.resize((width, height), how)))
 
 
 NOTHING = Picture(np.uint64(0), np.zeros((1, 1), np.uint8))
@@ -76,7 +80,7 @@ def shared_details(one: Picture, other: Picture) -> int:
     if len(matched) < SHARED:
         return 0
     here, there = places[matched[:, 0]], other_places[matched[:, 1]]
-    rng = np.random.default_rng(seed_for(0, "near-duplicates", len(matched)))
+    rng = np.random.default_rng(len(matched))
     first, second = rng.integers(0, len(matched), (2, TRIES))
     usable = np.abs(here[first] - here[second]) > WITHIN
     first, second = first[usable], second[usable]
@@ -88,6 +92,13 @@ def shared_details(one: Picture, other: Picture) -> int:
     expected = factor[:, None] * (here[None] - here[first][:, None]) + there[first][:, None]
     fitting = (np.abs(expected - there[None]) <= WITHIN).sum(axis=1)
     return int(np.where(plausible, fitting, 0).max())
+
+
+def copies(one: Picture, other: Picture) -> bool:
+    """Whether two pictures are the same but for a little noise: what has few details can be a copy, too."""
+    if one.grey.shape != other.grey.shape or one.grey.std() == 0 or other.grey.std() == 0:
+        return False
+    return bool(np.corrcoef(one.grey.ravel(), other.grey.ravel())[0, 1] >= SAME)
 
 
 def near_duplicates(pictures: Sequence[Picture]) -> Pairs:
@@ -103,7 +114,10 @@ def near_duplicates(pictures: Sequence[Picture]) -> Pairs:
         nearest = np.argsort(apart, kind="stable")[:CANDIDATES]
         for other in nearest[apart[nearest] <= APART].tolist():
             pair = (min(index, other), max(index, other))
-            if pair not in pairs and shared_details(pictures[pair[0]], pictures[pair[1]]) >= SHARED:
+            if pair in pairs:
+                continue
+            one, two = (pictures[place] for place in pair)
+            if copies(one, two) or shared_details(one, two) >= SHARED:
                 pairs.add(pair)
     return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 

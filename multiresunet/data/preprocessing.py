@@ -42,7 +42,7 @@ def prepare(
     size: tuple[int, ...],
     target: Path,
 ) -> pd.DataFrame:
-    """Bring every sample to size and scale; write images.npy, masks.npy and samples.csv to `target`.
+    """Resize and rescale every sample; write images.npy, masks.npy and samples.csv to `target`.
 
     With `fit: patches` images keep their own sizes, one after the other in flat arrays, and window.json says how large
     the patches are. If the data set has classes, classes.json holds their names.
@@ -185,7 +185,7 @@ def target_shape(
     if dataset.spacing is not None:
         if spacing is None:
             raise UserError(
-                f"{where}: the file doesn't say how large a pixel is, so it can't be brought to a spacing of "
+                f"{where}: the file doesn't say how large a pixel is, so it can't be resampled to "
                 f"{'×'.join(f'{side:g}' for side in dataset.spacing)} mm; save it with its spacing, or say fit: resize"
             )
         found = tuple(

@@ -132,8 +132,8 @@ def _undeclared(mask: Array, rule: MaskRule) -> str:
 
 def _foreground_share(mask: Array, rule: MaskRule) -> float:
     """Of the pixels about which something is known."""
-    known = mask.size - np.count_nonzero(ignored(mask, rule))
-    return float(np.count_nonzero(foreground(mask, rule)) / max(known, 1))
+    known = mask.size - int(np.count_nonzero(ignored(mask, rule)))
+    return int(np.count_nonzero(foreground(mask, rule))) / max(known, 1)
 
 
 def _doubtful_share(mask: Array, rule: MaskRule) -> float:

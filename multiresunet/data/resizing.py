@@ -73,7 +73,7 @@ def kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Kept:
     if before.shape == after.shape:
         return Kept()
     foreground = components = 1.0
-    known = [max(np.count_nonzero(labels != IGNORED), 1) for labels in (before, after)]
+    known = [max(int(np.count_nonzero(labels != IGNORED)), 1) for labels in (before, after)]
     for number in np.unique(before[(before > 0) & (before != IGNORED)]):
         old, new = before == number, after == number
         foreground = min(foreground, np.count_nonzero(new) / known[1] / (np.count_nonzero(old) / known[0]))

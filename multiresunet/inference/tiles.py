@@ -51,14 +51,15 @@ class Tiled(nn.Module):
         total, weights = None, torch.zeros(image.shape[2:], device=image.device)
         for corners in self._batches(tuple(image.shape[2:])):
             places = [tuple(slice(c, c + w) for c, w in zip(one, self.window, strict=True)) for one in corners]
-            logits = self.network(torch.cat([image[(..., *place)] for place in places])).float()
+            logits = self.network(torch.cat([image[:, :, *place] for place in places])).float()
             if total is None:
                 total = torch.zeros((1, logits.shape[1], *image.shape[2:]), device=image.device)
             for place, one in zip(places, logits, strict=True):
-                total[(0, slice(None), *place)] += one * weight
+                of_all: tuple[slice, ...] = (slice(None), *place)
+                total[0][of_all] += one * weight
                 weights[place] += weight
         assert total is not None  # there is a window in any image
-        return (total / weights)[(..., *(slice(side) for side in shape))]
+        return (total / weights)[:, :, *(slice(side) for side in shape)]
 
     def _batches(self, shape: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
         corners = list(product(*(starts(s, w, self.overlap) for s, w in zip(shape, self.window, strict=True))))

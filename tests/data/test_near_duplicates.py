@@ -122,7 +122,8 @@ def test_what_has_no_details_is_like_nothing() -> None:
     flat = picture(np.full((1, 40, 40), 7, np.uint8))
     tiny = picture(np.arange(12, dtype=np.uint8).reshape(1, 3, 4))
     odd = picture(np.full((1, 8, 8, 8), np.nan))
-    assert near_duplicates([flat, flat, tiny, tiny, odd, odd, NOTHING, NOTHING]).tolist() == []
+    assert near_duplicates([flat, flat, odd, odd, NOTHING, NOTHING]).tolist() == []
+    assert near_duplicates([flat, tiny, tiny]).tolist() == [[1, 2]]  # copies
     assert near_duplicates([flat]).tolist() == []
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from multiresunet.config import LowContrastClaim
 from multiresunet.data.dataset import PreparedDataset, as_floats
 from multiresunet.evaluation.claims.verdict import Finding, Pair
-from multiresunet.evaluation.masks import Mask, MaskPair, boundary
+from multiresunet.evaluation.masks import Mask, MaskPair, Masks, boundary
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 Floats = NDArray[np.float64]
@@ -78,7 +78,7 @@ def errors(pair: MaskPair, cut: Segments, cap: float) -> Floats:
     return cut.mean(np.minimum(distances, cap)) if distances.size else np.empty(0)
 
 
-def measure(data: PreparedDataset, predictions: NDArray[np.bool_], settings: LowContrastClaim) -> pd.DataFrame:
+def measure(data: PreparedDataset, predictions: Masks, settings: LowContrastClaim) -> pd.DataFrame:
     """Segments of all images: image (its index), contrast (in units of the prepared values), pixels, error."""
     parts = []
     for index, prediction in enumerate(predictions):
