@@ -18,7 +18,7 @@ import numpy as np
 
 from multiresunet import config
 from multiresunet.files import sha256
-from multiresunet.paths import PREPARED, TRAINED, TUNED
+from multiresunet.paths import PREPARED, TUNED, trained
 from stages import train as stage
 from stages.running import run
 
@@ -76,9 +76,9 @@ def compare(dataset: str, model: str, kills: int) -> bool:
         if process.exitcode:
             sys.exit((killed / "output").read_text())
 
-        same = True
-        for path in sorted((calm / TRAINED / dataset / model).iterdir()):
-            ours, other = sha256(path), sha256(killed / TRAINED / dataset / model / path.name)
+        same, made = True, trained(dataset, model, config.load().run.seed(None))
+        for path in sorted((calm / made).iterdir()):
+            ours, other = sha256(path), sha256(killed / made / path.name)
             same &= ours == other
             print(f"{path.name}: {ours[:16]} {'=' if ours == other else '≠'} {other[:16]}")
         print(f"{done} kills: {'all bytes are the same' if same else 'THE BYTES DIFFER'}")

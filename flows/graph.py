@@ -44,7 +44,7 @@ class Graph:
         """The stages that `targets` need, and they themselves; all stages if there are no targets.
 
         Args:
-            targets: names (`train@nuclei-unet`) or all of a kind (`train`)
+            targets: names (`train@nuclei-unet-1`) or all of a kind (`train`)
 
         Raises:
             UserError: a target is neither

@@ -11,7 +11,7 @@ A network, its logits for one RGB image, and its probabilities once it is traine
 >>> network = build_network(spec)
 >>> network(torch.zeros(1, 3, 48, 64)).shape
 torch.Size([1, 1, 48, 64])
->>> model = load_model("data/trained/polyps/multiresunet")
+>>> model = load_model("data/trained/polyps/multiresunet/1")
 >>> images = np.zeros((2, 3, 48, 64), dtype=np.float32)
 >>> predict(model, images).shape
 (2, 48, 64)

@@ -12,8 +12,8 @@ RAW = Path("data/raw")
 VALIDATED = Path("data/validated")
 PREPARED = Path("data/prepared")
 TUNED = Path("data/tuned")
-TRAINED = Path("data/trained")
-PREDICTED = Path("data/predicted")  # a model by itself
+TRAINED = Path("data/trained")  # <dataset>/<model>/<seed>
+PREDICTED = Path("data/predicted")  # likewise: a model by itself, trained with one seed
 EVALUATED = Path("data/evaluated")  # the models of a data set, beside each other
 INCOMING = Path("data/incoming")  # users' own folders, unless MULTIRESUNET_DATA names another place
 
@@ -29,3 +29,13 @@ DATASET_PAGES = REPORTS / "data"
 STATE = Path(".state")  # what may speed a run up, never what it depends on
 TRAINING_SECONDS = STATE / "seconds"
 INFERENCE_SECONDS = STATE / "inference"
+
+
+def trained(dataset: str, model: str, seed: int) -> Path:
+    """Where a model's networks lie that were trained with a seed of `run.seeds`."""
+    return TRAINED / dataset / model / str(seed)
+
+
+def predicted(dataset: str, model: str, seed: int) -> Path:
+    """Where that model's predictions lie, and what was measured on them."""
+    return PREDICTED / dataset / model / str(seed)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation import baselines, comparison, examples, gallery, predictions, tables, tuning_improvement
+from multiresunet.evaluation import baselines, comparison, examples, gallery, tables, tuning_improvement
 from multiresunet.evaluation.claims import low_contrast, outliers, robustness
 from multiresunet.evaluation.comparison import Evidence
+from multiresunet.evaluation.predicted import Predicted
 from multiresunet.evaluation.table_keys import TABLES
 from multiresunet.files import replacing, write_csv, write_json
-from multiresunet.paths import EVALUATED, PREDICTED, PREPARED
+from multiresunet.paths import EVALUATED, PREDICTED, PREPARED, predicted
 from multiresunet.seeds import seed_for
 from stages.running import keep_only, needs, parameters_for, run
 
@@ -27,16 +26,16 @@ def evaluate(dataset: str) -> None:
     loaded = parameters_for(dataset)
     models, settings, grouped = loaded.run.models, loaded.evaluate, loaded.dataset(dataset).groups
     needs(PREPARED / dataset, f"preprocess@{dataset}")
+    seeds = loaded.run.seeds
     for model in models:
-        needs(PREDICTED / dataset / model, f"predict@{dataset}-{model}")
+        for seed in seeds:
+            needs(predicted(dataset, model, seed), f"predict@{dataset}-{model}-{seed}")
+        keep_only(PREDICTED / dataset / model, list(map(str, seeds)))
     keep_only(PREDICTED / dataset, models)
     data = PreparedDataset.open(PREPARED / dataset)
 
-    def of_all(table: str) -> pd.DataFrame:
-        words = {"sample": str, "group": str}
-        return pd.concat([pd.read_csv(PREDICTED / dataset / m / f"{table}.csv", dtype=words) for m in models])
-
-    images, segments = of_all("images").fillna({"group": ""}), of_all("low_contrast")
+    found = Predicted(PREDICTED / dataset, models, seeds)
+    images, segments = found.mean("images"), found.mean("low_contrast")
     of_baselines = [
         tables.per_image(data, baseline, foreground, foreground, settings.tolerances)
         for baseline, foreground in baselines.predict_all(data).items()
@@ -44,16 +43,14 @@ def evaluate(dataset: str) -> None:
     distances = outliers.distance_to_training(outliers.features(data), data.folds)
     evidence = Evidence(
         images=pd.concat([images, *of_baselines]),
-        history=of_all("history"),
-        lost=robustness.drops(images, of_all("perturbed")),
+        history=found.mean("history"),
+        lost=robustness.drops(images, found.mean("perturbed")),
         low_contrast={str(model): part for model, part in segments.groupby("model", sort=False)},
         distances=pd.Series(distances, index=data.table["sample"]),
     )
-    seed = seed_for(loaded.seed, dataset, "statistics")
-    design = comparison.design_of(evidence.of(models[0]), settings, seed, grouped=grouped)
-    costs = pd.DataFrame(
-        {"model": m, **json.loads((PREDICTED / dataset / m / "cost.json").read_text(encoding="utf-8"))} for m in models
-    )
+    drawn = seed_for(loaded.seed, dataset, "statistics")
+    design = comparison.design_of(evidence.of(models[0]), settings, drawn, grouped=grouped)
+    costs = found.costs()
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
     networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
     claims = comparison.claims(evidence, models, networks, design, settings)
@@ -67,20 +64,22 @@ def evaluate(dataset: str) -> None:
         "perturbations": robustness.table(evidence.lost),
         "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
         "low_contrast": low_contrast.curves(evidence.low_contrast),
-        "reliability": of_all("reliability"),
-        "thresholds": of_all("thresholds"),
+        "reliability": found.reliability(),
+        "thresholds": found.mean("thresholds"),
         "cost": costs,
         "tuning": tuning_improvement.table(loaded, evidence.images, costs, design),
-        "classes": tables.by_class(of_all("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
+        "classes": tables.by_class(found.mean("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
     }
     with replacing(EVALUATED / dataset) as draft:
         write_csv(draft / "images.csv", evidence.images)
         write_csv(draft / "history.csv", evidence.history)
         for table in TABLES:
             write_csv(draft / f"{table}.csv", made[table])
-        predicted = {model: predictions.load(PREDICTED / dataset / model / "predictions.npz") for model in models}
-        examples.save(draft / "examples.npz", data, predicted, images)
-        write_json(draft / "gallery.json", gallery.build(data, predicted, images, distances))
+        # Masks can't be averaged: pictures, and the scores beside them, are those of the first seed.
+        masks, every = found.masks(seeds[0]), found.table("images")
+        shown = every[every["seed"] == seeds[0]]
+        examples.save(draft / "examples.npz", data, masks, shown)
+        write_json(draft / "gallery.json", gallery.build(data, masks, shown, distances))
     decisive = claims[claims["decisive"].astype(bool)]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 

@@ -1,13 +1,15 @@
-"""predict DATASET MODEL: what a model's networks predict for the images that they haven't seen, and how well."""
+"""predict DATASET MODEL [SEED]: what a model's networks predict for the images that they haven't seen, and how well."""
 
 from __future__ import annotations
 
 import time
 from functools import cache, partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 from torch import nn
 
 from multiresunet import arithmetic
@@ -20,31 +22,36 @@ from multiresunet.inference.logits import label
 from multiresunet.inference.samples import cross_validated, predict_samples
 from multiresunet.nets.cost import multiply_adds
 from multiresunet.nets.layers import keras_parameters
-from multiresunet.paths import INFERENCE_SECONDS, PREDICTED, PREPARED, TRAINED
+from multiresunet.paths import INFERENCE_SECONDS, PREPARED, predicted, trained
 from multiresunet.training import checkpoint
 from multiresunet.training.devices import use_threads
 from multiresunet.training.loader import Loader
 from stages.running import needs, parameters_for, run
 
 
-def predict(dataset: str, model: str) -> None:
+def predict(
+    dataset: str,
+    model: str,
+    seed: Annotated[int | None, typer.Argument(help="one of run.seeds; the first if absent")] = None,
+) -> None:
     """Predict each image by the network that was trained without it, and measure the predictions.
 
-    Writes data/predicted/<dataset>/<model>: predictions.npz and tables; all of the last epoch, but for the columns
-    that name the best one. images.csv: metrics of each image. low_contrast.csv: errors along the true boundary.
+    Writes data/predicted/<dataset>/<model>/<seed>: predictions.npz and tables; all of the last epoch, but for the
+    columns that name the best one. images.csv: metrics of each image. low_contrast.csv: errors along the true boundary.
     perturbed.csv: metrics of perturbed images. reliability.csv, thresholds.csv: calibration. cost.json: what the
     network costs, as a mean over folds. classes.csv: metrics of each class by itself, where the data set has classes;
     all else is about their union.
     """
     loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
-    needs(TRAINED / dataset / model, f"train@{dataset}-{model}")
     arithmetic.check(loaded.recipe.arithmetic)
+    seed = loaded.run.seed(seed)
+    networks_at = trained(dataset, model, seed)
+    needs(networks_at, f"train@{dataset}-{model}-{seed}")
     settings, batch = loaded.evaluate, loaded.recipe.batch
     device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
     data = PreparedDataset.open(PREPARED / dataset)
-    trained = TRAINED / dataset / model
-    best, last = (cache(partial(network_from, trained, which)) for which in ("best", "last"))
+    best, last = (cache(partial(network_from, networks_at, which)) for which in ("best", "last"))
 
     best_epoch = [one >= settings.threshold for one in cross_validated(best, data, batch, device)]
     since = time.perf_counter()
@@ -56,16 +63,16 @@ def predict(dataset: str, model: str) -> None:
     ]
     sure = [one[where] for one, where in zip(probabilities, known, strict=True)]
     truth = [data.truth(index)[where] for index, where in enumerate(known)]
-    spec = checkpoint.spec_of(weights(trained, "last", int(data.folds.min())))
+    spec = checkpoint.spec_of(weights(networks_at, "last", int(data.folds.min())))
 
-    def predicted(fold: int, images: PreparedDataset) -> Masks:
+    def masks_of(fold: int, images: PreparedDataset) -> Masks:
         everything = np.arange(len(images.table))
         found = predict_samples(last(fold).to(device), Loader(images, device), everything, batch)
         return [one >= settings.threshold for one in found]
 
     zscored = loaded.dataset(dataset).normalisation == "zscore"
     plan = robustness.PerturbationPlan(settings.perturbations, loaded.perturbed, zscored, loaded.seed, dataset)
-    perturbed = robustness.perturbed_scores(predicted, data, plan)
+    perturbed = robustness.perturbed_scores(masks_of, data, plan)
     images = tables.per_image(data, model, best_epoch, last_epoch, settings.tolerances)
     # Networks that were tuned for their folds differ.
     networks = [last(int(fold)) for fold in np.unique(data.folds)]
@@ -74,9 +81,9 @@ def predict(dataset: str, model: str) -> None:
         "parameters": round(np.mean([keras_parameters(network) for network in networks])),
         "multiply_adds": round(np.mean([multiply_adds(network, data.channels, data.size) for network in networks])),
     }
-    with replacing(PREDICTED / dataset / model) as draft:
+    with replacing(predicted(dataset, model, seed)) as draft:
         write_csv(draft / "images.csv", images)
-        write_csv(draft / "history.csv", pd.read_csv(trained / "history.csv").assign(model=model))
+        write_csv(draft / "history.csv", pd.read_csv(networks_at / "history.csv").assign(model=model))
         write_csv(draft / "perturbed.csv", perturbed.assign(model=model))
         write_csv(draft / "reliability.csv", calibration.reliability(sure, truth).assign(model=model))
         write_csv(draft / "thresholds.csv", calibration.by_threshold(sure, truth).assign(model=model))
@@ -92,8 +99,8 @@ def predict(dataset: str, model: str) -> None:
             write_csv(draft / "classes.csv", tables.per_class(data, model, *labels))
     # Apart from the rest, since no two runs agree on it.
     speed = {"images": len(data.table), "seconds": seconds, "device": device.type}
-    write_csv(INFERENCE_SECONDS / f"{dataset}-{model}.csv", pd.DataFrame([speed]))
-    print(f"{dataset} {model}: Jaccard {np.mean(images['jaccard']):.3f}")
+    write_csv(INFERENCE_SECONDS / f"{dataset}-{model}-{seed}.csv", pd.DataFrame([speed]))
+    print(f"{dataset} {model} seed {seed}: Jaccard {np.mean(images['jaccard']):.3f}")
 
 
 def weights(folder: Path, which: str, fold: int) -> Path:

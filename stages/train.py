@@ -1,4 +1,4 @@
-"""train DATASET MODEL: train the model on every fold; a run that was interrupted resumes."""
+"""train DATASET MODEL [SEED]: train the model on every fold; a run that was interrupted resumes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import torch
+import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from multiresunet import arithmetic, config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import replacing, write_csv
-from multiresunet.paths import PREPARED, STATE, TRAINED, TRAINING_SECONDS, TUNED
+from multiresunet.paths import PREPARED, STATE, TRAINING_SECONDS, TUNED, trained
+from multiresunet.seeds import seed_for
 from multiresunet.training import checkpoint, resume
 from multiresunet.training.devices import Devices, devices_of, use_threads
 from multiresunet.training.fit import fit
@@ -27,22 +30,26 @@ from multiresunet.training.stop_signal import stop_signals
 from stages.running import code_digest, needs, parameters_for, run
 
 
-def train(dataset: str, model: str) -> None:
+def train(
+    dataset: str,
+    model: str,
+    seed: Annotated[int | None, typer.Argument(help="one of run.seeds; the first if absent")] = None,
+) -> None:
     """Train a model on every fold of a data set.
 
-    Writes data/trained/<dataset>/<model>: history.csv, and for each fold the weights of its best and last epoch. Until
-    that is in place, .state/train/<hash of all inputs> holds how far each fold is.
+    Writes data/trained/<dataset>/<model>/<seed>: history.csv, and for each fold the weights of its best and last epoch.
+    Until that is in place, .state/train/<hash of all inputs> holds how far each fold is.
     """
     loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     needs(TUNED / dataset / model, f"tune@{dataset}-{model}")
-    recipe = loaded.recipe
+    recipe, seed = loaded.recipe, loaded.run.seed(seed)
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     devices = devices_of(loaded.machine, recipe, device)
     first = devices.global_rank == 0
     if not first:
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
-    jobs = jobs_of(loaded, dataset, model, devices)
+    jobs = jobs_of(loaded, (dataset, model, seed), devices)
     state = STATE / "train" / key_of(jobs, dataset)
     machine = arithmetic.in_words()
     history: list[dict[str, object]] = []
@@ -50,13 +57,13 @@ def train(dataset: str, model: str) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with (
         stop_signals() as stop_signal,
-        replacing(TRAINED / dataset / model) if first else nullcontext(Path()) as draft,
+        replacing(trained(dataset, model, seed)) if first else nullcontext(Path()) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
         for fold, job in enumerate(jobs):
             fitted = fit(
                 job,
-                on_epoch=Shown(f"{dataset} {model} fold {fold + 1}/{len(jobs)}", progress, job.epochs),
+                on_epoch=Shown(f"{dataset} {model} seed {seed} fold {fold + 1}/{len(jobs)}", progress, job.epochs),
                 checkpointer=resume.Checkpointer(state / f"fold{fold}.pt", loaded.machine.save_every),
                 stop_signal=stop_signal,
             )
@@ -74,12 +81,13 @@ def train(dataset: str, model: str) -> None:
     if not first:
         return
     # Apart from the history, since no two runs agree on it.
-    write_csv(TRAINING_SECONDS / f"{dataset}-{model}.csv", pd.DataFrame(seconds))
+    write_csv(TRAINING_SECONDS / f"{dataset}-{model}-{seed}.csv", pd.DataFrame(seconds))
     shutil.rmtree(state)
 
 
-def jobs_of(loaded: config.Params, dataset: str, model: str, devices: Devices) -> list[TrainJob]:
-    """The training of each fold, with the numbers that tuning found for it."""
+def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices) -> list[TrainJob]:
+    """The training of each fold, with the numbers that tuning found for it; `names`: data set, model and seed."""
+    dataset, model, seed = names
     recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
     spec = network_of(loaded.model(model), recipe, data)
     best = json.loads((TUNED / dataset / model / "best.json").read_text(encoding="utf-8"))
@@ -96,8 +104,8 @@ def jobs_of(loaded: config.Params, dataset: str, model: str, devices: Devices) -
                 recipe=trained_by,
                 epochs=recipe.epochs,
                 threshold=loaded.evaluate.threshold,
-                seed=loaded.seed,
-                names=(dataset, model, fold),
+                seed=seed_for(loaded.seed, dataset, seed, fold),
+                names=(dataset, model, seed, fold),
                 devices=devices,
             )
         )

@@ -16,6 +16,7 @@ from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import PREPARED, STATE, TUNED
+from multiresunet.seeds import seed_for
 from stages.running import code_digest, needs, parameters_for, run
 
 STUDIES = "MULTIRESUNET_STUDIES"
@@ -103,8 +104,8 @@ def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
             recipe=recipe,
             epochs=recipe.epochs,
             threshold=loaded.evaluate.threshold,
-            seed=loaded.seed,
-            names=(dataset, model, "all" if fold is None else fold),
+            seed=seed_for(loaded.seed, dataset, "tune", place := "all" if fold is None else fold),
+            names=(dataset, model, place),
             devices=SingleDevice(device),
         )
 

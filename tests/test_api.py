@@ -24,7 +24,7 @@ def test_exported_names() -> None:
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained, prepared = tmp_path / "data/trained/polyps/multiresunet", tmp_path / "data/prepared/polyps"
+    trained, prepared = tmp_path / "data/trained/polyps/multiresunet/1", tmp_path / "data/prepared/polyps"
     for folder in (trained, prepared):
         folder.mkdir(parents=True)
     spec = NetworkSpec("multiresunet", dims=2, in_channels=3, filters=8)

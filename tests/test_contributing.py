@@ -289,7 +289,7 @@ from multiresunet import build_network
 from multiresunet.nets import NetworkSpec
 from multiresunet.training import checkpoint
 from stages.predict import predict
-prepared, trained = Path("data/prepared/nuclei"), Path("data/trained/nuclei/unet")
+prepared, trained = Path("data/prepared/nuclei"), Path("data/trained/nuclei/unet/1")
 for folder in (prepared, trained):
     folder.mkdir(parents=True)
 masks = np.zeros((4, 32, 32), np.uint8)
@@ -303,8 +303,10 @@ for name in ("fold0-best", "fold0-last", "fold1-best", "fold1-last"):
     checkpoint.save(trained / f"{name}.safetensors", spec, build_network(spec).state_dict())
 pd.DataFrame({"fold": [0, 1], "epoch": 1, "test_jaccard": 0.5}).to_csv(trained / "history.csv", index=False)
 predict("nuclei", "unet")
-print(len(pd.read_csv("data/predicted/nuclei/unet/areas.csv")))
+print(len(pd.read_csv("data/predicted/nuclei/unet/1/areas.csv")))
 """
     assert said(copy, "-c", code).endswith("\n4\n")
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    assert pipeline["stages"]["predict"]["outs"] == ["data/predicted/${item.dataset}/${item.model}"]  # all of it
+    assert pipeline["stages"]["predict"]["outs"] == [
+        "data/predicted/${item.dataset}/${item.model}/${item.seed}"
+    ]  # all of it

@@ -39,6 +39,15 @@ def reliability(probabilities: Sequence[NDArray[np.float32]], truth: Masks) -> p
     )
 
 
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """One table of bins from several, of the same columns: the pixels of all, and the means over them."""
+    weighted = ["probability", "foreground"]
+    sums = table.assign(**{name: table[name] * table["pixels"] for name in weighted}).groupby("bin", sort=False)
+    found = sums[["pixels", *weighted]].sum().reset_index()
+    found[weighted] = found[weighted].div(found["pixels"].clip(lower=1), axis=0)
+    return found
+
+
 def expected_calibration_error(table: pd.DataFrame) -> float:
     """Mean |probability - foreground| over the bins, weighted by their pixels (Naeini et al. 2015)."""
     gap = (table["probability"] - table["foreground"]).abs()

@@ -83,8 +83,8 @@ def load_model(path: str | Path, device: torch.device | None = None) -> Model:
     """A trained model, from a folder that `train` wrote, or from one file of it.
 
     Args:
-        path: a folder as data/trained/<dataset>/<model>: the mean over the folds' networks after the last epoch; or a
-            .safetensors file: that network alone.
+        path: a folder as data/trained/<dataset>/<model>/<seed>: the mean over the folds' networks after the last epoch;
+            or a .safetensors file: that network alone.
         device: where to compute; a GPU if there is one, unless given.
 
     Raises:

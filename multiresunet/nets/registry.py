@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -51,6 +52,14 @@ class NetworkSpec:
     def takes(self, number: str) -> bool:
         """Whether the network has a use for `alpha`, `shares` or `respath`."""
         return self.name in NETWORKS and number in NETWORKS.entries[self.name].facts["takes"]
+
+    @property
+    def in_words(self) -> str:
+        """The network and those of its numbers that it has a use for: the same words for the same network."""
+        used = {number: getattr(self, number) for number in ("alpha", "shares", "respath") if self.takes(number)}
+        if self.arguments:
+            used["arguments"] = json.dumps(self.arguments, sort_keys=True)
+        return " ".join([self.name, str(self.filters), *(f"{number} {value}" for number, value in used.items())])
 
     def resized(self, filters: int, alpha: float | None, shares: Shares, respath: int) -> NetworkSpec:
         """The same network with other numbers, as tuning finds them."""

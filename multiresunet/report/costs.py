@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from multiresunet.paths import INFERENCE_SECONDS, TRAINING_SECONDS
@@ -18,22 +19,24 @@ def rows(cost: pd.DataFrame) -> list[dict[str, Any]]:
         cost: metrics/cost.csv.
 
     Returns:
-        The table's columns, and training (seconds, all folds), throughput (images per second) and device; None or empty
-        if another machine trained the model.
+        The table's columns, and training (seconds, all folds of one seed), throughput (images per second) and device;
+        None or empty if another machine trained the model.
     """
     found = []
     for row in records(cost):
-        name = f"{row['dataset']}-{row['model']}.csv"
-        training, inference = _read(TRAINING_SECONDS / name), _read(INFERENCE_SECONDS / name)
+        name = f"{row['dataset']}-{row['model']}"
+        training, inference = _read(TRAINING_SECONDS, name), _read(INFERENCE_SECONDS, name)
         timed: dict[str, Any] = {"training": None, "throughput": None, "device": ""}
-        if training is not None:
-            timed["training"] = float(training["seconds"].sum())
-        if inference is not None:
-            timed["throughput"] = float(inference["images"].iloc[0] / inference["seconds"].iloc[0])
-            timed["device"] = inference["device"].iloc[0]
+        if training:
+            timed["training"] = float(np.mean([one["seconds"].sum() for one in training]))
+        if inference:
+            both = pd.concat(inference)
+            timed["throughput"] = float(both["images"].sum() / both["seconds"].sum())
+            timed["device"] = both["device"].iloc[0]
         found.append({**row, **timed})
     return found
 
 
-def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.exists() else None
+def _read(folder: Path, name: str) -> list[pd.DataFrame]:
+    """The tables of each seed."""
+    return [pd.read_csv(path) for path in sorted(folder.glob(f"{name}-*.csv"))]

@@ -10,6 +10,7 @@ from typing import Any
 from multiresunet.config import Model, Recipe
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.nets import NetworkSpec
+from multiresunet.seeds import seed_for
 from multiresunet.training.devices import Devices
 from multiresunet.training.loader import Indices
 from multiresunet.training.patches import pool
@@ -25,7 +26,9 @@ class TrainJob:
     recipe: batch, loss, optimiser, schedule, averaging, augmentation, normalisation, precision.
     epochs: how many; tuning trains for fewer than the recipe says.
     threshold: of the probability, for the Jaccard index.
-    seed, names: initial weights, the order of the images and their augmentation depend on these alone.
+    seed: initial weights, the order of the images and their augmentation depend on it and on the network's numbers
+        alone, so two models with the same numbers end with the same bytes.
+    names: for messages.
     devices: one, or several that share each batch.
     """
 
@@ -44,6 +47,11 @@ class TrainJob:
     def pool(self) -> Indices:
         """Indices into the data set of what one epoch shows: the training images, or patches of them."""
         return pool(self.data, self.train)
+
+    @property
+    def own_seed(self) -> int:
+        """The seed of all that is random in this training."""
+        return seed_for(self.seed, self.spec.in_words)
 
 
 def network_of(model: Model, recipe: Recipe, data: PreparedDataset) -> NetworkSpec:

@@ -36,14 +36,14 @@ class Trainer:
         self.job = job
         spec, recipe, device = job.spec, job.recipe, job.devices.device
         self.loader = Loader(job.data, device)
-        self.patches = PatchSampler(job.data, job.seed) if job.data.window else None
-        self.network = build_network(spec, generator_for(job.seed, *job.names, "weights")).to(device)
+        self.patches = PatchSampler(job.data, job.own_seed) if job.data.window else None
+        self.network = build_network(spec, generator_for(job.own_seed, "weights")).to(device)
         self.network.to(memory_format=self.loader.layout)  # type: ignore[call-overload]  # documented, but not typed
         self.network = made_safe(synchronised(self.network, job.devices), device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
         self.loss = loss_by_name(recipe.loss, spec.classes, ignores=job.data.ignores or job.data.pads)
         weights = recipe.deep_supervision.weights if recipe.deep_supervision else []
-        heads = generator_for(job.seed, *job.names, "heads")
+        heads = generator_for(job.own_seed, "heads")
         self.supervised = Supervised(self.network, spec.classes, weights, heads).to(device)
         self.optimiser = optimiser_of(self.supervised, recipe.optimiser)
         self.schedule = schedule_of(self.optimiser, recipe.schedule, job.epochs, len(batches(job.pool, recipe.batch)))
@@ -72,7 +72,7 @@ class Trainer:
             UserError: if a batch has fewer images than there are devices.
         """
         job, devices = self.job, self.job.devices
-        order = torch.randperm(len(job.pool), generator=generator_for(job.seed, *job.names, "order", self.epoch))
+        order = torch.randperm(len(job.pool), generator=generator_for(job.own_seed, "order", self.epoch))
         left = batches(job.pool[order.numpy()], job.recipe.batch)[self.step :]
         rank, world = devices.global_rank, devices.world_size
         if min(map(len, left), default=world) < world:
@@ -87,7 +87,7 @@ class Trainer:
         ):
             images, labels = self._augmented(images, labels, Part(len(batch), own))
             if isinstance(self.network, External):  # may drop out, from global randomness
-                torch.manual_seed(seed_for(job.seed, *job.names, "network", self.epoch, self.step))
+                torch.manual_seed(seed_for(job.own_seed, "network", self.epoch, self.step))
             with autocast(job.recipe, images.device):
                 outputs = self.learner(images)
             loss, whole = self.supervised.losses(self.loss, outputs, labels)
@@ -115,8 +115,8 @@ class Trainer:
         job = self.job
         if job.recipe.augment is None:
             return images, labels
-        names = (*job.names, "augment", self.epoch, self.step)
-        images, labels = augment(images, labels, job.recipe.augment, job.seed, names, part)
+        names = ("augment", self.epoch, self.step)
+        images, labels = augment(images, labels, job.recipe.augment, job.own_seed, names, part)
         return images.contiguous(memory_format=self.loader.layout), labels
 
     def end_epoch(self) -> Epoch:

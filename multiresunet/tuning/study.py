@@ -36,8 +36,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class Study:
     """All that the search of one fold needs.
 
-    job: a trial's training with the model's own numbers: on the inner split, for the inner epochs. With `job.seed` and
-        `job.names` (data set, model and fold), all randomness depends on a trial's number alone.
+    job: a trial's training with the model's own numbers: on the inner split, for the inner epochs. With `job.seed` (of
+        data set and fold), what is drawn for a trial depends on its number, and its training on its network's numbers.
     tune: what is searched, for how long.
     fold: the test fold, whose images aren't in the job; None for the study on all images.
     units: what the validation images are samples of, one label an image: themselves, or their groups.
@@ -119,7 +119,7 @@ class Study:
         }
 
     def _sampler_seed(self, number: int) -> int:
-        return seed_for(self.job.seed, *self.job.names, "sampler", number)
+        return seed_for(self.job.seed, "sampler", number)
 
 
 def study_of(job: TrainJob, tune: Tune, fold: int | None, *, grouped: bool) -> Study:
@@ -135,7 +135,7 @@ def study_of(job: TrainJob, tune: Tune, fold: int | None, *, grouped: bool) -> S
         UserError: if there are too few images or groups to split.
     """
     train, validation = inner_split(
-        job.data, job.train, tune.validation_share, seed_for(job.seed, *job.names, "inner"), grouped=grouped
+        job.data, job.train, tune.validation_share, seed_for(job.seed, "inner"), grouped=grouped
     )
     return Study(
         job=replace(job, train=train, test=validation, epochs=max(1, round(job.recipe.epochs * tune.epochs_share))),

@@ -112,6 +112,9 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("run.models", ["vnet"], ["run.models", "'vnet'", "multiresunet"]),
         ("run.recipe", "slow", ["run.recipe", "'slow'", "quick, cpu, paper"]),
         ("run.models", ["unet", "unet"], ["models", "twice", "unet"]),
+        ("run.seeds", [3, 3], ["seeds", "twice", "3"]),
+        ("run.seeds", [], ["run.seeds", "[]", "at least 1"]),
+        ("run.seeds", GONE, ["run.seeds", "missing"]),
         # models
         ("models.unet.network", "vnet", ["models.unet.network", "'vnet'", "unet_respath", "import path"]),
         ("models.unet.network", "monai..UNet", ["models.unet.network", "'monai..UNet'", "import path"]),

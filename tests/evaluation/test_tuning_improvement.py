@@ -19,7 +19,7 @@ MODELS = ["unet", "multiresunet", "multiresunet_tuned"]
 
 def loaded(models: list[str] = MODELS, **tune: Any) -> config.Params:
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["run"] = {"datasets": ["nuclei"], "models": models, "recipe": "quick"}
+    tree["run"] = {"datasets": ["nuclei"], "models": models, "recipe": "quick", "seeds": [1]}
     tree["tune"] |= tune
     return config.parse(tree)
 

@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which two networks, fresh from their initial weights, were scored, compared and reported."""
     folder = tmp_path_factory.mktemp("page")
     tree = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
-    tree["run"] = {"datasets": ["nuclei"], "models": list(MODELS), "recipe": "quick"}
+    tree["run"] = {"datasets": ["nuclei"], "models": list(MODELS), "recipe": "quick", "seeds": [1]}
     tree["tune"]["scope"] = "shared"
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     data = discs(15, (32, 32), 1, 3)
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "data/validated/nuclei").mkdir(parents=True)
     (folder / "data/validated/nuclei/validation.json").write_text("[]")
     for model in MODELS:
-        trained = folder / "data/trained/nuclei" / model
+        trained = folder / "data/trained/nuclei" / model / "1"
         trained.mkdir(parents=True)
         spec = NetworkSpec(model.removesuffix("_tuned"), 2, 1, filters=8 if "tuned" in model else 6)
         for fold in range(3):

@@ -30,7 +30,7 @@ def test_it_names_the_stage_to_run_first(tmp_path: Path, there: list[str]) -> No
         (tmp_path / folder).mkdir(parents=True)
     model = config.load(ROOT / "params.yaml").run.models[0]
     missing, before = (
-        (f"data/predicted/nuclei/{model}", f"predict@nuclei-{model}")
+        (f"data/predicted/nuclei/{model}/1", f"predict@nuclei-{model}-1")
         if there
         else ("data/prepared/nuclei", "preprocess@nuclei")
     )

@@ -73,7 +73,8 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
             shutil.copyfile(source, folder / name)
     edit(
         folder,
-        run={"datasets": ["nuclei", "tumours"], "models": ["unet", "multiresunet_tuned"], "recipe": "quick"},
+        run__datasets=["nuclei", "tumours"],
+        run__models=["unet", "multiresunet_tuned"],
         datasets__nuclei__source__samples=6,
         datasets__nuclei__size=[32, 32],
         datasets__tumours__source__samples=6,
@@ -181,7 +182,7 @@ def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
     edit(copy, models__unet__filters=16)
     data_sets = ("nuclei", "tumours")
     looks_for_twins = {f"evaluate@{data}" for data in data_sets}  # of tuned models among all models; takes seconds
-    of_unet = {f"{stage}@{data}-unet" for stage in ("tune", "train") for data in data_sets}
+    of_unet = {name for data in data_sets for name in (f"tune@{data}-unet", f"train@{data}-unet-1")}
     assert stale(copy) == of_unet | looks_for_twins
 
 
@@ -218,7 +219,7 @@ def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Pat
     subprocess.run(["git", "add", "-A"], cwd=copy, env=ENVIRONMENT, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "tables"], cwd=copy, env=ENVIRONMENT, check=True)
-    run(copy, "dvc", "exp", "run", "--temp", "--name", "shorter", "-S", "recipes.quick.epochs=1", "train@nuclei-unet")
+    run(copy, "dvc", "exp", "run", "--temp", "--name", "shorter", "-S", "recipes.quick.epochs=1", "train@nuclei-unet-1")
     status = subprocess.run(["git", "status", "--porcelain"], cwd=copy, env=ENVIRONMENT, capture_output=True, text=True)
     assert status.stdout == ""
     said = run(copy, "dvc", "params", "diff", "HEAD", "shorter", "--json").stdout

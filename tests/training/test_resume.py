@@ -164,7 +164,7 @@ def start(folder: Path) -> multiprocessing.process.BaseProcess:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((folder / "data/trained/discs/multiresunet").iterdir())}
+    return {path.name: path.read_bytes() for path in sorted((folder / "data/trained/discs/multiresunet/1").iterdir())}
 
 
 def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: Path, repository: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_signal_ends_the_stage_with_one_line_and_a_state(number: int, tmp_path
     assert len(said) == 1
     assert "running again resumes from it" in said[0]
     assert "Traceback" not in (folder / "output").read_text()
-    assert not (folder / "data/trained/discs/multiresunet").exists()
+    assert not (folder / "data/trained/discs/multiresunet/1").exists()
     assert list(folder.glob(".state/train/*/fold0.pt"))
 
 

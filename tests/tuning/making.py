@@ -56,7 +56,7 @@ def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:
     tree["datasets"] = {"discs": tree["datasets"]["nuclei"] | {"size": [32, 32], "channels": 1}}
     tree["models"] = {"tuned": {"network": "multiresunet", "filters": 4, "alpha": 1.67, "tuned": True}}
     tree["evaluate"]["references"] = []
-    tree["run"] = {"datasets": ["discs"], "models": ["tuned"], "recipe": "quick"}
+    tree["run"] = {"datasets": ["discs"], "models": ["tuned"], "recipe": "quick", "seeds": [1]}
     tree["recipes"]["quick"] |= {"filters": 4, "epochs": 4}
     tree["tune"] |= TUNE.model_dump(mode="json") | {"epochs_share": 0.5} | tune
     folder.mkdir(parents=True, exist_ok=True)
