@@ -45,7 +45,13 @@ def declare(place: Path) -> None:
     source = {"kind": "folder", "path": NAME, "digest": folder.digest(folder.scan(place / "data/incoming" / NAME))}
     entry = params["datasets"]["nuclei"] | {"source": source, "size": [256, 256]}
     params["datasets"] = {NAME: entry}
-    params["run"] = {"datasets": [NAME], "models": ["unet"], "recipe": "paper", "seeds": [1]}
+    params["run"] = {
+        "datasets": [NAME],
+        "models": ["unet"],
+        "recipe": "paper",
+        "seeds": [1],
+        "tuned": {"datasets": [], "models": []},
+    }
     (place / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (place / "expectations").symlink_to(ROOT / "expectations")
 

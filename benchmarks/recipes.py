@@ -47,7 +47,7 @@ def compare(dataset: str, model: str, recipes: list[str]) -> None:
                     train=train,
                     test=test,
                     recipe=recipe,
-                    epochs=recipe.epochs,
+                    epochs=recipe.epoch_count * loaded.models[model].longer,
                     threshold=loaded.evaluate.threshold,
                     seed=loaded.seed,
                     names=(dataset, model, fold),

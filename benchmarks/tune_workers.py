@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="kill one of the many with SIGKILL after three seconds")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    study = make_study(discs(24, (64, 64), 1, 3), trials=asked.trials, epochs_share=0.5, startup=asked.trials)
+    study = make_study(discs(24, (64, 64), 1, 3), trials=asked.trials, startup=asked.trials)
     given = os.environ.get("MULTIRESUNET_STUDIES")
     with nullcontext(given) if given else server() as url:
         one = timed(study, url, 1, kill=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Queue
 
-ON_GPU = {"tune", "train", "predict"}  # stages that compute with networks
+ON_GPU = {"tune", "train", "predict", "train_tuned", "predict_tuned"}  # stages that compute with networks
 
 
 def devices() -> list[str]:

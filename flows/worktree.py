@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,17 @@ def working_in(commit: str) -> Iterator[None]:
             os.environ.update(before)
 
 
+def _still_tuned(text: str, changes: Mapping[str, object]) -> dict[str, object]:
+    """What `run.tuned` must be, so that it names nothing that leaves the run."""
+    tuned = ((yaml.safe_load(text) or {}).get("run") or {}).get("tuned") or {}
+    return {
+        f"run.tuned.{key}": kept
+        for key, names in tuned.items()
+        if isinstance(run := changes.get(f"run.{key}"), Sequence)
+        and (kept := [name for name in names if name in run]) != names
+    }
+
+
 def configure(changes: Mapping[str, object]) -> None:
     """Write values into params.yaml, and touch no other byte of it, so that the change can be reviewed.
 
@@ -113,6 +124,7 @@ def configure(changes: Mapping[str, object]) -> None:
     """
     if not changes:
         return
-    text = editing.set_values(PARAMS.read_bytes().decode(), changes)
+    text = PARAMS.read_bytes().decode()
+    text = editing.set_values(text, {**changes, **_still_tuned(text, changes)})
     config.parse_text(text)
     write_text(PARAMS, text)

@@ -6,6 +6,7 @@ Shares = tuple[float, float, float]
 
 LEVELS = 4  # how often a network halves its input (figure 5)
 STEP = 2**LEVELS  # so sides are multiples of this
+FILTERS = 32  # U of the finest level (section 4)
 SHARES: Shares = (0.167, 0.333, 0.5)  # of W, for the convolutions that stand for 3×3, 5×5 and 7×7 (section 4.1)
 RESPATH = 4  # units of the finest ResPath, then 3, 2, 1 (section 4.2)
 SUM_SLACK = 1e-9  # of shares that are written with a few decimals

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.evaluation import baselines, comparison, examples, gallery, tables, tuning_improvement
+from multiresunet.evaluation import (
+    baselines,
+    comparison,
+    examples,
+    gallery,
+    matched_cost,
+    tables,
+    tuning_improvement,
+)
 from multiresunet.evaluation.claims import low_contrast, outliers, robustness
 from multiresunet.evaluation.comparison import Evidence
 from multiresunet.evaluation.predicted import Predicted
@@ -13,7 +21,7 @@ from multiresunet.evaluation.table_keys import TABLES
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.paths import EVALUATED, PREDICTED, PREPARED, predicted
 from multiresunet.seeds import seed_for
-from stages.running import keep_only, needs, parameters_for, run
+from stages.running import keep_only, name_of, needs, parameters_for, run
 
 
 def evaluate(dataset: str) -> None:
@@ -24,12 +32,12 @@ def evaluate(dataset: str) -> None:
     low_contrast.csv the means behind the claims; tuning.csv says what tuning improved.
     """
     loaded = parameters_for(dataset)
-    models, settings, grouped = loaded.run.models, loaded.evaluate, loaded.dataset(dataset).groups
+    models, settings, grouped = loaded.models_of(dataset), loaded.evaluate, loaded.dataset(dataset).groups
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     seeds = loaded.run.seeds
     for model in models:
         for seed in seeds:
-            needs(predicted(dataset, model, seed), f"predict@{dataset}-{model}-{seed}")
+            needs(predicted(dataset, model, seed), name_of("predict", loaded, dataset, model, seed))
         keep_only(PREDICTED / dataset / model, list(map(str, seeds)))
     keep_only(PREDICTED / dataset, models)
     data = PreparedDataset.open(PREPARED / dataset)
@@ -67,7 +75,8 @@ def evaluate(dataset: str) -> None:
         "reliability": found.reliability(),
         "thresholds": found.mean("thresholds"),
         "cost": costs,
-        "tuning": tuning_improvement.table(loaded, evidence.images, costs, design),
+        "tuning": tuning_improvement.table(loaded, dataset, evidence.images, costs, design),
+        "matched_cost": matched_cost.table(loaded.run.models, evidence.images, costs, design),
         "classes": tables.by_class(found.mean("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
     }
     with replacing(EVALUATED / dataset) as draft:

@@ -26,7 +26,7 @@ from multiresunet.paths import INFERENCE_SECONDS, PREPARED, predicted, trained
 from multiresunet.training import checkpoint
 from multiresunet.training.devices import use_threads
 from multiresunet.training.loader import Loader
-from stages.running import needs, parameters_for, run
+from stages.running import name_of, needs, parameters_for, run
 
 
 def predict(
@@ -47,7 +47,7 @@ def predict(
     arithmetic.check(loaded.recipe.arithmetic)
     seed = loaded.run.seed(seed)
     networks_at = trained(dataset, model, seed)
-    needs(networks_at, f"train@{dataset}-{model}-{seed}")
+    needs(networks_at, name_of("train", loaded, dataset, model, seed))
     settings, batch = loaded.evaluate, loaded.recipe.batch
     device = use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic)
     data = PreparedDataset.open(PREPARED / dataset)
@@ -76,14 +76,16 @@ def predict(
     images = tables.per_image(data, model, best_epoch, last_epoch, settings.tolerances)
     # Networks that were tuned for their folds differ.
     networks = [last(int(fold)) for fold in np.unique(data.folds)]
+    history = pd.read_csv(networks_at / "history.csv").assign(model=model)
     counted = {
         "network": spec.name,
         "parameters": round(np.mean([keras_parameters(network) for network in networks])),
         "multiply_adds": round(np.mean([multiply_adds(network, data.channels, data.size) for network in networks])),
+        "updates": round(history.groupby("fold")["updates"].max().mean()),  # of its training
     }
     with replacing(predicted(dataset, model, seed)) as draft:
         write_csv(draft / "images.csv", images)
-        write_csv(draft / "history.csv", pd.read_csv(networks_at / "history.csv").assign(model=model))
+        write_csv(draft / "history.csv", history)
         write_csv(draft / "perturbed.csv", perturbed.assign(model=model))
         write_csv(draft / "reliability.csv", calibration.reliability(sure, truth).assign(model=model))
         write_csv(draft / "thresholds.csv", calibration.by_threshold(sure, truth).assign(model=model))

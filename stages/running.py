@@ -80,6 +80,12 @@ def needs(path: Path, stage: str) -> None:
         raise UserError(f"{path} is missing; run `dvc repro {stage}` first")
 
 
+def name_of(stage: str, loaded: config.Params, dataset: str, model: str, seed: int) -> str:
+    """A stage of a model, as `dvc repro` names it: `train@nuclei-unet-1`, or `train_tuned@nuclei-unet-1`."""
+    untuned = loaded.untuned(model)
+    return f"{stage}_tuned@{dataset}-{untuned}-{seed}" if untuned else f"{stage}@{dataset}-{model}-{seed}"
+
+
 def code_digest(stage: str) -> str:
     """SHA-256 over the code and settings files that dvc.yaml declares for a stage, data left out.
 

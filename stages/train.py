@@ -42,7 +42,8 @@ def train(
     """
     loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
-    needs(TUNED / dataset / model, f"tune@{dataset}-{model}")
+    if untuned := loaded.untuned(model):
+        needs(TUNED / dataset / untuned, f"tune@{dataset}-{untuned}")
     recipe, seed = loaded.recipe, loaded.run.seed(seed)
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     devices = devices_of(loaded.machine, recipe, device)
@@ -90,7 +91,8 @@ def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices
     dataset, model, seed = names
     recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
     spec = network_of(loaded.model(model), recipe, data)
-    best = json.loads((TUNED / dataset / model / "best.json").read_text(encoding="utf-8"))
+    untuned = loaded.untuned(model)
+    best = json.loads((TUNED / dataset / untuned / "best.json").read_text(encoding="utf-8")) if untuned else {}
     jobs = []
     for fold in range(recipe.folds.count):
         train, test = data.split(fold)
@@ -102,7 +104,7 @@ def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices
                 train=train,
                 test=test,
                 recipe=trained_by,
-                epochs=recipe.epochs,
+                epochs=recipe.epoch_count * loaded.model(model).longer,
                 threshold=loaded.evaluate.threshold,
                 seed=seed_for(loaded.seed, dataset, seed, fold),
                 names=(dataset, model, seed, fold),

@@ -1,4 +1,4 @@
-"""tune DATASET MODEL [--worker]: for a tuned model, search its numbers for each fold on that fold's training images.
+"""tune DATASET MODEL [--worker]: search a model's numbers, for each fold on that fold's training images.
 
 With MULTIRESUNET_STUDIES set to a PostgreSQL URL, the studies lie there, and any number of `--worker` processes help.
 """
@@ -9,12 +9,11 @@ import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from multiresunet import config
 from multiresunet.errors import UserError
-from multiresunet.files import replacing, write_csv, write_json
+from multiresunet.files import replacing
 from multiresunet.paths import PREPARED, STATE, TUNED
 from multiresunet.seeds import seed_for
 from stages.running import code_digest, needs, parameters_for, run
@@ -30,26 +29,20 @@ def tune(
     model: str,
     worker: Annotated[bool, typer.Option("--worker", help="help other processes, and write nothing")] = False,
 ) -> None:
-    """Search a tuned model's numbers, for each fold on its training images.
+    """Search a model's numbers, for each fold on its training images.
 
-    Writes data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json (empty if it isn't tuned), pictures.
+    Writes data/tuned/<dataset>/<model>: trials.csv, pareto.csv, best.json, pictures.
     """
     loaded = parameters_for(dataset, model)
-    if loaded.model(model).tuned:
-        needs(PREPARED / dataset, f"preprocess@{dataset}")
+    if f"{model}{config.TUNED}" not in loaded.models_of(dataset):
+        raise UserError(f"model {model} isn't tuned on {dataset}; name both in run.tuned of params.yaml")
+    needs(PREPARED / dataset, f"preprocess@{dataset}")
     (work_along if worker else search)(loaded, dataset, model)
 
 
 def search(loaded: config.Params, dataset: str, model: str) -> None:
     """Run the studies and write the outputs."""
-    if not loaded.model(model).tuned:
-        empty = pd.DataFrame(columns=["fold", "trial"])
-        with replacing(TUNED / dataset / model) as draft:
-            write_csv(draft / "trials.csv", empty)
-            write_csv(draft / "pareto.csv", empty)
-            write_json(draft / "best.json", {})
-        return
-    # Imported here, since most models have nothing to tune and torch takes seconds.
+    # Imported here, so that --help needn't wait for torch.
     from multiresunet.tuning import outputs, state, workers
     from multiresunet.tuning.local import run_alone
 
@@ -71,8 +64,6 @@ def work_along(loaded: config.Params, dataset: str, model: str) -> None:
     """Finish trials until there are none left; the process without `--worker` writes the outputs."""
     from multiresunet.tuning import outputs, workers
 
-    if not loaded.model(model).tuned:
-        raise UserError(f"model {model} isn't tuned; there is nothing to work on")
     url = os.environ.get(STUDIES)
     if not url:
         raise UserError(f"--worker needs {STUDIES}, the URL of the PostgreSQL database that the workers share")
@@ -102,7 +93,7 @@ def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
             train=train,
             test=test,
             recipe=recipe,
-            epochs=recipe.epochs,
+            epochs=recipe.epoch_count * loaded.model(model).longer,
             threshold=loaded.evaluate.threshold,
             seed=seed_for(loaded.seed, dataset, "tune", place := "all" if fold is None else fold),
             names=(dataset, model, place),

@@ -301,7 +301,8 @@ samples.to_csv(prepared / "samples.csv", index=False)
 spec = NetworkSpec("unet", 2, 1, filters=2)
 for name in ("fold0-best", "fold0-last", "fold1-best", "fold1-last"):
     checkpoint.save(trained / f"{name}.safetensors", spec, build_network(spec).state_dict())
-pd.DataFrame({"fold": [0, 1], "epoch": 1, "test_jaccard": 0.5}).to_csv(trained / "history.csv", index=False)
+history = pd.DataFrame({"fold": [0, 1], "epoch": 1, "test_jaccard": 0.5, "updates": 9})
+history.to_csv(trained / "history.csv", index=False)
 predict("nuclei", "unet")
 print(len(pd.read_csv("data/predicted/nuclei/unet/1/areas.csv")))
 """

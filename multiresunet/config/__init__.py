@@ -23,7 +23,7 @@ from multiresunet.config.evaluation import (
 )
 from multiresunet.config.machine import Fetch, Machine, Mirror
 from multiresunet.config.models import Model
-from multiresunet.config.params import Params
+from multiresunet.config.params import TUNED, Params
 from multiresunet.config.reading import load, parse, parse_text
 from multiresunet.config.recipes import (
     Affine,
@@ -35,7 +35,7 @@ from multiresunet.config.recipes import (
     Schedule,
     Strength,
 )
-from multiresunet.config.run import Run
+from multiresunet.config.run import Run, Tuned
 from multiresunet.config.tuning import (
     HyperbandPruning,
     MedianPruning,
@@ -47,6 +47,7 @@ from multiresunet.config.tuning import (
 )
 
 __all__ = [
+    "TUNED",
     "Affine",
     "ArchiveFile",
     "ArchiveSource",
@@ -84,6 +85,7 @@ __all__ = [
     "Strength",
     "Strict",
     "Tune",
+    "Tuned",
     "Verdict",
     "load",
     "parse",

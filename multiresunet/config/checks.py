@@ -7,7 +7,7 @@ from typing import Any
 
 from multiresunet.config.evaluation import OTHERS
 from multiresunet.config.models import Model
-from multiresunet.config.params import Params
+from multiresunet.config.params import TUNED, Params
 from multiresunet.config.tuning import Span
 from multiresunet.errors import did_you_mean
 from multiresunet.paper import SHARES, Shares, multires_widths
@@ -45,15 +45,20 @@ def contradictions(params: Params) -> Iterator[str]:
                 f"run.models: {name} is the network {model.network}, whose decoders aren't known here; leave it out, "
                 f"or set recipes.{params.run.recipe}.deep_supervision to null"
             )
-        yield from _without_filters(name, model, params)
+    for name in params.run.tuned.models:
+        if f"{name}{TUNED}" in params.models:
+            yield f"models.{name}{TUNED}: is the name of {name} once it is tuned (run.tuned); choose another"
+        if params.models[name].network not in NETWORKS:
+            yield f"run.tuned.models: {name} is a network from elsewhere, whose numbers aren't known here; leave it out"
+        yield from _without_filters(name, params.models[name], params)
 
 
 def _without_filters(name: str, model: Model, params: Params) -> Iterator[str]:
     """Whether the smallest network of a search has a convolution without filters."""
     space = params.tune.space
-    if not model.tuned or model.alpha is None or model.filters is None:
+    if model.alpha is None or model.filters is None:
         return
-    filters = least_filters(params.recipe.filters or model.filters, space.filters_factor)
+    filters = least_filters(params.recipe.width(model.filters), space.filters_factor)
     alpha = space.alpha.least if space.alpha else model.alpha
     shares: Shares = space.shares.least if space.shares else SHARES
     try:

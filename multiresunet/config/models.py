@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from multiresunet.config.base import Strict
 from multiresunet.errors import did_you_mean
@@ -21,6 +21,7 @@ def _network(name: str) -> str:
 class Model(Strict):
     """A network and its two numbers, U and α; or one from elsewhere, by import path, with its arguments.
 
+    longer: times the recipe's updates or epochs that it is trained for, at its own cost.
     In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
     """
 
@@ -28,7 +29,7 @@ class Model(Strict):
     filters: Annotated[int, Field(ge=2)] | None = None
     arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
-    tuned: bool = False
+    longer: PositiveInt = 1
 
     @model_validator(mode="after")
     def _arguments_for_networks_from_elsewhere(self) -> Self:
@@ -54,6 +55,4 @@ class Model(Strict):
             if self.alpha is None:
                 raise ValueError(f"network {self.network} needs alpha; add it (the paper's is 1.67)")
             raise ValueError(f"network {self.network} has no alpha; remove alpha = {self.alpha}")
-        if self.tuned and not takes_alpha:
-            raise ValueError(f"tuned = True searches α; network {self.network} has none; remove tuned")
         return self

@@ -18,6 +18,7 @@ from multiresunet.config.tuning import Tune
 from multiresunet.errors import UserError, did_you_mean
 
 T = TypeVar("T")
+TUNED = "_tuned"  # ends the name of a tuned model; what comes before is the model that it is without tuning
 
 
 class Params(Strict):
@@ -52,12 +53,22 @@ class Params(Strict):
         return _named("data set", name, self.datasets)
 
     def model(self, name: str) -> Model:
-        """The model of this name.
+        """The model of this name; of a tuned one, what it is without tuning.
 
         Raises:
             UserError: if there is none.
         """
-        return _named("model", name, self.models)
+        return _named("model", self.untuned(name) or name, self.models)
+
+    def untuned(self, name: str) -> str | None:
+        """The model that a tuned one is without tuning; None if it isn't tuned."""
+        original = name.removesuffix(TUNED)
+        return original if name != original and original in self.run.tuned.models else None
+
+    def models_of(self, dataset: str) -> list[str]:
+        """The models of the run on a data set: those of `run.models`, and behind them the tuned ones."""
+        tuned = self.run.tuned.models if dataset in self.run.tuned.datasets else []
+        return [*self.run.models, *(f"{name}{TUNED}" for name in tuned)]
 
 
 def _named(kind: str, name: str, known: Mapping[str, T]) -> T:

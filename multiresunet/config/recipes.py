@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from multiresunet.arithmetic import Arithmetic
 from multiresunet.config.base import Probability, Share, Side, Strict, registered
-from multiresunet.paper import LEVELS
+from multiresunet.paper import FILTERS, LEVELS
 from multiresunet.registries import LOSSES
 
 
@@ -95,13 +95,17 @@ class DeepSupervision(Strict):
     weights: Annotated[list[NonNegativeFloat], Field(min_length=1, max_length=LEVELS - 1)]
 
 
+EPOCHS_OF_UPDATES = 20  # into how many epochs a training by updates is cut: points of the learning curve
+
+
 class Recipe(Strict):
-    """How a network is trained."""
+    """How a network is trained, for so many `updates` (steps of the optimiser) or `epochs` (passes over the images)."""
 
     folds: Folds
     longest_side: Side | None
     filters: Annotated[int, Field(ge=2)] | None
-    epochs: PositiveInt
+    updates: PositiveInt | None = None
+    epochs: PositiveInt | None = None
     batch: PositiveInt
     loss: Annotated[str, registered(LOSSES)]
     deep_supervision: DeepSupervision | None
@@ -115,10 +119,25 @@ class Recipe(Strict):
     threads: PositiveInt
     arithmetic: Arithmetic
 
+    def width(self, filters: int) -> int:
+        """U of a model that has `filters` at full size: in proportion to what this recipe has for 32."""
+        return max(2, round(filters * self.filters / FILTERS)) if self.filters else filters
+
+    @property
+    def epoch_count(self) -> int:
+        """How many epochs there are; of a training by updates each is an equal part of them."""
+        return self.epochs or min(EPOCHS_OF_UPDATES, self.updates or 1)
+
+    @model_validator(mode="after")
+    def _updates_or_epochs(self) -> Self:
+        if (self.updates is None) == (self.epochs is None):
+            both = f"updates = {self.updates} and epochs = {self.epochs}; remove one"
+            raise ValueError("needs updates, or epochs; add one" if self.updates is None else both)
+        return self
+
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Self:
-        if (self.schedule.warm_up_epochs or 0) >= self.epochs:
-            raise ValueError(
-                f"schedule.warm_up_epochs = {self.schedule.warm_up_epochs} must be fewer than epochs = {self.epochs}"
-            )
+        if (self.schedule.warm_up_epochs or 0) >= self.epoch_count:
+            warm_up = f"schedule.warm_up_epochs = {self.schedule.warm_up_epochs}"
+            raise ValueError(f"{warm_up} must be fewer than epochs = {self.epoch_count}")
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from multiresunet.config.base import Share, Strict
 from multiresunet.paper import SUM_SLACK, Shares
 
+PRUNED_FROM = 50  # trials; a first score is a draw among many, and few have nothing to be compared with
 Number = TypeVar("Number", float, int)
 
 
@@ -102,9 +103,12 @@ class HyperbandPruning(Strict):
 
 
 class Select(Strict):
-    """Which trial a study recommends, of those within so many standard errors of the best and within the budget."""
+    """When a trial takes the place of the model's own values.
 
-    take: Literal["best", "cheapest"]
+    standard_errors: of its mean lead over them, on the same splits; the lead must be greater than so many.
+    budget: times the own values' multiply-adds and parameters that it may have; any if null.
+    """
+
     standard_errors: Annotated[float, Field(ge=0)]
     budget: PositiveFloat | None
 
@@ -116,9 +120,18 @@ class Tune(Strict):
     trials: PositiveInt
     startup: NonNegativeInt
     minutes: PositiveFloat | None
-    epochs_share: Annotated[float, Field(gt=0, le=1)]
+    splits: Annotated[int, Field(ge=2)]
     validation_share: Share
     objectives: Literal["jaccard", "jaccard and cost"]
     pruning: Annotated[MedianPruning | HyperbandPruning, Field(discriminator="rule")] | None
     space: Space
     select: Select
+
+    @model_validator(mode="after")
+    def _pruning_has_something_to_compare_with(self) -> Self:
+        if self.pruning is not None and self.trials < PRUNED_FROM:
+            raise ValueError(
+                f"pruning with trials = {self.trials} stops what only chance has put behind; set it to null, or give "
+                f"{PRUNED_FROM} trials"
+            )
+        return self

@@ -14,6 +14,7 @@ from multiresunet.evaluation import calibration, predictions
 from multiresunet.evaluation.masks import Masks
 
 WORDS = {"sample": str, "group": str}
+ABOUT = ("fold", "epoch", "image", "severity", "bin")  # numbers that say what a row is about
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,11 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     place = table.groupby(["model", "seed"], sort=False).cumcount()
     grouped = table.drop(columns="seed").groupby([pd.factorize(table["model"])[0], place.to_numpy()], sort=False)
     first = grouped.first()
-    for column in first:
-        if pd.api.types.is_float_dtype(table[column]):
+    for column in map(str, first.columns):
+        number = pd.api.types.is_numeric_dtype(table[column]) and column not in ABOUT
+        if number and not pd.api.types.is_float_dtype(table[column]):
+            number = bool(grouped[column].nunique().max() > 1)  # a count that depends on the seed; sizes don't
+        if number:
             first[column] = grouped[column].mean()
         elif grouped[column].nunique(dropna=False).max() > 1:
             raise ValueError(f"the seeds' tables don't agree in {column}")

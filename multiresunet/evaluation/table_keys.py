@@ -16,6 +16,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "cost": ("model",),
     "classes": ("model", "class"),
     "tuning": ("model",),
+    "matched_cost": ("model",),
 }
 """What `evaluate` writes and `report` gathers, in this order, with the key columns of each."""
 

@@ -14,57 +14,48 @@ COLUMNS = (
     *("multiply_adds", "multiply_adds_untuned", "parameters", "parameters_untuned"),
 )
 OPTIMISTIC = "shared (optimistic)"
+COSTS = ("multiply_adds", "parameters")
 
 
-def pairs(loaded: Params) -> list[tuple[str, str]]:
-    """Each tuned model of the run, and the model that it is without tuning."""
-    plain = {name: loaded.models[name] for name in loaded.run.models if not loaded.models[name].tuned}
-    return [
-        (name, other)
-        for name in loaded.run.models
-        for other, model in plain.items()
-        if loaded.models[name] == model.model_copy(update={"tuned": True})
-    ]
-
-
-def table(loaded: Params, images: pd.DataFrame, cost: pd.DataFrame, design: ComparisonDesign) -> pd.DataFrame:
+def table(
+    loaded: Params, dataset: str, images: pd.DataFrame, cost: pd.DataFrame, design: ComparisonDesign
+) -> pd.DataFrame:
     """Every tuned model beside the same model untuned, on the same folds and images.
 
     The interval is of the mean difference of the Jaccard index (last epoch) over images, drawing whole groups. `study`
-    says whether the studies were nested, or shared and therefore optimistic. Without its untuned model in the run, a
-    tuned model has nothing to be compared with: those columns are empty.
+    says whether the studies were nested, or shared and therefore optimistic.
 
     Args:
         loaded: params.yaml.
+        dataset: the data set's name.
         images: each model's scores, model by model in the data set's order.
         cost: model, multiply_adds, parameters; means over folds.
         design: of the data set's images.
     """
-    untuned, costs = dict(pairs(loaded)), cost.set_index("model")
-    rows = []
-    for model in (name for name in loaded.run.models if loaded.models[name].tuned):
-        other = untuned.get(model)
-        score = _jaccard(images, model)
-        row = {
-            "model": model,
-            "untuned": other,
-            "study": "nested" if loaded.tune.scope == "nested" else OPTIMISTIC,
-            "folds": np.unique(design.folds).size,
-            "jaccard": score.mean(),
-            **{name: costs.loc[model, name] for name in ("multiply_adds", "parameters")},
-        }
-        if other is not None:
-            found = design.paired(score - _jaccard(images, other))
-            row |= {
+    costs, rows = cost.set_index("model"), []
+    for model in loaded.models_of(dataset):
+        other = loaded.untuned(model)
+        if other is None:
+            continue
+        score, before = _jaccard(images, model), _jaccard(images, other)
+        found = design.paired(score - before)
+        rows.append(
+            {
+                "model": model,
+                "untuned": other,
+                "study": "nested" if loaded.tune.scope == "nested" else OPTIMISTIC,
+                "folds": np.unique(design.folds).size,
                 "units": found.units,
-                "jaccard_untuned": _jaccard(images, other).mean(),
+                "jaccard": score.mean(),
+                "jaccard_untuned": before.mean(),
                 "tuning_improvement": found.value,
                 "tuning_improvement_low": found.low,
                 "tuning_improvement_high": found.high,
                 "p": found.p,
-                **{f"{name}_untuned": costs.loc[other, name] for name in ("multiply_adds", "parameters")},
+                **{name: costs.loc[model, name] for name in COSTS},
+                **{f"{name}_untuned": costs.loc[other, name] for name in COSTS},
             }
-        rows.append(row)
+        )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

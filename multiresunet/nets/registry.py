@@ -59,7 +59,11 @@ class NetworkSpec:
         used = {number: getattr(self, number) for number in ("alpha", "shares", "respath") if self.takes(number)}
         if self.arguments:
             used["arguments"] = json.dumps(self.arguments, sort_keys=True)
-        return " ".join([self.name, str(self.filters), *(f"{number} {value}" for number, value in used.items())])
+        # In 3-D U-Net is always normalised, so two names are one network.
+        name = self.name
+        if self.dims == 3 and name in NETWORKS:
+            name = NETWORKS.entries[name].facts.get("of_volumes", name)
+        return " ".join([name, str(self.filters), *(f"{number} {value}" for number, value in used.items())])
 
     def resized(self, filters: int, alpha: float | None, shares: Shares, respath: int) -> NetworkSpec:
         """The same network with other numbers, as tuning finds them."""

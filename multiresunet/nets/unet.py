@@ -11,7 +11,7 @@ from multiresunet.nets.ushape import Level, UShape
 from multiresunet.registries import NETWORKS
 
 
-@NETWORKS.register("unet", takes=())
+@NETWORKS.register("unet", takes=(), of_volumes="unet_bn")
 def unet(spec: NetworkSpec) -> UShape:
     """U-Net of the paper's comparison."""
     return _unet(spec, normalised=False, respath=0)
@@ -23,10 +23,16 @@ def unet_bn(spec: NetworkSpec) -> UShape:
     return _unet(spec, normalised=True, respath=0)
 
 
-@NETWORKS.register("unet_respath", takes=("respath",))
+@NETWORKS.register("unet_respath", takes=("respath",), of_volumes="unet_bn_respath")
 def unet_respath(spec: NetworkSpec) -> UShape:
-    """U-Net whose skips are ResPaths: one half of the ablation."""
+    """U-Net whose skips are ResPaths, which add normalisation to its skips: the paper's ablation."""
     return _unet(spec, normalised=False, respath=spec.respath)
+
+
+@NETWORKS.register("unet_bn_respath", takes=("respath",))
+def unet_bn_respath(spec: NetworkSpec) -> UShape:
+    """U-Net with batch normalisation and ResPaths: beside `unet_bn` it says what ResPaths alone do."""
+    return _unet(spec, normalised=True, respath=spec.respath)
 
 
 def _unet(spec: NetworkSpec, *, normalised: bool, respath: int) -> UShape:

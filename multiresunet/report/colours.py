@@ -9,6 +9,7 @@ NETWORKS = {
     "unet": "#0072B2",
     "unet_bn": "#56B4E9",
     "unet_respath": "#009E73",
+    "unet_bn_respath": "#009E73",
     "unet_multires": "#CC79A7",
     "multiresunet": "#D55E00",
     "multiresunet_tuned": "#E69F00",

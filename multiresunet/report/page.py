@@ -41,7 +41,7 @@ def render() -> Path:
         ablation=verdicts.ablation(kept["claims"]),
         sections=[section(name, loaded, kept) for name in datasets],
         overview=Markup(charts.overview(kept["intervals"], datasets)),
-        colours={model: colours.of(model) for model in (*loaded.run.models, *BASELINES)},
+        colours={model: colours.of(model) for model in (*kept["summary"]["model"].unique(), *BASELINES)},
         paper=paper.to_dict("records"),
         links={name: export.links(name, {**kept, "paper": paper}[name]) for name in SAVED},
         classes=kept["classes"].to_dict("records"),

@@ -40,6 +40,7 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
         "images": rows[0]["images"],
         "folds": own["folds"].pivot_table(index="model", columns="fold", values="jaccard", sort=False),
         "rows": rows,
+        "models": loaded.models_of(name),
         "best": {score: max(row[score] for row in learnt) for score in ("jaccard_best_epoch", "jaccard", "dice")},
         **_validation(name),
         "leak": _leak(name),

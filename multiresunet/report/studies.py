@@ -19,7 +19,7 @@ PICTURES = {
 
 def of_run(loaded: Params) -> list[Path]:
     """A folder for each data set and tuned model of the run, where this clone has its pictures."""
-    found = [TUNED / d / m for d in loaded.run.datasets for m in loaded.run.models if loaded.models[m].tuned]
+    found = [TUNED / d / m for d in loaded.run.tuned.datasets for m in loaded.run.tuned.models]
     return [folder for folder in found if all((folder / f"{name}.png").is_file() for name in PICTURES)]
 
 

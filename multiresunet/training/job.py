@@ -24,7 +24,7 @@ class TrainJob:
     data: the prepared data set.
     train, test: indices into it; the test images choose nothing but which epoch is called best.
     recipe: batch, loss, optimiser, schedule, averaging, augmentation, normalisation, precision.
-    epochs: how many; tuning trains for fewer than the recipe says.
+    epochs: how many (see `Course`); the recipe's, or more for a model that is trained longer.
     threshold: of the probability, for the Jaccard index.
     seed: initial weights, the order of the images and their augmentation depend on it and on the network's numbers
         alone, so two models with the same numbers end with the same bytes.
@@ -60,7 +60,7 @@ def network_of(model: Model, recipe: Recipe, data: PreparedDataset) -> NetworkSp
         model.network,
         data.dims,
         data.channels,
-        filters=recipe.filters or model.filters or 1,
+        filters=recipe.width(model.filters) if model.filters else 1,
         alpha=model.alpha,
         arguments=model.arguments or {},
         classes=len(data.classes) + 1 if data.classes else 1,

@@ -26,16 +26,14 @@ def optimiser_of(network: nn.Module, settings: Optimiser) -> torch.optim.Optimiz
 
 
 def schedule_of(
-    optimiser: torch.optim.Optimizer, settings: Schedule, epochs: int, steps: int
+    optimiser: torch.optim.Optimizer, settings: Schedule, warm_up: int, steps: int
 ) -> lr_scheduler.LRScheduler:
-    """The learning rate's course over `epochs` of `steps` steps each; to be stepped after every step."""
+    """The learning rate's course over `steps` steps, of which it rises for `warm_up`; to be stepped after each."""
     if settings.name == "constant":
         return lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=0)
-    assert settings.warm_up_epochs is not None
     assert settings.final is not None
-    warm_up = min(settings.warm_up_epochs, epochs - 1) * steps  # tuning trains for fewer epochs
     rate = optimiser.param_groups[0]["lr"]
-    fall = lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps - warm_up, eta_min=settings.final * rate)
+    fall = lr_scheduler.CosineAnnealingLR(optimiser, steps - warm_up, eta_min=settings.final * rate)
     if not warm_up:
         return fall
     rise = lr_scheduler.LinearLR(optimiser, start_factor=1 / (warm_up + 1), total_iters=warm_up)

@@ -11,12 +11,16 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history; epochs count from 1. Losses and the Jaccard index are means over images."""
+    """One line of the history; epochs count from 1. Losses and the Jaccard index are means over images.
+
+    updates: steps of the optimiser until the epoch's end.
+    """
 
     epoch: int
     train_loss: float
     test_loss: float
     test_jaccard: float
+    updates: int
 
 
 @dataclass

@@ -17,8 +17,9 @@ from multiresunet.errors import UserError
 from multiresunet.nets import External, build_network, set_normalisation_momentum
 from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import Part, augment
+from multiresunet.training.course import Course
 from multiresunet.training.job import TrainJob
-from multiresunet.training.loader import Arrays, Indices, Loader, batches
+from multiresunet.training.loader import Arrays, Indices, Loader
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.onednn import made_safe
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
@@ -46,11 +47,14 @@ class Trainer:
         heads = generator_for(job.own_seed, "heads")
         self.supervised = Supervised(self.network, spec.classes, weights, heads).to(device)
         self.optimiser = optimiser_of(self.supervised, recipe.optimiser)
-        self.schedule = schedule_of(self.optimiser, recipe.schedule, job.epochs, len(batches(job.pool, recipe.batch)))
+        self.course = Course(job.pool, recipe, job.own_seed)
+        warm_up = self.course.steps(min(recipe.schedule.warm_up_epochs or 0, job.epochs - 1))
+        self.schedule = schedule_of(self.optimiser, recipe.schedule, warm_up, self.course.steps(job.epochs))
         self.average = average_of(self.network, recipe.ema)
         self.learner = job.devices.setup_module(self.supervised)  # the same weights, with gradients from all devices
         self.losses = torch.zeros((), dtype=torch.float64, device=device)
         self.epoch, self.step = 1, 0
+        self._batches: list[Indices] = []  # of this epoch
         self.result = Fit()
         self._since = time.perf_counter()
         self._seconds = 0.0  # of this epoch, before it was interrupted
@@ -72,8 +76,8 @@ class Trainer:
             UserError: if a batch has fewer images than there are devices.
         """
         job, devices = self.job, self.job.devices
-        order = torch.randperm(len(job.pool), generator=generator_for(job.own_seed, "order", self.epoch))
-        left = batches(job.pool[order.numpy()], job.recipe.batch)[self.step :]
+        self._batches = self.course.batches_of(self.epoch)
+        left = self._batches[self.step :]
         rank, world = devices.global_rank, devices.world_size
         if min(map(len, left), default=world) < world:
             raise UserError(
@@ -131,7 +135,8 @@ class Trainer:
                 self.validated, self.loader, job.test, job.recipe.batch, job.threshold, self.loss
             )
         losses = job.devices.all_reduce(self.losses, reduce_op="sum")
-        line = Epoch(self.epoch, losses.item() / len(job.pool), test_loss, float(jaccard.mean()))
+        mean = losses.item() / sum(map(len, self._batches))
+        line = Epoch(self.epoch, mean, test_loss, float(jaccard.mean()), self.course.steps(self.epoch))
         if not math.isfinite(line.train_loss) or not math.isfinite(line.test_loss):
             raise FloatingPointError
         if not result.history or line.test_jaccard > result.best_jaccard:

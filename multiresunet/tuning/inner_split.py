@@ -1,11 +1,8 @@
-"""The inner split of a study: some of its training images validate its trials."""
+"""The inner splits of a study: some of its training images validate its trials."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit
 
 from multiresunet.data.dataset import PreparedDataset
@@ -35,17 +32,3 @@ def inner_split(
             f"inner validation; add data, or change tune.validation_share (now {share})"
         ) from None
     return train[np.sort(inner_train)], train[np.sort(validation)]
-
-
-def standard_error(jaccard: NDArray[np.float64], units: NDArray[Any]) -> float:
-    """Standard error of the mean over images. Those of a group aren't independent, so the groups' means are counted.
-
-    Of a single group, its images are counted; a single image says nothing, and gives 0.
-
-    Args:
-        jaccard: one number for each image.
-        units: each image's group, or the image itself.
-    """
-    means = [jaccard[units == unit].mean() for unit in np.unique(units)]
-    counted = np.array(means) if len(means) > 1 else jaccard
-    return float(counted.std(ddof=1) / np.sqrt(len(counted))) if len(counted) > 1 else 0.0

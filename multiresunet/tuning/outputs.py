@@ -20,6 +20,7 @@ def table(found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rule: Select) ->
     parts = []
     for study, trials in found:
         part = pd.DataFrame([study.row(trial) for trial in trials]).sort_values("trial", ignore_index=True)
+        part[["lead", "standard_error"]] = choose.leads(part)
         part["front"] = choose.front(part)
         part["chosen"] = part.index == choose.chosen(part, rule, study.cost(study.space.own))
         parts.append(part)

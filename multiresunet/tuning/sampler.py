@@ -17,7 +17,7 @@ from multiresunet.tuning.trials import FINISHED, number_of, value_of
 
 
 class Sampler(optuna.samplers.BaseSampler):
-    """TPE for the Jaccard index alone, or for it and cost together; trial 0 is the model's own values.
+    """TPE for the Jaccard index alone, or for it and cost together; the first ones are the space's.
 
     Optuna can't prune a study of several objectives. So the study has one, and this sampler asks a twin with all
     objectives, made anew from the finished trials. A trial's numbers thus depend on its own number and on the trials
@@ -46,9 +46,9 @@ class Sampler(optuna.samplers.BaseSampler):
     ) -> Numbers:
         """Numbers for a new trial."""
         number = number_of(trial)
-        first = self._space.first()
-        if number == 0 and first is not None:
-            return first
+        planned = self._space.first()
+        if number < len(planned):
+            return planned[number]
         both = self._tune.objectives == "jaccard and cost"
         twin = optuna.create_study(
             directions=["maximize", "minimize", "minimize"] if both else ["maximize"],

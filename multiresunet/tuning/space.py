@@ -9,6 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from multiresunet.config import Recipe, SharesSpan, Space, Span
+from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec
 from multiresunet.paper import SUM_SLACK
 
@@ -29,7 +30,11 @@ def own_numbers(spec: NetworkSpec, recipe: Recipe) -> Numbers:
 
 
 class SearchSpace:
-    """What is varied around a model's own values. α and shares exist in MultiRes blocks, `respath` in ResPaths only."""
+    """What is varied around a model's own values. α and shares exist in MultiRes blocks, `respath` in ResPaths only.
+
+    Raises:
+        UserError: the own values aren't in the space.
+    """
 
     def __init__(self, space: Space, spec: NetworkSpec, recipe: Recipe) -> None:
         self.own = own_numbers(spec, recipe)
@@ -47,6 +52,14 @@ class SearchSpace:
             self.distributions["learning_rate"] = _distribution(space.learning_rate)
         if space.batch:
             self.distributions["batch"] = _distribution(space.batch)
+        if not self.distributions:
+            raise UserError(f"tune.space: varies nothing that {spec.name} has; give learning_rate a range, say")
+        for name, value in self.first()[0].items():
+            if not _holds(self.distributions[name], value):
+                raise UserError(
+                    f"tune.space: the model's own {name} = {value} isn't in it, so nothing would show whether another "
+                    "is better; widen its range"
+                )
 
     def suggest(self, trial: optuna.Trial) -> Numbers:
         """Ask for every number."""
@@ -73,11 +86,23 @@ class SearchSpace:
             numbers |= zip(SHARE_NAMES, _within_one([params[name] for name in SHARE_NAMES], self._least), strict=True)
         return numbers
 
-    def first(self) -> Numbers | None:
-        """The model's own values as a trial's parameters: the warm start. None if they aren't in the space."""
+    def first(self) -> list[Numbers]:
+        """The first trials' parameters: the model's own values, and then other learning rates with them.
+
+        The rate decides more than all other numbers together, and its best value isn't the same for two networks. Of a
+        list of choices each has its turn; of a range a third of the own rate and three times it, within the range.
+        """
         own = self.own | {"shares": _text(self.own[name] for name in SHARE_NAMES)}
         params = {name: own[name] for name in self.distributions}
-        return params if all(_holds(self.distributions[name], value) for name, value in params.items()) else None
+        match self.distributions.get("learning_rate"):
+            case CategoricalDistribution() as choice:
+                rates = list(choice.choices)
+            case FloatDistribution() as span:
+                rates = [min(max(factor * own["learning_rate"], span.low), span.high) for factor in (1 / 3, 3)]
+            case _:
+                rates = []
+        others = [rate for rate in dict.fromkeys(rates) if rate != own["learning_rate"]]
+        return [params, *(params | {"learning_rate": rate} for rate in others)]
 
 
 def _distribution(span: Span[float] | Span[int]) -> BaseDistribution:

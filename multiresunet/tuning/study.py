@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from multiresunet.config import Tune
 from multiresunet.errors import DivergedError
-from multiresunet.nets import build_network
 from multiresunet.seeds import seed_for
 from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob, with_numbers
-from multiresunet.training.loader import Loader
-from multiresunet.training.losses import loss_by_name
-from multiresunet.training.result import Epoch, Weights
-from multiresunet.training.trainer import autocast
-from multiresunet.training.validation import validate
+from multiresunet.training.loader import Indices
+from multiresunet.training.result import Epoch
 from multiresunet.tuning.cost import Cost, cost_of
-from multiresunet.tuning.inner_split import inner_split, standard_error
+from multiresunet.tuning.inner_split import inner_split
 from multiresunet.tuning.sampler import Sampler, pruner_of
 from multiresunet.tuning.space import Numbers, SearchSpace
 from multiresunet.tuning.trials import FINISHED, number_of, value_of
@@ -36,18 +31,19 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class Study:
     """All that the search of one fold needs.
 
-    job: a trial's training with the model's own numbers: on the inner split, for the inner epochs. With `job.seed` (of
-        data set and fold), what is drawn for a trial depends on its number, and its training on its network's numbers.
+    job: a trial's training with the model's own numbers, for as many epochs as the recipe says. With `job.seed` (of
+        data set and fold), a trial's numbers depend on its own number, and its training on its network's numbers.
     tune: what is searched, for how long.
     fold: the test fold, whose images aren't in the job; None for the study on all images.
-    units: what the validation images are samples of, one label an image: themselves, or their groups.
+    splits: of the training images, into those that a trial trains on and those that validate it; each trial is trained
+        on each split, so that any two can be compared in pairs.
     """
 
     job: TrainJob
     tune: Tune
     fold: int | None
     space: SearchSpace
-    units: NDArray[Any]
+    splits: Sequence[tuple[Indices, Indices]]
 
     @property
     def name(self) -> str:
@@ -72,35 +68,41 @@ class Study:
             storage=storage,
             direction="maximize",
             sampler=sampler,
-            pruner=pruner_of(self.tune.pruning, self.job.epochs),
+            pruner=pruner_of(self.tune.pruning, self.job.epochs * len(self.splits)),
             load_if_exists=True,
         )
         return created
 
     def objective(self, trial: optuna.Trial) -> float:
-        """Train a trial's network; its Jaccard index on the validation images after the last inner epoch.
+        """Train a trial's network on each split; its mean Jaccard index on their validation images.
+
+        Every split's training starts from a seed of its own, which is the same for all trials.
 
         Raises:
-            optuna.TrialPruned: if the rule in `tune.pruning` says so after an epoch.
+            optuna.TrialPruned: if the rule in `tune.pruning` says so after an epoch; they are counted over all splits.
         """
         since = time.perf_counter()
         spec, recipe = with_numbers(self.job.spec, self.job.recipe, self.space.numbers(self.space.suggest(trial)))
-        job = replace(self.job, spec=spec, recipe=recipe, names=(*self.job.names, "trial", number_of(trial)))
+        last = self.job.epochs * len(self.splits)
+        scores = []
+        for number, (train, validation) in enumerate(self.splits):
+            seed, names = seed_for(self.job.seed, "split", number), (*self.job.names, "trial", number_of(trial))
+            job = replace(self.job, spec=spec, recipe=recipe, train=train, test=validation, seed=seed, names=names)
 
-        def on_epoch(line: Epoch) -> None:
-            trial.report(line.test_jaccard, line.epoch)
-            # One that has come to its last epoch has cost all that it can.
-            if line.epoch < job.epochs and trial.should_prune():
-                trial.set_user_attr("seconds", time.perf_counter() - since)
-                raise optuna.TrialPruned
+            def on_epoch(line: Epoch, before: int = number * job.epochs) -> None:
+                trial.report(line.test_jaccard, before + line.epoch)
+                # One that has come to its last epoch has cost all that it can.
+                if before + line.epoch < last and trial.should_prune():
+                    trial.set_user_attr("seconds", time.perf_counter() - since)
+                    raise optuna.TrialPruned
 
-        try:
-            jaccard = _validated(job, fit(job, on_epoch=on_epoch).last)
-        except DivergedError:
-            jaccard = np.zeros(len(job.test))  # it has learnt nothing, and the search continues
-        trial.set_user_attr("standard_error", standard_error(jaccard, self.units))
+            try:
+                scores.append(fit(job, on_epoch=on_epoch).history[-1].test_jaccard)
+            except DivergedError:
+                scores.append(0.0)  # it has learnt nothing, and the search continues
+        trial.set_user_attr("splits", scores)
         trial.set_user_attr("seconds", time.perf_counter() - since)
-        return float(jaccard.mean())
+        return float(np.mean(scores))
 
     def row(self, trial: FrozenTrial) -> Numbers:
         """A trial as a line of trials.csv; a pruned one has its last Jaccard index as score, one given up has none."""
@@ -113,10 +115,13 @@ class Study:
             **numbers,
             "epochs": trial.last_step or 0,
             "score": value_of(trial) if trial.state in FINISHED else None,
-            "standard_error": trial.user_attrs.get("standard_error"),
+            **{f"split_{number}": score for number, score in enumerate(self._scores(trial), start=1)},
             "multiply_adds": cost.multiply_adds,
             "parameters": cost.parameters,
         }
+
+    def _scores(self, trial: FrozenTrial) -> list[float | None]:
+        return trial.user_attrs.get("splits") or [None] * len(self.splits)
 
     def _sampler_seed(self, number: int) -> int:
         return seed_for(self.job.seed, "sampler", number)
@@ -129,28 +134,11 @@ def study_of(job: TrainJob, tune: Tune, fold: int | None, *, grouped: bool) -> S
         job: the training, with the model's own numbers. Its test images take no part.
         tune: how trials are trained, and what is searched.
         fold: the job's test fold; None if the job trains on all images, for a study that all folds share.
-        grouped: whether images of a group stay on one side of the inner split.
+        grouped: whether images of a group stay on one side of an inner split.
 
     Raises:
-        UserError: if there are too few images or groups to split.
+        UserError: if there are too few images or groups to split, or the model's own values aren't in the space.
     """
-    train, validation = inner_split(
-        job.data, job.train, tune.validation_share, seed_for(job.seed, "inner"), grouped=grouped
-    )
-    return Study(
-        job=replace(job, train=train, test=validation, epochs=max(1, round(job.recipe.epochs * tune.epochs_share))),
-        tune=tune,
-        fold=fold,
-        space=SearchSpace(tune.space, job.spec, job.recipe),
-        units=job.data.table["group"].to_numpy()[validation] if grouped else validation,
-    )
-
-
-def _validated(job: TrainJob, weights: Weights) -> NDArray[np.float64]:
-    """Jaccard index of each validation image."""
-    device = job.devices.device
-    network, loader = build_network(job.spec), Loader(job.data, device)
-    network.load_state_dict(weights)
-    loss = loss_by_name(job.recipe.loss, job.spec.classes, ignores=job.data.ignores)
-    with autocast(job.recipe, device):
-        return validate(network.to(device), loader, job.test, job.recipe.batch, job.threshold, loss)[1]
+    seeds = [seed_for(job.seed, "inner", number) for number in range(tune.splits)]
+    splits = [inner_split(job.data, job.train, tune.validation_share, seed, grouped=grouped) for seed in seeds]
+    return Study(job, tune, fold, SearchSpace(tune.space, job.spec, job.recipe), splits)

@@ -122,10 +122,11 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("models.unet.arguments", {"dropout": 0.1}, ["models.unet", "has no arguments", "remove"]),
         ("models.attention_unet.arguments", GONE, ["models.attention_unet", "needs arguments", "{}"]),
         ("models.attention_unet.filters", 32, ["models.attention_unet", "has no filters", "remove"]),
-        ("models.attention_unet.tuned", True, ["models.attention_unet", "tuned", "remove"]),
         ("models.unet.filters", 0, ["models.unet.filters", "0", "greater than or equal to 2"]),
         ("models.unet.alpha", 1.67, ["models.unet", "alpha", "1.67", "remove"]),
-        ("models.unet.tuned", True, ["models.unet", "tuned", "True", "remove"]),
+        ("run.tuned.models", ["unet_bn", "unett"], ["run", "tuned.models names unett, which models doesn't"]),
+        ("run.tuned.datasets", ["murphy"], ["run", "tuned.datasets names murphy", "remove it, or add it there"]),
+        ("models.multiresunet_tuned", ORIGINAL["models"]["unet"], ["models.multiresunet_tuned", "choose another"]),
         ("models.multiresunet.alpha", GONE, ["models.multiresunet", "alpha", "add"]),
         ("models.multiresunet.alpha", 0, ["models.multiresunet.alpha", "0", "greater than 0"]),
         ("models.multiresunet.alpha", -1.67, ["models.multiresunet.alpha", "-1.67", "greater than 0"]),
@@ -195,7 +196,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.quick.optimiser.weight_decay", 0.1, ["recipes.quick.optimiser", "no weight_decay", "0.1"]),
         ("recipes.quick.schedule.final", 0.1, ["recipes.quick.schedule", "constant has no final", "0.1"]),
         ("recipes.quick.schedule.name", "cosine", ["recipes.quick.schedule", "cosine needs warm_up_epochs"]),
-        ("recipes.modern.schedule.warm_up_epochs", 150, ["recipes.modern", "warm_up_epochs = 150", "epochs = 150"]),
+        ("recipes.modern.schedule.warm_up_epochs", 150, ["recipes.modern", "warm_up_epochs = 150", "epochs = 20"]),
         ("recipes.quick.ema", 1.0, ["recipes.quick.ema", "1.0", "less than 1"]),
         ("recipes.quick.precision", "float16", ["recipes.quick.precision", "'float16'", "'bfloat16'"]),
         ("recipes.modern.augment.flip", 1.5, ["recipes.modern.augment.flip", "1.5", "less than or equal to 1"]),
@@ -204,7 +205,9 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("machine.devices", 0, ["machine.devices", "0", "greater than 0"]),
         ("machine.strategy", "fsdp", ["machine.strategy", "'fsdp'", "'ddp'"]),
         ("machine.save_every", 0.0, ["machine.save_every", "0.0", "greater than 0"]),
-        ("recipes.quick.epochs", 0, ["recipes.quick.epochs", "0", "greater than 0"]),
+        ("recipes.quick.updates", 0, ["recipes.quick.updates", "0", "greater than 0"]),
+        ("recipes.quick.updates", GONE, ["recipes.quick", "needs updates, or epochs; add one"]),
+        ("recipes.paper.updates", 60, ["recipes.paper", "updates = 60 and epochs = 150; remove one"]),
         # the search and the scores
         ("tune.validation_share", 1.0, ["tune.validation_share", "1.0", "less than 1"]),
         ("tune.scope", "all", ["tune.scope", "'all'", "'nested' or 'shared'"]),
@@ -249,7 +252,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         (
             "tune.space.alpha",
             {"low": 0.5, "high": 2.0},
-            ["tune.space", "_tuned", "6 filters and alpha 0.5 has a convolution without filters"],
+            ["tune.space", "multiresunet", "6 filters and alpha 0.5 has a convolution without filters"],
         ),
         (
             "tune.space.filters_factor",
@@ -307,10 +310,10 @@ def test_a_word_that_is_like_no_other_is_answered_without_a_guess() -> None:
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
-    tree = changed("recipes.quick.epoch", tree_of("recipes.quick").pop("epochs"))
-    del tree["recipes"]["quick"]["epochs"]
+    tree = changed("recipes.quick.epoch", 10)
+    del tree["recipes"]["quick"]["updates"]
     tree["seed"] = "x"
-    tree["run"]["models"] = ["unet", "multiresnet"]
+    tree["run"]["models"] = ["multiresunet", "multiresnet"]
     tree["datasets"]["murphy"]["source"]["digest"] = "abc"
     tree["models"]["unet"]["alpha"] = 1.67
     line = refusal(tree)
@@ -326,16 +329,16 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
         start=1,
     ):
         assert words in line.split(f"({number}) ")[1].split(f"({number + 1}) ")[0]
-    assert "epochs is missing" not in line  # named by its misspelt form
+    assert "needs updates" not in line  # named by its misspelt form
 
 
 def test_contradictions_of_several_models_are_named_at_once() -> None:
     tree = changed("recipes.quick.deep_supervision", {"weights": [0.5]})
     tree["tune"]["space"]["alpha"] = {"low": 0.1, "high": 2.0}
-    tree["run"]["models"] = ["attention_unet", "multiresunet_tuned"]
+    tree["run"]["models"] = ["attention_unet", "multiresunet"]
     line = refusal(tree)
     assert "2 things to fix: (1) run.models: attention_unet" in line
-    assert "(2) tune.space: model multiresunet_tuned" in line
+    assert "(2) tune.space: model multiresunet:" in line
 
 
 def test_a_long_list_is_cut() -> None:
@@ -347,13 +350,13 @@ def test_a_long_list_is_cut() -> None:
 
 
 def test_deep_supervision_is_refused_where_it_is_not_offered() -> None:
-    tree = changed("run.models", ["unet", "attention_unet"])
+    tree = changed("run.models", ["multiresunet", "attention_unet"])
     config.parse(tree)
     tree["recipes"]["quick"]["deep_supervision"] = {"weights": [0.5]}
     line = refusal(tree)
     assert "attention_unet is the network monai.networks.nets.AttentionUnet" in line
     assert "recipes.quick.deep_supervision to null" in line
-    tree["run"]["models"] = ["unet"]
+    tree["run"] |= {"models": ["unet"], "tuned": {"datasets": [], "models": []}}
     config.parse(tree)
 
 

@@ -44,7 +44,7 @@ def differing(old: str, new: str) -> list[tuple[str, str]]:
         ("run.recipe", "cpu", "  recipe: cpu\n"),
         ("recipes.quick.deep_supervision", {"weights": [0.5]}, "    deep_supervision: {weights: [0.5]}\n"),
         ("tune.space.alpha", None, "    alpha: null\n"),
-        ("tune.trials", 20, "  trials: 20                            # of each study; the first one is the model's"),
+        ("tune.trials", 20, "  trials: 20                            # of each study"),
         ("datasets.murphy.source.digest", None, "    source: {kind: folder, path: murphy, digest: null}\n"),
         ("recipes.modern_cpu.augment", None, "    augment: null\n"),
         ("datasets.murphy.modality", "données: 3-D", '    modality: "données: 3-D"\n'),
@@ -63,9 +63,9 @@ def test_one_line_changes(key: str, value: object, line: str, newline: str) -> N
 
 
 def test_several_values_at_once() -> None:
-    after = editing.set_values(TEXT, {"run.recipe": "cpu", "run.models": ["unet"], "evaluate.epochs.decisive": 0.9})
+    after = editing.set_values(TEXT, {"run.recipe": "cpu", "run.tuned.models": [], "evaluate.epochs.decisive": 0.9})
     assert len(differing(TEXT, after)) == 3
-    assert config.parse_text(after).run.models == ["unet"]
+    assert config.parse_text(after).run.tuned.models == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ def images(model: str, seed: int) -> pd.DataFrame:
     """Scores of two images: 0.1 better for the ant, a hundredth better for each seed."""
     score = 0.5 + 0.1 * (model == "ant") + 0.01 * seed
     about = {"model": model, "fold": [0, 1], "sample": ["007", "b"], "group": ["", "g"], "class": "foreground"}
-    return pd.DataFrame(about | {"jaccard": [score, 2 * score / 3], "hd95": [math.nan if seed == 3 else 4.0, 2.0]})
+    return pd.DataFrame(
+        about | {"jaccard": [score, 2 * score / 3], "hd95": [math.nan if seed == 3 else 4.0, 2.0], "fragments": seed}
+    )
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def test_scores_are_means_over_seeds(found: Predicted) -> None:
     assert list(table["sample"]) == ["007", "b"] * 2
     assert table["jaccard"].tolist() == pytest.approx([0.52, 1.04 / 3, 0.62, 1.24 / 3])
     assert table["hd95"].tolist() == [4.0, 2.0] * 2  # of the seed that knows it
+    assert table["fragments"].tolist() == [2.0] * 4  # a count, but each seed has another
     assert table["fold"].dtype == int
 
 
@@ -62,9 +65,9 @@ def test_with_one_seed_tables_are_as_they_were_written(found: Predicted) -> None
 
 def test_seeds_that_are_about_other_images_are_refused(found: Predicted) -> None:
     table = found.table("images")
-    table.loc[0, "sample"] = "another"
-    with pytest.raises(ValueError, match="don't agree in sample"):
-        over_seeds(table)
+    for column, other in (("sample", "another"), ("fold", 7)):
+        with pytest.raises(ValueError, match=f"don't agree in {column}"):
+            over_seeds(table.assign(**{column: table[column].where(table.index > 0, other)}))
 
 
 def test_bins_hold_the_pixels_of_all_seeds(found: Predicted) -> None:

@@ -35,7 +35,8 @@ def test_params_change_in_one_place_and_keep_their_comments(repository: Path, fo
     tree = yaml.safe_load(after)
     assert (tree["run"]["datasets"], tree["run"]["recipe"]) == (["murphy"], "cpu")
     changed = [new for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
-    assert [line.split(":")[0].strip() for line in changed] == ["datasets", "recipe"]
+    assert [line.split(":")[0].strip() for line in changed] == ["datasets", "recipe", "tuned"]
+    assert tree["run"]["tuned"]["datasets"] == []  # murphy isn't tuned, and no other data set is in the run
 
 
 def test_wrong_params_are_refused_and_not_written(repository: Path, folder: Path) -> None:

@@ -8,10 +8,27 @@ import torch
 from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec, build_network, keras_parameters, set_normalisation_momentum
 from multiresunet.paper import multires_widths
+from multiresunet.registries import NETWORKS
 
 
 def small(name: str, dims: int, channels: int = 1) -> NetworkSpec:
     return NetworkSpec(name, dims, channels, filters=4, alpha=1.67)
+
+
+def test_a_networks_words_say_what_it_is_and_nothing_else() -> None:
+    words = {NetworkSpec(name, 2, 1, filters=4, alpha=2.0, respath=3).in_words for name in NETWORKS}
+    assert len(words) == len(list(NETWORKS))
+    assert NetworkSpec("unet", 2, 1, alpha=1.0).in_words == NetworkSpec("unet", 2, 1, alpha=2.0).in_words
+    assert small("multiresunet", 2).in_words != NetworkSpec("multiresunet", 2, 1, filters=4, alpha=1.68).in_words
+
+
+@pytest.mark.parametrize(("plain", "normalised"), [("unet", "unet_bn"), ("unet_respath", "unet_bn_respath")])
+def test_of_volumes_a_u_net_is_always_normalised(plain: str, normalised: str) -> None:
+    one, other = (build_network(small(name, 3)).state_dict() for name in (plain, normalised))
+    assert all(torch.equal(one[key], other[key]) for key in one.keys() | other.keys())
+    assert small(plain, 3).in_words == small(normalised, 3).in_words
+    assert small(plain, 2).in_words != small(normalised, 2).in_words
+    assert build_network(small(plain, 2)).state_dict().keys() != build_network(small(normalised, 2)).state_dict().keys()
 
 
 def test_kernels_are_glorot_uniform() -> None:
@@ -55,7 +72,7 @@ def test_shares_divide_the_filters_of_every_block() -> None:
 
 @pytest.mark.parametrize(("finest", "lengths"), [(1, [1, 1, 1, 1]), (2, [2, 1, 1, 1]), (6, [6, 5, 4, 3])])
 def test_respaths_begin_with_the_length_asked_for(finest: int, lengths: list[int]) -> None:
-    for name in ("multiresunet", "unet_respath"):
+    for name in ("multiresunet", "unet_respath", "unet_bn_respath"):
         network = build_network(NetworkSpec(name, 2, 1, filters=6, respath=finest))
         assert [len(network.get_submodule(f"respath{level}")._modules) for level in (1, 2, 3, 4)] == lengths
 
@@ -76,7 +93,7 @@ def test_momentum_reaches_every_normalisation() -> None:
     [
         (
             NetworkSpec("wnet", 2, 1),
-            "'wnet' is unknown (did you mean unet?); there is unet, unet_bn, unet_respath, unet_multires, multiresunet",
+            "'wnet' is unknown (did you mean unet?); there is unet, unet_bn, unet_respath, unet_bn_respath",
         ),
         (NetworkSpec("unet", 4, 1), "dims = 4: must be 2 or 3"),
         (NetworkSpec("unet", 2, 0), "must be positive"),

@@ -14,7 +14,7 @@ from multiresunet.paths import TABLES
 from multiresunet.report import studies
 from multiresunet.report.archive import KEPT, archive
 
-MODEL = "multiresunet_tuned"
+MODEL = "multiresunet"
 STUDIES = tuple(
     Path(f"data/tuned/{dataset}/{MODEL}/{name}")
     for dataset in ("nuclei", "left-the-run")
@@ -35,9 +35,9 @@ def test_a_run_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, re
     archive(Path("results/trial"))
     kept = {path.name for path in Path("results/trial").iterdir()}
     assert kept == {path.name for path in (*KEPT, *PICTURES)} | {
-        *("nuclei-multiresunet_tuned", "tables", "README.md", "provenance.json"),
+        *("nuclei-multiresunet", "tables", "README.md", "provenance.json"),
     }
-    copied = {path.name for path in Path("results/trial/nuclei-multiresunet_tuned").iterdir()}
+    copied = {path.name for path in Path("results/trial/nuclei-multiresunet").iterdir()}
     assert copied == {path.name for path in STUDIES if "nuclei" in str(path)}
     provenance = json.loads(Path("results/trial/provenance.json").read_text())
     assert provenance["requirements.lock"] == sha256(Path("requirements.lock"))

@@ -35,7 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str])
     script.write_text("import yaml\n" + script.read_text())
     tree = yaml.safe_load((small.ROOT / "params.yaml").read_text(encoding="utf-8"))
     tree["datasets"] = dict.fromkeys("ab", tree["datasets"]["nuclei"])
-    tree["run"] |= {"datasets": ["a", "b"]}
+    tree["run"] |= {"datasets": ["a", "b"], "tuned": {"datasets": [], "models": []}}
     (folder / "params.yaml").write_text(yaml.safe_dump({**tree, "seed": 3}))
     path = folder / "dvc.yaml"
     # A folder for each data set, as in the real pipeline.
@@ -126,7 +126,7 @@ def test_a_changed_file_of_a_users_folder_is_named(tmp_path: Path, monkeypatch: 
     tree["datasets"]["own"] = tree["datasets"]["nuclei"] | {
         "source": {"kind": "folder", "path": "own", "digest": digest}
     }
-    tree["run"]["datasets"] = ["own"]
+    tree["run"] |= {"datasets": ["own"], "tuned": {"datasets": [], "models": []}}
     loaded = config.parse(tree)
     assert changed_folders(loaded) == []
     readers.write_image(tmp_path / "own/masks/one.png", np.full((8, 8), 255, dtype=np.uint8))

@@ -44,7 +44,7 @@ class Workspace:
         shutil.copytree(ROOT / "expectations", root / "expectations")
         self.tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         self.tree["datasets"]["mine"] = declared().model_dump() | {"size": [32, 48]}
-        self.tree["run"]["datasets"] = ["mine"]
+        self.tree["run"] |= {"datasets": ["mine"], "tuned": {"datasets": [], "models": []}}
         self.pin()
 
     def pin(self) -> None:

@@ -26,18 +26,22 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 def project(folder: Path, devices: int, epochs: int) -> Path:
     """A folder in which the stages before training have run, as far as it can tell."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["run"] = {"datasets": ["nuclei"], "models": ["unet_bn"], "recipe": "quick", "seeds": [1]}
+    tree["run"] = {
+        "datasets": ["nuclei"],
+        "models": ["unet_bn"],
+        "recipe": "quick",
+        "seeds": [1],
+        "tuned": {"datasets": [], "models": []},
+    }
     # Without Adam's division of small gradients by themselves, which blows rounding up.
     optimiser = {"name": "adam", "learning_rate": 0.1, "epsilon": 0.1}
-    tree["recipes"]["quick"] |= {"epochs": epochs, "filters": 4, "optimiser": optimiser}
+    tree["recipes"]["quick"] |= {"updates": None, "epochs": epochs, "filters": 4, "optimiser": optimiser}
     tree["recipes"]["quick"]["folds"]["count"] = 2
     tree["machine"]["devices"] = devices
     data = discs(11, (32, 32), 1, 2)
-    prepared, tuned = folder / "data/prepared/nuclei", folder / "data/tuned/nuclei/unet_bn"
-    for place in (prepared, tuned):
-        place.mkdir(parents=True)
+    prepared = folder / "data/prepared/nuclei"
+    prepared.mkdir(parents=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    (tuned / "best.json").write_text("{}", encoding="utf-8")
     np.save(prepared / "images.npy", data.images)
     np.save(prepared / "masks.npy", data.masks)
     data.table.to_csv(prepared / "samples.csv", index=False)

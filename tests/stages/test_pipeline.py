@@ -74,14 +74,15 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
     edit(
         folder,
         run__datasets=["nuclei", "tumours"],
-        run__models=["unet", "multiresunet_tuned"],
+        run__models=["unet", "multiresunet"],
+        run__tuned={"datasets": ["nuclei"], "models": ["multiresunet"]},
         datasets__nuclei__source__samples=6,
         datasets__nuclei__size=[32, 32],
         datasets__tumours__source__samples=6,
         datasets__tumours__size=[16, 16, 16],
         datasets__tumours__mask__classes={"core": [1, 4], "oedema": [2]},
         recipes__quick__folds__count=2,
-        recipes__quick__epochs=2,
+        recipes__quick__updates=4,
         recipes__quick__filters=6,
         tune__space__alpha__low=1.5,
         tune__trials=2,
@@ -116,14 +117,14 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 def test_the_tables_hold_every_data_set_and_model(made: Path) -> None:
     summary = pd.read_csv(made / "metrics/summary.csv")
-    models = ["unet", "multiresunet_tuned", "everything foreground", "Otsu threshold"]
-    assert list(summary["dataset"]) == ["nuclei"] * 4 + ["tumours"] * 4
-    assert list(summary["model"]) == models * 2
+    models, baselines = ["unet", "multiresunet"], ["everything foreground", "Otsu threshold"]
+    assert list(summary["dataset"]) == ["nuclei"] * 5 + ["tumours"] * 4
+    assert list(summary["model"]) == [*models, "multiresunet_tuned", *baselines, *models, *baselines]
     assert summary["jaccard"].between(0, 1).all()
     assert (summary["jaccard_best_epoch"] >= summary["jaccard"] - 1e-9).all()
     classes = pd.read_csv(made / "metrics/classes.csv")
     assert list(zip(classes["dataset"], classes["model"], classes["class"], strict=True)) == [
-        ("tumours", model, name) for model in models[:2] for name in ("core", "oedema")
+        ("tumours", model, name) for model in models for name in ("core", "oedema")
     ]
     assert classes["dice"].between(0, 1).all()
     folds = pd.read_csv(made / "metrics/folds.csv")
@@ -151,7 +152,7 @@ def test_the_page_is_whole_and_asks_for_nothing_else(made: Path) -> None:
     assert 'href="http' not in page
     assert page.count('class="gallery"') == 2
     assert (
-        page.count('<td class="inconclusive"') + page.count('<td class="no"') + page.count('<td class="yes"') == 4 * 2
+        page.count('<td class="inconclusive"') + page.count('<td class="no"') + page.count('<td class="yes"') == 4 * 3
     )
 
 
@@ -182,7 +183,7 @@ def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
     edit(copy, models__unet__filters=16)
     data_sets = ("nuclei", "tumours")
     looks_for_twins = {f"evaluate@{data}" for data in data_sets}  # of tuned models among all models; takes seconds
-    of_unet = {name for data in data_sets for name in (f"tune@{data}-unet", f"train@{data}-unet-1")}
+    of_unet = {f"train@{data}-unet-1" for data in data_sets}
     assert stale(copy) == of_unet | looks_for_twins
 
 
@@ -190,7 +191,9 @@ def test_new_versions_of_libraries_make_every_stage_stale(copy: Path) -> None:
     versions = copy / "numerics.lock"
     versions.write_text(versions.read_text().replace("torch==", "torch==9."))
     names = {name.partition("@")[0] for name in stale(copy)}
-    assert names == {"fetch", "validate", "preprocess", "tune", "train", "predict", "evaluate", "report"}
+    assert names == {"fetch", "validate", "preprocess", "tune", "train", "train_tuned", "predict", "predict_tuned"} | {
+        *("evaluate", "report"),
+    }
 
 
 def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path) -> None:
@@ -211,19 +214,21 @@ def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path)
     mean = drawn.groupby("rev")["test_jaccard"].mean()
     assert set(mean.index) == {"HEAD", "workspace"}
     assert mean["workspace"] == pytest.approx(mean["HEAD"] / 2, abs=1e-3)
-    assert set(drawn["model"]) == {"unet", "multiresunet_tuned"}
-    assert len(by_title["scores"]["data"]["values"]) == 2 * 8  # commits; two data sets of two models and two baselines
+    assert set(drawn["model"]) == {"unet", "multiresunet", "multiresunet_tuned"}
+    assert len(by_title["scores"]["data"]["values"]) == 2 * 9  # commits; rows of the summary
 
 
 def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Path) -> None:
     subprocess.run(["git", "add", "-A"], cwd=copy, env=ENVIRONMENT, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "tables"], cwd=copy, env=ENVIRONMENT, check=True)
-    run(copy, "dvc", "exp", "run", "--temp", "--name", "shorter", "-S", "recipes.quick.epochs=1", "train@nuclei-unet-1")
+    run(
+        copy, "dvc", "exp", "run", "--temp", "--name", "shorter", "-S", "recipes.quick.updates=2", "train@nuclei-unet-1"
+    )
     status = subprocess.run(["git", "status", "--porcelain"], cwd=copy, env=ENVIRONMENT, capture_output=True, text=True)
     assert status.stdout == ""
     said = run(copy, "dvc", "params", "diff", "HEAD", "shorter", "--json").stdout
-    assert json.loads(said)["params.yaml"]["recipes.quick.epochs"] == {"old": 2, "new": 1, "diff": -1}
+    assert json.loads(said)["params.yaml"]["recipes.quick.updates"] == {"old": 4, "new": 2, "diff": -2}
 
 
 def test_report_code_retrains_nothing(copy: Path) -> None:
@@ -234,7 +239,7 @@ def test_report_code_retrains_nothing(copy: Path) -> None:
 
 
 def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, tmp_path: Path) -> None:
-    edit(copy, run__models=["unet"], run__datasets=["nuclei"])
+    edit(copy, run__models=["unet"], run__datasets=["nuclei"], run__tuned={"datasets": [], "models": []})
     run(copy, "dvc", "repro")
     summary = pd.read_csv(copy / "metrics/summary.csv")
     assert list(summary["model"]) == ["unet", "everything foreground", "Otsu threshold"]
@@ -245,11 +250,11 @@ def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, 
 
 def test_bad_params_stop_before_anything_is_touched(copy: Path) -> None:
     before = (copy / "metrics/summary.csv").read_bytes()
-    edit(copy, models__multiresunet_tuned__alpha=-1.0)
+    edit(copy, models__multiresunet__alpha=-1.0)
     done = run(copy, "dvc", "repro", check=False)
     assert done.returncode != 0
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors
-    assert "models.multiresunet_tuned.alpha = -1.0" in errors[0]
+    assert "models.multiresunet.alpha = -1.0" in errors[0]
     assert "Traceback" not in done.stderr
     assert (copy / "metrics/summary.csv").read_bytes() == before

@@ -20,7 +20,13 @@ def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest
     datasets = ["isic2017", "cvc_clinicdb", "msd_hippocampus"]
     edit(
         folder,
-        run={"datasets": datasets, "models": ["multiresunet"], "recipe": "quick", "seeds": [1]},
+        run={
+            "datasets": datasets,
+            "models": ["multiresunet"],
+            "recipe": "quick",
+            "seeds": [1],
+            "tuned": {"datasets": [], "models": []},
+        },
         recipes__quick__epochs=1,
     )
     run(folder, "dvc", "repro")

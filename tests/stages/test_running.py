@@ -43,7 +43,7 @@ def test_help_says_how_to_call_it(name: str, tmp_path: Path) -> None:
     [
         ("validate nuclei", "data/raw/nuclei is missing; run `dvc repro fetch@nuclei` first"),
         ("preprocess nuclei", "data/raw/nuclei is missing; run `dvc repro fetch@nuclei` first"),
-        ("tune nuclei multiresunet_tuned", "data/prepared/nuclei is missing; run `dvc repro preprocess@nuclei` first"),
+        ("tune nuclei multiresunet", "data/prepared/nuclei is missing; run `dvc repro preprocess@nuclei` first"),
         ("train nuclei unet", "data/prepared/nuclei is missing; run `dvc repro preprocess@nuclei` first"),
         ("predict nuclei unet", "data/prepared/nuclei is missing; run `dvc repro preprocess@nuclei` first"),
         ("evaluate nuclei", "data/prepared/nuclei is missing; run `dvc repro preprocess@nuclei` first"),

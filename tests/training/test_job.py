@@ -116,7 +116,7 @@ def test_best_and_last_weights_give_the_jaccard_of_their_epochs(disc_images: Pre
 
 
 def test_the_first_of_equally_good_epochs_is_the_best() -> None:
-    fitted = Fit(history=[Epoch(1, 1, 1, 0.5), Epoch(2, 1, 1, 0.7), Epoch(3, 1, 1, 0.7)])
+    fitted = Fit(history=[Epoch(1, 1, 1, 0.5, 3), Epoch(2, 1, 1, 0.7, 6), Epoch(3, 1, 1, 0.7, 9)])
     assert fitted.best_jaccard == 0.7
 
 

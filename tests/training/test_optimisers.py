@@ -16,7 +16,8 @@ ADAMW = Optimiser(name="adamw", learning_rate=0.1, epsilon=1e-8, weight_decay=0.
 
 def rates(schedule: Schedule, epochs: int, steps: int) -> list[float]:
     optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=0.1)
-    course = schedule_of(optimiser, schedule, epochs, steps)
+    warm_up = min(schedule.warm_up_epochs or 0, epochs - 1) * steps
+    course = schedule_of(optimiser, schedule, warm_up, epochs * steps)
     found = []
     for _ in range(epochs * steps):
         found.append(optimiser.param_groups[0]["lr"])

@@ -125,20 +125,18 @@ def test_halving_finds_the_batch_that_fits() -> None:
 def workplace(folder: Path, repository: Path) -> Path:
     """A folder in which `stages.train discs multiresunet` can run."""
     tree = yaml.safe_load((repository / "params.yaml").read_text())
-    tree["recipes"]["quick"] |= {"epochs": 3, "filters": 4, "batch": 3, "ema": 0.9}
+    tree["recipes"]["quick"] |= {"updates": None, "epochs": 3, "filters": 4, "batch": 3, "ema": 0.9}
     tree["recipes"]["quick"]["folds"]["count"] = 2
     tree["datasets"]["discs"] = tree["datasets"]["nuclei"]
-    tree["run"]["models"] = ["multiresunet"]  # 4 filters are too few for the search of the tuned one
+    tree["run"]["tuned"] = {"datasets": [], "models": []}  # 4 filters are too few for the search
     tree["machine"] = {"save_every": 1e-9}  # after every step
     data = discs(12, (32, 32), 1, 2)
-    prepared, tuned = folder / "data/prepared/discs", folder / "data/tuned/discs/multiresunet"
+    prepared = folder / "data/prepared/discs"
     prepared.mkdir(parents=True)
-    tuned.mkdir(parents=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     np.save(prepared / "images.npy", data.images)
     np.save(prepared / "masks.npy", data.masks)
     data.table.to_csv(prepared / "samples.csv", index=False)
-    (tuned / "best.json").write_text("{}")
     return folder
 
 

@@ -24,7 +24,7 @@ SPACE = Space(
     | {
         "alpha": Span[float](low=1.5, high=3.0),
         "filters_factor": Span[float](choices=[1.0, 1.5]),
-        "learning_rate": Span[float](low=0.003, high=0.03, log=True),
+        "learning_rate": Span[float](low=0.003, high=0.02, log=True),
     }
 )
 TUNE = Tune(
@@ -32,13 +32,16 @@ TUNE = Tune(
     trials=4,
     startup=2,
     minutes=None,
-    epochs_share=0.25,
+    splits=2,
     validation_share=0.25,
     objectives="jaccard and cost",
     pruning=None,
     space=SPACE,
-    select=Select(take="best", standard_errors=1.0, budget=1.0),
+    select=Select(standard_errors=1.0, budget=1.0),
 )
+
+
+EPOCHS = 2  # of a trial, on each split
 
 
 def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = False, **changes: Any) -> Study:
@@ -46,7 +49,7 @@ def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = Fals
     everything = np.arange(len(data.table))
     train, test = (everything, everything[:0]) if fold is None else data.split(fold)
     names = ("discs", "tuned", "all" if fold is None else fold)
-    job = job_of(data, train=train, test=test, names=names, devices=SingleDevice(torch.device("cpu")))
+    job = job_of(data, train=train, test=test, names=names, epochs=EPOCHS, devices=SingleDevice(torch.device("cpu")))
     return study_of(job, TUNE.model_copy(update=changes), fold, grouped=grouped)
 
 
@@ -54,11 +57,12 @@ def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:
     """A folder in which `stages.tune` runs on `data`, as the data set `discs` and the model `tuned`."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     tree["datasets"] = {"discs": tree["datasets"]["nuclei"] | {"size": [32, 32], "channels": 1}}
-    tree["models"] = {"tuned": {"network": "multiresunet", "filters": 4, "alpha": 1.67, "tuned": True}}
+    tree["models"] = {"tuned": {"network": "multiresunet", "filters": 32, "alpha": 1.67}}
     tree["evaluate"]["references"] = []
     tree["run"] = {"datasets": ["discs"], "models": ["tuned"], "recipe": "quick", "seeds": [1]}
-    tree["recipes"]["quick"] |= {"filters": 4, "epochs": 4}
-    tree["tune"] |= TUNE.model_dump(mode="json") | {"epochs_share": 0.5} | tune
+    tree["run"]["tuned"] = {"datasets": ["discs"], "models": ["tuned"]}
+    tree["recipes"]["quick"] |= {"filters": 4, "updates": None, "epochs": 2}
+    tree["tune"] |= TUNE.model_dump(mode="json") | tune
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
     write_prepared(folder / "data/prepared/discs", data)

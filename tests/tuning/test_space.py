@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiresunet.config import SharesSpan, Space, Span
+from multiresunet.errors import UserError
 from multiresunet.nets import build_network
 from multiresunet.training.job import tuned, with_numbers
 from multiresunet.tuning.space import SHARE_NAMES, SearchSpace
@@ -23,7 +24,7 @@ EVERYTHING = Space(
     shares=SharesSpan(low=[0.167, 0.2, 0.2], high=[0.5, 0.6, 0.7]),
     respath=Span[int](low=1, high=6),
     learning_rate=Span[float](low=1e-4, high=1e-1, log=True),
-    batch=Span[int](choices=[2, 4]),
+    batch=Span[int](choices=[2, 3, 4]),
 )
 
 
@@ -43,7 +44,7 @@ def test_every_draw_is_a_network_whose_shares_are_in_range_and_sum_to_one_at_mos
     )
     spec, recipe = with_numbers(SPEC, RECIPE, numbers)
     assert spec.filters in range(4, 9)
-    assert recipe.batch in (2, 4)
+    assert recipe.batch in (2, 3, 4)
     assert 1e-4 <= recipe.optimiser.learning_rate <= 1e-1
     build_network(spec)
 
@@ -64,11 +65,18 @@ def test_what_is_not_varied_is_the_models_own() -> None:
 
 def test_the_first_trial_is_the_models_own_values() -> None:
     whole = SearchSpace(EVERYTHING.model_copy(update={"batch": Span[int](choices=[3, 4])}), SPEC, RECIPE)
-    first = whole.first()
-    assert first is not None
+    first, *others = whole.first()
     assert with_numbers(SPEC, RECIPE, whole.numbers(first)) == (SPEC, RECIPE)
+    assert [other["learning_rate"] for other in others] == pytest.approx([0.01 / 3, 0.03])
+    assert all(other | {"learning_rate": 0.01} == first for other in others)
     shares = SharesSpan(choices=[[0.3, 0.3, 0.4], [0.167, 0.333, 0.5]])
-    assert space(shares=shares).first() == {"shares": "0.167 0.333 0.5"}
+    assert space(shares=shares).first() == [{"shares": "0.167 0.333 0.5"}]
+
+
+def test_every_learning_rate_of_a_list_comes_first() -> None:
+    rates = space(learning_rate=Span[float](choices=[0.03, 0.01, 0.001]), alpha=Span[float](low=1.0, high=2.0)).first()
+    assert [trial["learning_rate"] for trial in rates] == [0.01, 0.03, 0.001]
+    assert {trial["alpha"] for trial in rates} == {SPEC.alpha}
 
 
 @pytest.mark.parametrize(
@@ -80,8 +88,14 @@ def test_the_first_trial_is_the_models_own_values() -> None:
         {"shares": SharesSpan(choices=[[0.3, 0.3, 0.4]])},
     ],
 )
-def test_own_values_outside_the_space_are_no_trial(keys: dict[str, Any]) -> None:
-    assert space(**keys).first() is None
+def test_own_values_outside_the_space_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"tune\.space: the model's own \w+ = .* isn't in it.*widen its range"):
+        space(**keys)
+
+
+def test_a_space_without_anything_that_the_network_has_is_refused() -> None:
+    with pytest.raises(UserError, match=r"tune\.space: varies nothing that unet has"):
+        SearchSpace(Space(**NOTHING | {"respath": Span[int](low=1, high=6)}), replace(SPEC, name="unet"), RECIPE)
 
 
 def test_only_what_a_network_has_is_varied() -> None:
@@ -95,7 +109,7 @@ def test_only_what_a_network_has_is_varied() -> None:
 
 
 def test_a_fold_is_trained_with_its_own_numbers() -> None:
-    numbers = space(alpha=Span[float](choices=[2.5])).numbers({"alpha": 2.5}) | {"batch": 7, "learning_rate": 0.5}
+    numbers = space(alpha=Span[float](choices=[1.67, 2.5])).numbers({"alpha": 2.5}) | {"batch": 7, "learning_rate": 0.5}
     spec, recipe = tuned(SPEC, RECIPE, {"1": numbers}, 1)
     assert spec == replace(SPEC, alpha=2.5)
     assert (recipe.batch, recipe.optimiser.learning_rate) == (7, 0.5)

@@ -25,7 +25,6 @@ from tests.tuning.making import make_study, make_workplace, outputs
 
 HEARTBEAT = 3  # seconds; one that misses three is given up, which on a busy machine must not happen to the living
 FORK = multiprocessing.get_context("fork")  # torch is loaded already; new interpreters would load it again
-MEDIAN = {"rule": "median", "first_epoch": 1, "startup": 1}
 needs_postgres = pytest.mark.skipif(
     postgres.binaries() is None or importlib.util.find_spec("psycopg") is None,
     reason="needs a PostgreSQL server (pg_ctl, initdb) and psycopg on this machine",
@@ -79,9 +78,7 @@ def test_one_worker_gives_the_same_bytes_as_none(
 ) -> None:
     made = []
     for name in ("local", "database"):
-        folder = make_workplace(
-            tmp_path / name, disc_images, trials=3, scope="shared", pruning=MEDIAN, epochs_share=1.0
-        )
+        folder = make_workplace(tmp_path / name, disc_images, trials=3, scope="shared")
         monkeypatch.chdir(folder)
         if name == "database":
             monkeypatch.setenv("MULTIRESUNET_STUDIES", url)
