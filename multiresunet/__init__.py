@@ -2,7 +2,7 @@
 
 What stands in `__all__` is the public interface; all else may change from one version to the next.
 
-A network, its logits for one RGB image, and its probabilities once it is trained and its weights are in a folder:
+A network and its logits for one RGB image; and, once it is trained, the mask of an image as a file has it:
 
 >>> import numpy as np
 >>> import torch
@@ -12,9 +12,9 @@ A network, its logits for one RGB image, and its probabilities once it is traine
 >>> network(torch.zeros(1, 3, 48, 64)).shape
 torch.Size([1, 1, 48, 64])
 >>> model = load_model("data/trained/polyps/multiresunet/1")
->>> images = np.zeros((2, 3, 48, 64), dtype=np.float32)
->>> predict(model, images).shape
-(2, 48, 64)
+>>> predicted = predict(model, np.zeros((3, 480, 640), dtype=np.uint8))
+>>> predicted.mask.shape, predicted.foreground.dtype
+((480, 640), dtype('float32'))
 
 A data set that `preprocess` has prepared, with the samples that a fold trains and tests on:
 
@@ -35,7 +35,8 @@ from multiresunet import arithmetic
 
 if TYPE_CHECKING:
     from multiresunet.data.dataset import PreparedDataset
-    from multiresunet.inference.predictor import load_model, predict
+    from multiresunet.inference.loading import load_model
+    from multiresunet.inference.model import predict
     from multiresunet.nets.registry import NetworkSpec, build_network
 
 __all__ = ["NetworkSpec", "PreparedDataset", "__version__", "build_network", "load_model", "predict"]
@@ -45,8 +46,8 @@ _PLACES = {
     "NetworkSpec": "multiresunet.nets.registry",
     "PreparedDataset": "multiresunet.data.dataset",
     "build_network": "multiresunet.nets.registry",
-    "load_model": "multiresunet.inference.predictor",
-    "predict": "multiresunet.inference.predictor",
+    "load_model": "multiresunet.inference.loading",
+    "predict": "multiresunet.inference.model",
 }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from multiresunet import config
 from multiresunet.data import folds, manifest, resizing
+from multiresunet.data.description import describe
 from multiresunet.data.geometry import input_size
 from multiresunet.data.preprocessing import prepare
 from multiresunet.errors import UserError
@@ -17,7 +20,7 @@ from stages.running import needs, run
 
 
 def preprocess(name: str) -> None:
-    """Write data/prepared/<name>: images.npy, masks.npy, samples.csv and folds.csv; complete the data set's page."""
+    """Write data/prepared/<name>: images.npy, masks.npy, samples.csv, folds.csv, dataset.json; complete the page."""
     loaded = config.load()
     dataset, recipe = loaded.dataset(name), loaded.recipe
     needs(RAW / name, f"fetch@{name}")
@@ -36,6 +39,8 @@ def preprocess(name: str) -> None:
     with replacing(PREPARED / name) as draft:
         made = prepare(RAW / name, samples, assigned, dataset, size, draft)
         write_csv(draft / "folds.csv", table)
+        source = json.loads((RAW / name / "source.json").read_text(encoding="utf-8"))
+        describe(name, dataset, size, facts.assign(spacing=made["spacing"]), source.get("card")).write(draft)
     dataset_page.render(name, dataset)
     if (lost := resizing.loss(made, size)) is not None:
         print(f"warning: {name}: {lost}")

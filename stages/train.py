@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import torch
 import typer
@@ -18,14 +19,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from multiresunet import arithmetic, config
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.files import replacing, write_csv
+from multiresunet.data.description import DataDescription
+from multiresunet.files import DIGITS, replacing, sha256, write_csv
+from multiresunet.inference.description import FINAL, ModelDescription, NetworkDescription
 from multiresunet.paths import PREPARED, STATE, TRAINING_SECONDS, TUNED, trained
 from multiresunet.seeds import seed_for
 from multiresunet.training import checkpoint, resume
 from multiresunet.training.devices import Devices, devices_of, use_threads
 from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob, network_of, tuned
-from multiresunet.training.result import Epoch
+from multiresunet.training.loader import Indices
+from multiresunet.training.result import Epoch, Fit
 from multiresunet.training.stop_signal import stop_signals
 from stages.running import code_digest, needs, parameters_for, run
 
@@ -37,8 +41,9 @@ def train(
 ) -> None:
     """Train a model on every fold of a data set.
 
-    Writes data/trained/<dataset>/<model>/<seed>: history.csv, and for each fold the weights of its best and last epoch.
-    Until that is in place, .state/train/<hash of all inputs> holds how far each fold is.
+    Writes data/trained/<dataset>/<model>/<seed>: history.csv, for each fold the weights of its best and last epoch, and
+    model.json, which says all that a later prediction needs; of a model that is `final`, also the weights of a network
+    that was trained on all images. Until that is in place, .state/train/<hash of all inputs> holds how far each is.
     """
     loaded = parameters_for(dataset, model)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
@@ -53,6 +58,7 @@ def train(
     jobs = jobs_of(loaded, (dataset, model, seed), devices)
     state = STATE / "train" / key_of(jobs, dataset)
     machine = arithmetic.in_words()
+    folds, networks = recipe.folds.count, dict[str, NetworkDescription]()
     history: list[dict[str, object]] = []
     seconds: list[dict[str, object]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -61,24 +67,41 @@ def train(
         replacing(trained(dataset, model, seed)) if first else nullcontext(Path()) as draft,
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
-        for fold, job in enumerate(jobs):
+        for job in jobs:
+            fold = job.names[-1]
+            name, part = (FINAL, "all images") if fold == FINAL else (f"fold{fold}", f"fold {int(fold) + 1}/{folds}")
             fitted = fit(
                 job,
-                on_epoch=Shown(f"{dataset} {model} seed {seed} fold {fold + 1}/{len(jobs)}", progress, job.epochs),
-                checkpointer=resume.Checkpointer(state / f"fold{fold}.pt", loaded.machine.save_every),
+                on_epoch=Shown(f"{dataset} {model} seed {seed} {part}", progress, job.epochs),
+                checkpointer=resume.Checkpointer(state / f"{name}.pt", loaded.machine.save_every),
                 stop_signal=stop_signal,
             )
             if not first:
                 continue
+            checkpoint.save(draft / f"{name}-last.safetensors", job.spec, fitted.last)
+            networks[str(fold)] = described(draft / f"{name}-last.safetensors", job, fitted)
+            if fold == FINAL:  # tested on nothing
+                continue
+            checkpoint.save(draft / f"{name}-best.safetensors", job.spec, fitted.best)
             history += [{"fold": fold, **asdict(line)} for line in fitted.history]
             for epoch, taken in enumerate(fitted.seconds, start=1):
                 seconds.append(
                     {"fold": fold, "epoch": epoch, "seconds": taken, "device": in_words(job), "machine": machine}
                 )
-            checkpoint.save(draft / f"fold{fold}-best.safetensors", job.spec, fitted.best)
-            checkpoint.save(draft / f"fold{fold}-last.safetensors", job.spec, fitted.last)
         if first:
             write_csv(draft / "history.csv", pd.DataFrame(history))
+            jaccard = [network.jaccard for network in networks.values() if network.jaccard is not None]
+            ModelDescription(
+                model=model,
+                data=DataDescription.open(PREPARED / dataset),
+                networks=networks,
+                threshold=loaded.evaluate.threshold,
+                jaccard=round(float(np.mean(jaccard)), DIGITS),
+                jaccard_sd=round(float(np.std(jaccard, ddof=1)), DIGITS),
+                recipe={"name": loaded.run.recipe, **recipe.model_dump(mode="json")},
+                seed=seed,
+                digests={"data": digest_of(dataset), "code": code_digest("train")},
+            ).write(draft)
     if not first:
         return
     # Apart from the history, since no two runs agree on it.
@@ -87,16 +110,23 @@ def train(
 
 
 def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices) -> list[TrainJob]:
-    """The training of each fold, with the numbers that tuning found for it; `names`: data set, model and seed."""
+    """The training of each fold, with the numbers that tuning found for it; and that of a final network on all images.
+
+    A model that was tuned fold by fold has no numbers for all images, and no final network.
+    `names`: data set, model and seed.
+    """
     dataset, model, seed = names
     recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
     spec = network_of(loaded.model(model), recipe, data)
     untuned = loaded.untuned(model)
     best = json.loads((TUNED / dataset / untuned / "best.json").read_text(encoding="utf-8")) if untuned else {}
+    everything = np.arange(len(data.table))
+    splits: dict[int | str, tuple[Indices, Indices]] = {fold: data.split(fold) for fold in range(recipe.folds.count)}
+    if loaded.model(model).final and (untuned is None or loaded.tune.scope == "shared"):
+        splits[FINAL] = everything, everything[:0]
     jobs = []
-    for fold in range(recipe.folds.count):
-        train, test = data.split(fold)
-        own, trained_by = tuned(spec, recipe, best, fold)
+    for fold, (train, test) in splits.items():
+        own, trained_by = tuned(spec, recipe, best, 0 if fold == FINAL else int(fold))
         jobs.append(
             TrainJob(
                 spec=own,
@@ -120,11 +150,28 @@ def key_of(jobs: list[TrainJob], dataset: str) -> str:
         "jobs": [
             [job.names, job.seed, job.threshold, job.spec.as_dict(), job.recipe.model_dump(mode="json")] for job in jobs
         ],
-        "data": resume.digest(sorted((PREPARED / dataset).iterdir())),
+        "data": digest_of(dataset),
         "device": [jobs[0].devices.device.type, jobs[0].devices.world_size],
         "torch": torch.__version__,
     }
     return resume.key(inputs, code_digest("train"))
+
+
+def digest_of(dataset: str) -> str:
+    """SHA-256 over the prepared data."""
+    return resume.digest(sorted((PREPARED / dataset).iterdir()))
+
+
+def described(weights: Path, job: TrainJob, fitted: Fit) -> NetworkDescription:
+    """A network of the model, with its scores if it was tested."""
+    tested = len(job.test) > 0
+    return NetworkDescription(
+        file=weights.name,
+        sha256=sha256(weights),
+        spec=job.spec.as_dict(),
+        jaccard=round(fitted.history[-1].test_jaccard, DIGITS) if tested else None,
+        jaccard_best_epoch=round(fitted.best_jaccard, DIGITS) if tested else None,
+    )
 
 
 def in_words(job: TrainJob) -> str:

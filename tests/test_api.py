@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import multiresunet
-from multiresunet import NetworkSpec, build_network
-from multiresunet.training import checkpoint
+from multiresunet import NetworkSpec
+from tests.inference.making import trained as write_model
 
 
 def test_exported_names() -> None:
@@ -25,11 +25,8 @@ def test_exported_names() -> None:
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, prepared = tmp_path / "data/trained/polyps/multiresunet/1", tmp_path / "data/prepared/polyps"
-    for folder in (trained, prepared):
-        folder.mkdir(parents=True)
-    spec = NetworkSpec("multiresunet", dims=2, in_channels=3, filters=8)
-    for fold in range(3):
-        checkpoint.save(trained / f"fold{fold}-last.safetensors", spec, build_network(spec).state_dict())
+    prepared.mkdir(parents=True)
+    write_model(trained, NetworkSpec("multiresunet", dims=2, in_channels=3, filters=8), folds=3)
     np.save(prepared / "images.npy", np.zeros((3, 3, 48, 64), np.uint8))
     np.save(prepared / "masks.npy", np.zeros((3, 48, 64), np.uint8))
     pd.DataFrame({"sample": list("abc"), "group": "", "fold": range(3)}).to_csv(prepared / "samples.csv", index=False)

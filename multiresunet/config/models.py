@@ -23,6 +23,7 @@ class Model(Strict):
 
     longer: times the recipe's updates or epochs that it is trained for, at its own cost.
     In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
+    final: whether one more network is trained on all images, beside those of the folds.
     """
 
     network: Annotated[str, AfterValidator(_network)]
@@ -30,6 +31,7 @@ class Model(Strict):
     arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
     longer: PositiveInt = 1
+    final: bool = False
 
     @model_validator(mode="after")
     def _arguments_for_networks_from_elsewhere(self) -> Self:

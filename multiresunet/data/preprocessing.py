@@ -212,17 +212,31 @@ def fit_sample(
     Raises:
         UserError: if an image that is only to be scaled has values that no [0, 1] holds.
     """
-    if dataset.normalisation == "rescale":
-        _check_unit(image, name)
+    made = fit_image(image, dataset.normalisation, shape, name)
+    return made, labels if labels.shape == shape else resized_labels(labels, shape)
+
+
+def fit_image(image: Array, normalisation: str, shape: tuple[int, ...], name: str) -> Array:
+    """An image (C×…), resized to `shape`, scaled or standardised; `name` is for messages.
+
+    Raises:
+        UserError: if it is only to be scaled, and has values that no [0, 1] holds.
+    """
+    if normalisation == "rescale":
+        check_unit(image, name)
     else:
         image = _standardised(image)
-    if labels.shape != shape:
+    if image.shape[1:] != shape:
         image = np.stack([resized(channel, shape) for channel in image])
-        labels = resized_labels(labels, shape)
-    if dataset.normalisation == "rescale" and image.dtype != np.uint8:
-        top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
-        image = np.clip(image.astype(np.float32) / np.float32(top), 0, 1)
-    return image, labels
+    return rescaled(image) if normalisation == "rescale" else image
+
+
+def rescaled(image: Array) -> Array:
+    """uint8 as it is, which stands for [0, 1]; other integers by their type's range, as float32 in [0, 1]."""
+    if image.dtype == np.uint8:
+        return image
+    top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
+    return np.asarray(np.clip(image.astype(np.float32) / np.float32(top), 0, 1))
 
 
 def _standardised(image: Array) -> NDArray[np.float32]:
@@ -236,7 +250,12 @@ def _standardised(image: Array) -> NDArray[np.float32]:
     return found
 
 
-def _check_unit(image: Array, name: str) -> None:
+def check_unit(image: Array, name: str) -> None:
+    """Refuse values that would be cut off at 0 and 1.
+
+    Raises:
+        UserError: there are some.
+    """
     low, high = image.min(), image.max()
     if low < 0 or (image.dtype.kind == "f" and high > 1):
         raise UserError(

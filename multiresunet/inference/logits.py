@@ -13,6 +13,11 @@ def foreground(logits: Tensor) -> Tensor:
     return 1 - torch.softmax(logits, 1)[:, 0]
 
 
+def probabilities(logits: Tensor) -> Tensor:
+    """Probability of foreground N×1×…; or, where there are classes, of the background and each class N×classes×…."""
+    return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, 1)
+
+
 def label(logits: Tensor, threshold: float) -> Tensor:
     """Each pixel's class: 0 where the foreground's probability is below `threshold`, else the likeliest class.
 

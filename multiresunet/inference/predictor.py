@@ -1,25 +1,10 @@
-"""Predict with trained networks.
-
->>> import tempfile
->>> from pathlib import Path
->>> import numpy as np
->>> from multiresunet.nets import NetworkSpec, build_network
->>> from multiresunet.training import checkpoint
->>> spec = NetworkSpec("multiresunet", dims=2, in_channels=1, filters=4)
->>> folder = Path(tempfile.mkdtemp())
->>> for fold in range(2):
-...     checkpoint.save(folder / f"fold{fold}-last.safetensors", spec, build_network(spec).state_dict())
->>> model = load_model(folder)
->>> images = np.zeros((3, 1, 32, 48), dtype=np.float32)
->>> predict(model, images).shape
-(3, 32, 48)
-"""
+"""A trained model, and what it predicts for images that are prepared as its training images were."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,33 +15,38 @@ from torch import nn
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
-from multiresunet.inference.samples import predict_samples
+from multiresunet.inference import logits
+from multiresunet.inference.samples import Read, predict_samples
+from multiresunet.inference.tiles import Tiled
 from multiresunet.nets import NetworkSpec
-from multiresunet.training import checkpoint
+from multiresunet.nets.fused import fused
 from multiresunet.training.loader import Loader
 
 BATCH = 8  # images at a time; no result depends on it but for rounding
 
 
 @dataclass(frozen=True)
-class Model:
+class Predictor:
     """One trained network, or several of the same task whose probabilities are averaged.
 
     spec: the network's specification; of several, the first one's. Networks that were tuned may differ in filters,
         α, shares and ResPaths, never in dimensions, channels and classes.
     networks: with their weights, on `device`.
+    window: of the patches that the networks learnt from; None if they have seen whole images.
     """
 
     spec: NetworkSpec
     networks: Sequence[nn.Module]
     device: torch.device
+    window: tuple[int, ...] | None = None
 
-    @property
-    def classes(self) -> int:
-        """How many kinds of foreground it knows: 1 if all foreground is one thing."""
-        return max(1, self.spec.classes - 1)
+    @cached_property
+    def ready(self) -> list[nn.Module]:
+        """The networks as they predict fastest; in windows, where they learnt from patches."""
+        ready = [fused(network, self.device) for network in self.networks]
+        return ready if self.window is None else [Tiled(one, self.window, batch=BATCH) for one in ready]
 
-    def predict(self, images: NDArray[Any], batch: int = BATCH) -> NDArray[np.float32]:
+    def foreground(self, images: NDArray[Any], batch: int = BATCH) -> NDArray[np.float32]:
         """Probability that a pixel is foreground, of whatever class.
 
         Args:
@@ -70,53 +60,27 @@ class Model:
         Raises:
             UserError: if the array's shape or type doesn't fit the network.
         """
+        return self._mean(self.each(images, batch, logits.foreground))
+
+    def probabilities(self, images: NDArray[Any], batch: int = BATCH) -> NDArray[np.float32]:
+        """Probabilities of foreground, or of the background and each class: N×K×(D×)H×W; else as `foreground`."""
+        return self._mean(self.each(images, batch, logits.probabilities))
+
+    def each(
+        self, images: NDArray[Any], batch: int = BATCH, read: Read = logits.probabilities
+    ) -> Iterator[NDArray[np.float32]]:
+        """What each network predicts by itself, one after the other; arguments as for `foreground`."""
         data = _as_dataset(images, self.spec)
         loader, everything = Loader(data, self.device), np.arange(len(images))
-        total = np.asarray(predict_samples(self.networks[0], loader, everything, batch), dtype=np.float32)
-        for network in self.networks[1:]:
-            total += np.asarray(predict_samples(network, loader, everything, batch))
+        for network in self.ready:
+            yield np.asarray(predict_samples(network, loader, everything, batch, read))
+
+    def _mean(self, each: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
+        total = next(each)
+        for other in each:
+            total += other
         total /= len(self.networks)  # exact for a single one
         return total
-
-
-def load_model(path: str | Path, device: torch.device | None = None) -> Model:
-    """A trained model, from a folder that `train` wrote, or from one file of it.
-
-    Args:
-        path: a folder as data/trained/<dataset>/<model>/<seed>: the mean over the folds' networks after the last epoch;
-            or a .safetensors file: that network alone.
-        device: where to compute; a GPU if there is one, unless given.
-
-    Raises:
-        UserError: if there are no weights, or they can't be read.
-    """
-    path = Path(path)
-    files = sorted(path.glob("fold*-last.safetensors"), key=_fold_of) if path.is_dir() else [path]
-    if not files:
-        raise UserError(
-            f"{path}: no weights (fold*-last.safetensors) in this folder; run `dvc repro`, or `dvc checkout`"
-        )
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    specs = [checkpoint.spec_of(file) for file in files]
-    if len({(spec.dims, spec.in_channels, spec.classes) for spec in specs}) > 1:
-        raise UserError(f"{path}: these networks differ in dimensions, channels or classes; give one file of them")
-    return Model(specs[0], [checkpoint.load(file).to(device).eval() for file in files], device)
-
-
-def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
-    """Probability that a pixel is foreground: `model.predict(images)`.
-
-    Args:
-        model: from `load_model`.
-        images: N×C×(D×)H×W, as the training images were prepared; float32, or uint8 for [0, 1] in steps of 1/255.
-
-    Returns:
-        N×(D×)H×W, in [0, 1].
-
-    Raises:
-        UserError: if the array's shape or type doesn't fit the network.
-    """
-    return model.predict(images)
 
 
 def _as_dataset(images: NDArray[Any], spec: NetworkSpec) -> PreparedDataset:
@@ -131,7 +95,3 @@ def _as_dataset(images: NDArray[Any], spec: NetworkSpec) -> PreparedDataset:
     masks = np.broadcast_to(np.uint8(0), (len(images), *size))
     table = pd.DataFrame({"sample": range(len(images)), "group": "", "fold": 0})
     return PreparedDataset(images, masks, table)
-
-
-def _fold_of(path: Path) -> int:
-    return int(path.name.removeprefix("fold").partition("-")[0])

@@ -60,7 +60,7 @@ def fit(
             f"optimiser.learning_rate (now {rate:g}), and see that the images hold finite numbers"
         ) from None
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         place, kept = trainer.place, checkpointer.last
         del trainer
@@ -117,7 +117,7 @@ def largest_batch(attempt: Callable[[int], None], batch: int) -> int | None:
         try:
             attempt(batch)
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
         else:
             return batch
@@ -137,6 +137,7 @@ def _one_step(job: TrainJob, batch: int) -> None:
         trainer.losses.item()
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error means that memory is full, of this machine or of a GPU."""
     words = ("can't allocate memory", "not enough memory", "CUDA out of memory")  # of PyTorch's CPU allocator
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)

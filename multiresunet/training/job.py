@@ -22,7 +22,7 @@ class TrainJob:
 
     spec: the network.
     data: the prepared data set.
-    train, test: indices into it; the test images choose nothing but which epoch is called best.
+    train, test: indices into it; the test images choose nothing but which epoch is called best. There may be none.
     recipe: batch, loss, optimiser, schedule, averaging, augmentation, normalisation, precision.
     epochs: how many (see `Course`); the recipe's, or more for a model that is trained longer.
     threshold: of the probability, for the Jaccard index.

@@ -130,14 +130,10 @@ class Trainer:
             FloatingPointError: if a loss isn't finite.
         """
         job, result = self.job, self.result
-        with autocast(job.recipe, self.losses.device):
-            test_loss, jaccard, _ = validate(
-                self.validated, self.loader, job.test, job.recipe.batch, job.threshold, self.loss
-            )
         losses = job.devices.all_reduce(self.losses, reduce_op="sum")
         mean = losses.item() / sum(map(len, self._batches))
-        line = Epoch(self.epoch, mean, test_loss, float(jaccard.mean()), self.course.steps(self.epoch))
-        if not math.isfinite(line.train_loss) or not math.isfinite(line.test_loss):
+        line = Epoch(self.epoch, mean, *self._tested(), self.course.steps(self.epoch))
+        if not math.isfinite(line.train_loss) or (len(job.test) and not math.isfinite(line.test_loss)):
             raise FloatingPointError
         if not result.history or line.test_jaccard > result.best_jaccard:
             result.best = copied(self.validated)
@@ -149,6 +145,17 @@ class Trainer:
         if self.epoch > job.epochs:
             result.last = copied(self.validated)
         return line
+
+    def _tested(self) -> tuple[float, float]:
+        """Loss and mean Jaccard index on the test images; NaN if there are none."""
+        job = self.job
+        if not len(job.test):
+            return math.nan, math.nan
+        with autocast(job.recipe, self.losses.device):
+            loss, jaccard, _ = validate(
+                self.validated, self.loader, job.test, job.recipe.batch, job.threshold, self.loss
+            )
+        return loss, float(jaccard.mean())
 
     def check(self) -> None:
         """Check that what would be saved is usable.

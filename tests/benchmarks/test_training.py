@@ -43,4 +43,4 @@ def test_recipes_are_compared_on_the_same_folds(tmp_path: Path) -> None:
 def test_killed_runs_are_compared_byte_by_byte(tmp_path: Path) -> None:
     printed = output(project(tmp_path, 1, epochs=3), "benchmarks.kill_resume", "nuclei", "unet_bn", "2")
     assert "kills: all bytes are the same" in printed
-    assert printed.count(" = ") == 2 * 2 + 1  # weights of the best and the last epoch of each fold, and the history
+    assert printed.count(" = ") == 2 * 2 + 2  # best and last weights of each fold; history; model.json

@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from multiresunet.data import manifest
 from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.description import DataDescription
 from multiresunet.data.loading import foreground, load_mask
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
@@ -112,13 +113,23 @@ def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str
         *(f"data/raw/mine/{role}/{name}.png" for role in ("images", "masks") for name in NAMES),
         *(f"data/raw/mine/{name}" for name in ("manifest.csv", "source.json")),
         *(f"data/validated/mine/{name}" for name in ("facts.csv", "notes.json", "validation.json")),
-        *(f"data/prepared/mine/{name}" for name in ("folds.csv", "images.npy", "masks.npy", "samples.csv")),
+        *(
+            f"data/prepared/mine/{name}"
+            for name in ("dataset.json", "folds.csv", "images.npy", "masks.npy", "samples.csv")
+        ),
     }
     data = PreparedDataset.open(Path("data/prepared/mine"))
     assert data.images.shape == (9, 1, 32, 48)
     assert data.masks.shape == (9, 32, 48)
     assert data.table["sample"].tolist() == NAMES
     assert np.bincount(data.folds).tolist() == [3, 3, 3]
+    described = DataDescription.open(Path("data/prepared/mine"))
+    assert (described.name, described.size, described.images) == ("mine", (32, 48), 9)
+    facts = pd.read_csv("data/validated/mine/facts.csv")
+    assert described.intensity["mean"] == (facts["mean"].min(), facts["mean"].max())
+    sides = [tuple(map(int, shape.split("×"))) for shape in facts["image_shape"]]
+    assert described.sides == tuple((min(side), max(side)) for side in zip(*sides, strict=True))
+    assert described.scale == (np.median([side[0] for side in sides]) / 32, np.median([s[1] for s in sides]) / 48)
     shares = pd.read_csv("data/validated/mine/facts.csv")["foreground_share"]
     np.testing.assert_allclose(data.masks.mean(axis=(1, 2)), shares, rtol=0.05)
 

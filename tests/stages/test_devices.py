@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.conftest import discs
+from tests.tuning.making import write_prepared
 
 ROOT = Path(__file__).parents[2]
 TRAIN = [sys.executable, "-m", "stages.train", "nuclei", "unet_bn"]
@@ -42,9 +43,7 @@ def project(folder: Path, devices: int, epochs: int) -> Path:
     prepared = folder / "data/prepared/nuclei"
     prepared.mkdir(parents=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    np.save(prepared / "images.npy", data.images)
-    np.save(prepared / "masks.npy", data.masks)
-    data.table.to_csv(prepared / "samples.csv", index=False)
+    write_prepared(prepared, data)
     return folder
 
 

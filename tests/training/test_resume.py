@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -18,6 +19,7 @@ import yaml
 from multiresunet.config import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import StoppedError, UserError
+from multiresunet.inference.description import ModelDescription
 from multiresunet.training.fit import fit, largest_batch
 from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
@@ -25,6 +27,7 @@ from multiresunet.training.trainer import Trainer
 from stages import train as stage
 from tests.conftest import discs
 from tests.training.test_job import RECIPE, job_of
+from tests.tuning.making import write_prepared
 
 FORK = multiprocessing.get_context("fork")  # the modules are loaded already
 EVERYTHING = RECIPE.model_copy(
@@ -129,14 +132,13 @@ def workplace(folder: Path, repository: Path) -> Path:
     tree["recipes"]["quick"]["folds"]["count"] = 2
     tree["datasets"]["discs"] = tree["datasets"]["nuclei"]
     tree["run"]["tuned"] = {"datasets": [], "models": []}  # 4 filters are too few for the search
+    tree["models"]["multiresunet"]["final"] = True
     tree["machine"] = {"save_every": 1e-9}  # after every step
     data = discs(12, (32, 32), 1, 2)
     prepared = folder / "data/prepared/discs"
     prepared.mkdir(parents=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
-    np.save(prepared / "images.npy", data.images)
-    np.save(prepared / "masks.npy", data.masks)
-    data.table.to_csv(prepared / "samples.csv", index=False)
+    write_prepared(prepared, data)
     return folder
 
 
@@ -188,7 +190,14 @@ def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: P
     assert process.exitcode == 0, (killed / "output").read_text()
     assert kills
     assert outputs(killed) == outputs(calm)
-    assert len(outputs(calm)) == 5
+    assert len(outputs(calm)) == 2 * 2 + 3  # of the final network there is the last epoch only; history; model.json
+    description = ModelDescription.open(calm / "data/trained/discs/multiresunet/1")
+    assert (description.folds, sorted(description.networks)) == (["0", "1"], ["0", "1", "final"])
+    history = pd.read_csv(calm / "data/trained/discs/multiresunet/1/history.csv")
+    scores = history[history["epoch"] == 3].set_index("fold")["test_jaccard"]
+    assert [description.networks[fold].jaccard for fold in "01"] == scores.tolist()
+    assert description.networks["final"].jaccard is None
+    assert description.jaccard == pytest.approx(scores.mean(), abs=1e-6)
     assert not list((killed / ".state/train").iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import write_csv
 from multiresunet.training.devices import SingleDevice
 from multiresunet.tuning.study import Study, study_of
-from tests.training.test_job import job_of
+from tests.inference.making import described
+from tests.training.test_job import SPEC, job_of
 
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, Any] = dict.fromkeys(Space.model_fields)
@@ -75,6 +77,7 @@ def write_prepared(folder: Path, data: PreparedDataset) -> None:
     np.save(folder / "images.npy", data.images)
     np.save(folder / "masks.npy", data.masks)
     write_csv(folder / "samples.csv", data.table)
+    described(replace(SPEC, dims=data.dims, in_channels=data.channels)).write(folder)
 
 
 def outputs(folder: Path) -> Mapping[str, bytes]:

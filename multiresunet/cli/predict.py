@@ -1,0 +1,156 @@
+"""`multiresunet predict`: masks of new images, by a trained model."""
+
+from __future__ import annotations
+
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from multiresunet.errors import UserError
+from multiresunet.registries import INSTANCES, OUTPUTS
+
+
+class How(StrEnum):
+    """How the network sees an image."""
+
+    trained = "trained"
+    tiles = "tiles"
+
+
+class Flips(StrEnum):
+    """Test-time augmentation."""
+
+    none = "none"
+    flip = "flip"
+
+
+def predict(
+    model: Annotated[
+        str, typer.Argument(help="trained folder, .safetensors file, unpacked bundle, or name@version", metavar="MODEL")
+    ],
+    inputs: Annotated[
+        list[str], typer.Argument(help="files, folders, or patterns in quotes: 'scans/**/*.tif'", metavar="INPUT…")
+    ],
+    out: Annotated[Path, typer.Option(help="folder for what is predicted")],
+    folds: Annotated[str, typer.Option(help="all (the mean over the folds), the number of one, or final")] = "all",
+    tta: Annotated[Flips, typer.Option(help="flip: average over the image flipped along each axis, too")] = Flips.none,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="of the probability", show_default="the model's")
+    ] = None,
+    save: Annotated[str, typer.Option(help=f"what to save, with commas between: {','.join(OUTPUTS)}")] = "mask",
+    format: Annotated[str, typer.Option(help="same (as the input), png, tif or nii.gz")] = "same",
+    how: Annotated[
+        How, typer.Option(help="trained: at the size of training; tiles: in windows, for large images")
+    ] = How.trained,
+    instances: Annotated[str, typer.Option(help=f"of labels: {' or '.join(INSTANCES)}")] = "components",
+    memory: Annotated[str, typer.Option(help="that tiles may take, as 2G or 500M")] = "2G",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="of the CPU", show_default="as many as there are cores")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="predict again what is there")] = False,
+) -> None:
+    """Predict masks of images, in the format and geometry of each file.
+
+    Writes NAME_mask.… for each image, predictions.csv and provenance.json into the folder OUT. What is finished is
+    skipped, so a run that was stopped goes on. A file that can't be predicted is one line; the rest go on: status 1.
+    """
+    from multiresunet.inference import writing
+    from multiresunet.inference.inputs import found
+
+    for name in (saved := tuple(dict.fromkeys(filter(None, save.split(","))))):
+        if name not in OUTPUTS:
+            raise UserError(f"--save: {OUTPUTS.unknown(name)}")
+    if instances not in INSTANCES:
+        raise UserError(f"--instances: {INSTANCES.unknown(instances)}")
+    if format not in writing.FORMATS:
+        raise UserError(f"--format {format!r} isn't known; there is {', '.join(writing.FORMATS)}")
+    room = bytes_of(memory)
+    files = found(inputs, out)
+
+    # Here, since PyTorch takes seconds, and a word that is wrong should be said at once.
+    from multiresunet.inference.batch import Request, run
+    from multiresunet.inference.loading import load_model
+    from multiresunet.inference.model import Options
+
+    loaded = load_model(model, folds, chosen(device, threads))
+    options = Options(how.value, tta is Flips.flip, threshold, room)
+    request = Request(out, saved, format, instances, overwrite, options, commit_of(loaded.folder))
+    with shown(len(files)) as on_file:
+        outcome = run(loaded, files, request, on_file)
+    there = f", {outcome.skipped} were there" if outcome.skipped else ""
+    print(f"{outcome.done} of {len(files)} images predicted into {out}{there}")
+    if outcome.failed:
+        sys.exit(1)
+
+
+def bytes_of(text: str) -> int:
+    """`2G`, `500M` or `0.5GiB` as bytes.
+
+    Raises:
+        UserError: if it is no size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT])(i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UserError(f"--memory {text!r} is no size; write it as 2G or 500M")
+    return int(float(match[1]) * 2.0 ** {"M": 20, "G": 30, "T": 40}[match[2].upper()])
+
+
+def chosen(device: str, threads: int | None) -> Any:
+    """The device to compute on, with as many threads as wanted.
+
+    Raises:
+        UserError: if there is no such device.
+    """
+    import torch
+
+    if device not in ("auto", "cpu") and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise UserError(f"--device {device}: this machine has no such device; use auto or cpu")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return None if device == "auto" else torch.device(device)
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit of the project that a folder lies in; None if it is in none."""
+    from multiresunet.review.git import git
+
+    try:
+        return git("rev-parse", "HEAD", folder=folder).strip()
+    except UserError:
+        return None
+
+
+class shown:  # noqa: N801 - a context manager
+    """A progress bar with files, rate and time left; and a line for each file that fails."""
+
+    def __init__(self, count: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(f"{task.speed:.2f} files/s" if task.speed else "")
+
+        columns = (MofNCompleteColumn(), BarColumn(), Rate(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("", total=count)
+
+    def __enter__(self) -> Any:
+        if self._progress.console.is_terminal:
+            self._progress.start()
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress.console.is_terminal:
+            self._progress.stop()
+
+    def _tell(self, _input: object, error: str | None) -> None:
+        self._progress.advance(self._task)
+        if error:
+            self._progress.console.print(f"error: {error}", soft_wrap=True, markup=False, highlight=False)

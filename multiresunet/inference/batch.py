@@ -1,0 +1,254 @@
+"""Predict many files: whole outputs or none, nothing done twice, and what is wrong with one file stops no other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multiresunet import __version__
+from multiresunet.data import readers
+from multiresunet.data.readers import Decoded
+from multiresunet.errors import UserError
+from multiresunet.files import sha256, write_csv, write_json
+from multiresunet.inference import writing
+from multiresunet.inference.inputs import Input
+from multiresunet.inference.model import Model, Options
+from multiresunet.inference.outputs import Predicted
+from multiresunet.inference.prediction import Prediction
+from multiresunet.inference.streaming import stream_file, streamable
+from multiresunet.registries import OUTPUTS
+from multiresunet.training.fit import out_of_memory
+
+RECORDS = ".records"  # in the output's folder: a file for each image that is finished
+PROVENANCE = "provenance.json"
+TABLE = "predictions.csv"
+COLUMNS = (
+    *("file", "foreground_share", "components", "area", "area_unit", "disagreement", "warnings"),
+    *("seconds", "sha256", "outputs"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of each image.
+
+    save: names of `OUTPUTS`.
+    format: `same`, or one of `writing.FORMATS`.
+    instances: how instances are told apart.
+    overwrite: whether files that are there are made again.
+    commit: of the project that the model lies in; None if it isn't known.
+    """
+
+    out: Path
+    save: tuple[str, ...] = ("mask",)
+    format: str = writing.SAME
+    instances: str = "components"
+    overwrite: bool = False
+    options: Options = field(default_factory=Options)
+    commit: str | None = None
+
+
+@dataclass
+class Outcome:
+    """How many images were predicted now, were there already, and failed (with a line for each)."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def run(
+    model: Model,
+    inputs: Sequence[Input],
+    request: Request,
+    on_file: Callable[[Input, str | None], None] = lambda _input, _error: None,
+) -> Outcome:
+    """Predict files into `request.out`, with predictions.csv and provenance.json.
+
+    Args:
+        model: the model.
+        inputs: the files.
+        request: what to save, and where.
+        on_file: told after each file: which, and what was wrong with it.
+
+    Raises:
+        UserError: if the folder holds predictions that were made with other settings, or files that aren't ours.
+    """
+    settings = settings_of(model, request)
+    _claim(request, settings)
+    write_provenance(model, request)
+    outcome = Outcome()
+    for one in inputs:
+        error = None
+        try:
+            if _finished(one, request, settings):
+                outcome.skipped += 1
+            else:
+                _predict(model, one, request, settings)
+                outcome.done += 1
+        except UserError as problem:
+            error = str(problem)
+        except (MemoryError, RuntimeError) as problem:
+            if not out_of_memory(problem):
+                raise
+            error = f"{one.path}: out of memory on {model.predictor.device}; use --how tiles, or --device cpu"
+        if error:
+            outcome.failed.append(error)
+        on_file(one, error)
+    _tabulate(request.out)
+    return outcome
+
+
+def settings_of(model: Model, request: Request) -> dict[str, Any]:
+    """All that the bytes of an output depend on, beside its image."""
+    description, options = model.description, request.options
+    return {
+        "weights": model.weights,
+        "threshold": description.threshold if options.threshold is None else options.threshold,
+        "how": options.how,
+        "flip": options.flip,
+        "save": sorted(request.save),
+        "format": request.format,
+        "instances": request.instances,
+    }
+
+
+def _claim(request: Request, settings: dict[str, Any]) -> None:
+    path = request.out / PROVENANCE
+    if path.exists() and not request.overwrite:
+        before = json.loads(path.read_text(encoding="utf-8")).get("settings")
+        other = [key for key, value in settings.items() if not before or before.get(key) != value]
+        if other:
+            raise UserError(
+                f"{request.out}: holds predictions with other {', '.join(other)}; choose another --out, or --overwrite"
+            )
+    elif request.out.is_dir() and any(request.out.iterdir()) and not path.exists() and not request.overwrite:
+        raise UserError(f"{request.out}: holds other files; choose a new folder for --out, or --overwrite")
+
+
+def write_provenance(model: Model, request: Request) -> None:
+    """Say what the folder's predictions come from."""
+    write_json(
+        request.out / PROVENANCE,
+        {
+            "model": model.description.model_dump(mode="json"),
+            "commit": model.description.commit or request.commit,
+            "settings": settings_of(model, request),
+            "device": str(model.predictor.device),
+            "version": __version__,
+        },
+    )
+
+
+def _record(one: Input, out: Path) -> Path:
+    return out / RECORDS / f"{one.name}.json"
+
+
+def _finished(one: Input, request: Request, settings: dict[str, Any]) -> bool:
+    """Whether an image has been predicted with these settings, and all that was written is there."""
+    path = _record(one, request.out)
+    if request.overwrite or not path.exists() or not one.path.is_file():
+        return False
+    record = json.loads(path.read_text(encoding="utf-8"))
+    there = all((request.out / name).is_file() for name in record["outputs"])
+    return there and record["key"] == _key(sha256(one.path), settings)
+
+
+def _key(digest: str, settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([digest, settings], sort_keys=True).encode()).hexdigest()
+
+
+def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any]) -> None:
+    since = time.perf_counter()
+    outputs: dict[str, str] = {}
+    if streamable(one.path, model, request):
+        row, files = stream_file(model, one, request)
+    else:
+        decoded = readers.decode_image(one.path)
+        spacing = getattr(decoded, "spacing", None)
+        prediction = model.predict(decoded.array, spacing, request.options, str(one.path))
+        row, files = measured(prediction, request.instances), _write(one, decoded, prediction, request)
+    for draft, target in files:
+        draft.replace(target)
+        outputs[target.relative_to(request.out).as_posix()] = sha256(target)
+    digest = sha256(one.path)
+    record = {
+        "key": _key(digest, settings),
+        "outputs": outputs,
+        "row": {
+            "file": str(one.path.as_posix()),
+            **row,
+            "seconds": round(time.perf_counter() - since, 3),
+            "sha256": digest,
+            "outputs": " ".join(outputs),
+        },
+    }
+    write_json(_record(one, request.out), record)
+
+
+def _write(one: Input, decoded: Decoded, prediction: Prediction, request: Request) -> list[tuple[Path, Path]]:
+    """Write all outputs beside their places; pairs of draft and place."""
+    predicted = Predicted(prediction, decoded.array, request.instances)
+    files = []
+    for output in request.save:
+        suffix = OUTPUTS.entries[output].facts.get("suffix") or writing.suffix_for(request.format, decoded)
+        target = place_of(one, output, suffix, request.out)
+        draft = target.with_name(f".draft-{target.name}")
+        writing.write(draft, OUTPUTS[output](predicted), one.path, decoded)
+        files.append((draft, target))
+    return files
+
+
+def place_of(one: Input, output: str, suffix: str, out: Path) -> Path:
+    """Where an output is written: OUT/folder/name_output.suffix."""
+    target = out / f"{one.name}_{output}.{suffix}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def measured(prediction: Prediction, instances: str) -> dict[str, Any]:
+    """What predictions.csv says of a prediction."""
+    inside = prediction.mask > 0
+    spread = prediction.spread
+    return measured_of(
+        share=float(inside.mean()),
+        pixels=int(inside.sum()),
+        components=int(prediction.labels(instances).max(initial=0)),
+        disagreement=None if spread is None else float(spread.mean()),
+        prediction=prediction,
+    )
+
+
+def measured_of(
+    share: float, pixels: int, components: int | None, disagreement: float | None, prediction: Prediction
+) -> dict[str, Any]:
+    """A row's figures; area in µm² of a picture and in mm³ of a volume, where the spacing is known."""
+    unit = {2: "µm²", 3: "mm³"}
+    size = prediction.spacing
+    area = None if size is None else pixels * float(np.prod(size)) * (1e6 if len(size) == 2 else 1.0)
+    return {
+        "foreground_share": round(share, 6),
+        "components": components,
+        "area": None if area is None else round(area, 6),
+        "area_unit": "" if size is None else unit[len(size)],
+        "disagreement": None if disagreement is None else round(disagreement, 6),
+        "warnings": "; ".join(prediction.warnings),
+    }
+
+
+def _tabulate(out: Path) -> None:
+    """Write predictions.csv of all that the folder holds, sorted by name."""
+    rows = []
+    for path in sorted((out / RECORDS).rglob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        rows.append(record["row"])
+    if rows:
+        write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))

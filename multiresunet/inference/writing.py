@@ -1,0 +1,192 @@
+"""Write an array on the grid of a file, with its geometry: affine, spacing, direction, resolution, EXIF turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from multiresunet.data.readers import Array, Decoded
+from multiresunet.data.readers.common import ORIENTATION
+from multiresunet.errors import UserError
+
+SAME = "same"
+FORMATS = (SAME, "png", "tif", "nii.gz")
+OWN = {"TIFF": "tif", "NIfTI": "nii.gz", "NRRD": "nrrd", "MetaImage": "mha"}  # of all others: png
+
+Writer = Callable[[Path, Array, Path, Decoded], None]
+
+
+def suffix_for(wanted: str, decoded: Decoded) -> str:
+    """The suffix of what is written beside an image, for `--format`.
+
+    Raises:
+        UserError: if the format can't hold what the image is.
+    """
+    volume = decoded.array.ndim == 4
+    if wanted == SAME:
+        own = OWN.get(decoded.container, "tif" if volume else "png")
+        return "nii.gz" if own == "tif" and volume and decoded.container not in OWN else own
+    if volume and wanted == "png":
+        raise UserError("--format png can't hold volumes; use tif or nii.gz")
+    return wanted
+
+
+def write(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
+    """Write an array (D×)H×W, or of colours H×W×3, on the grid on which `source` was read.
+
+    Args:
+        path: to be written; its suffix says the format.
+        array: of uint8, uint16, uint32 or float32.
+        source: the file whose geometry the array has.
+        decoded: what was read from it.
+    """
+    suffix = next(name for name in WRITERS if path.name.endswith(f".{name}"))
+    space = getattr(decoded, "space", None)
+    if space is not None and array.ndim == 3:
+        array = space.to_file(array)
+    WRITERS[suffix](path, np.ascontiguousarray(array), source, decoded)
+
+
+def write_png(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
+    """Grey of 8 or 16 bits (floats in [0, 1] as 16 bits), or colours; with the picture's resolution and EXIF turn."""
+    if array.dtype.kind == "f":
+        array = np.round(np.clip(array, 0, 1) * 65535).astype(np.uint16)
+    elif array.dtype == np.uint32:
+        if array.max(initial=0) > 65535:
+            raise UserError(f"{path.name}: more than 65535 instances don't fit into PNG; use --format tif")
+        array = array.astype(np.uint16)
+    turn = turn_of(decoded)
+    words: dict[str, Any] = {}
+    if turn != 1:
+        exif = Image.Exif()
+        exif[ORIENTATION] = turn
+        words["exif"] = exif
+        array = as_stored(array, turn)
+    if decoded.container not in OWN and source.is_file():
+        with suppress(UnidentifiedImageError), Image.open(source) as picture:
+            if dots := picture.info.get("dpi"):
+                words["dpi"] = tuple(map(float, dots))
+    Image.fromarray(array).save(path, format="PNG", **words)
+
+
+def write_tiff(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
+    """TIFF with the picture's resolution and turn; ImageJ's unit and distance of slices, if it has them."""
+    import tifffile
+
+    words: dict[str, Any] = {"photometric": "rgb" if array.ndim == 3 and array.shape[-1] == 3 else "minisblack"}
+    turn = turn_of(decoded)
+    if turn != 1:
+        array = as_stored(array, turn)
+        words["extratags"] = [(ORIENTATION, "H", 1, turn, True)]
+    words |= tiff_geometry(source) if decoded.container == "TIFF" else {}
+    if words.get("imagej"):
+        array = array.astype(np.float32) if array.dtype == np.uint32 else array  # which ImageJ doesn't know
+        words["metadata"] = words.get("metadata", {}) | {"axes": "ZYX" if array.ndim == 3 else "YX"}
+    tifffile.imwrite(path, array, compression=None if words.get("imagej") else "zlib", **words)
+
+
+def tiff_geometry(source: Path) -> dict[str, Any]:
+    """Resolution and unit of a TIFF, and ImageJ's distance of slices, as `tifffile.imwrite` takes them."""
+    import tifffile
+
+    found: dict[str, Any] = {}
+    with tifffile.TiffFile(source) as file:
+        tags = file.pages.first.tags
+        if "XResolution" in tags and "YResolution" in tags:
+            found["resolution"] = (tags["XResolution"].value, tags["YResolution"].value)
+            found["resolutionunit"] = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
+        if file.imagej_metadata:
+            kept = {key: value for key in ("unit", "spacing") if (value := file.imagej_metadata.get(key)) is not None}
+            found |= {"imagej": True, "metadata": kept}
+    return found
+
+
+def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
+    """NIfTI with the affine and the header of a NIfTI source, or an affine made of what is known of the source."""
+    import nibabel
+
+    array = array[..., None] if array.ndim == 2 else array
+    if decoded.container == "NIfTI":
+        loaded: Any = nibabel.load(source)
+        header = loaded.header.copy()
+        header.set_slope_inter(None, None)
+        header["cal_min"], header["cal_max"] = 0, 0  # the display's window was for the image
+        header.set_data_dtype(array.dtype)
+        made: Any = nibabel.Nifti1Image(array, loaded.affine, header)  # type: ignore[no-untyped-call]
+        made.header.set_qform(*loaded.header.get_qform(coded=True))
+        made.header.set_sform(*loaded.header.get_sform(coded=True))
+    else:
+        affine = affine_of(source, decoded, array.ndim)
+        made = nibabel.Nifti1Image(array, affine)  # type: ignore[no-untyped-call]
+        made.header.set_xyzt_units("mm")
+    nibabel.save(made, path)
+
+
+def affine_of(source: Path, decoded: Decoded, dims: int) -> Array:
+    """4×4, in mm towards right, anterior, superior, of an array in the file's order; of a picture, its spacing."""
+    space = getattr(decoded, "space", None)
+    if space is not None:
+        return np.asarray(space.file_affine)
+    if decoded.container in ("NRRD", "MetaImage"):
+        reader = itk_header(source)
+        count = reader.GetDimension()
+        affine = np.eye(4)
+        direction = np.array(reader.GetDirection()).reshape(count, count) * np.array(reader.GetSpacing())
+        affine[:count, :count], affine[:count, 3] = direction, reader.GetOrigin()
+        return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's axes run to the left and to the back
+    spacing = getattr(decoded, "spacing", None) or (1.0,) * dims
+    return np.diag([*spacing, *([1.0] * (3 - len(spacing))), 1.0])
+
+
+def write_itk(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
+    """NRRD or MetaImage with the source's origin, spacing and direction."""
+    import SimpleITK as sitk  # noqa: N813 - its users' name for it
+
+    if array.ndim == 3 and decoded.array.ndim == 4:
+        array = array.transpose(2, 1, 0)  # ITK's arrays have the file's axes reversed
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    reader = itk_header(source)
+    image.SetOrigin(reader.GetOrigin())
+    image.SetSpacing(reader.GetSpacing())
+    image.SetDirection(reader.GetDirection())
+    sitk.WriteImage(image, str(path), True)
+
+
+def itk_header(source: Path) -> Any:
+    """What SimpleITK knows of a file before it reads the voxels."""
+    import SimpleITK as sitk  # noqa: N813
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(source))
+    reader.ReadImageInformation()
+    return reader
+
+
+def turn_of(decoded: Decoded) -> int:
+    """EXIF's orientation, 1 to 8, that was undone when the file was read."""
+    return int(next((note.rpartition(" ")[2] for note in decoded.notes if "EXIF orientation" in note), 1))
+
+
+def as_stored(array: Array, turn: int) -> Array:
+    """An upright H×W(×3) as a file of this EXIF orientation stores it; undoes `readers.common.upright`."""
+    if turn in (3, 4, 7, 8):
+        array = array[::-1]
+    if turn in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if turn >= 5:
+        array = array.swapaxes(0, 1)
+    return np.ascontiguousarray(array)
+
+
+WRITERS: dict[str, Writer] = {
+    "png": write_png,
+    "tif": write_tiff,
+    "nii.gz": write_nifti,
+    "nrrd": write_itk,
+    "mha": write_itk,
+}

@@ -1,0 +1,41 @@
+"""Trained models by name and version, as GTO's tags and dvc.yaml's artifacts name them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from multiresunet.errors import UserError
+from multiresunet.paths import PARAMS, STATE
+from multiresunet.review.git import git, resolve
+from multiresunet.review.worktree import dvc
+
+MODELS = STATE / "models"
+
+
+def fetched(tag: str) -> Path:
+    """The trained folder of a version, as "nuclei-multiresunet@v1.0.0", copied from DVC's cache or its remote.
+
+    Raises:
+        UserError: if this isn't the project's folder, there is no such version, or nothing has its files.
+    """
+    if not PARAMS.is_file():
+        raise UserError(f"{tag}: a version is looked up in the project's repository; run this beside {PARAMS}")
+    name, _, version = tag.partition("@")
+    try:
+        commit = resolve(tag)
+    except UserError:
+        known = git("tag", "--list", f"{name}@*").split()
+        has = f"there is {', '.join(known)}" if known else f"`gto register {name}` makes one"
+        raise UserError(f"{tag}: no such version of a model; {has}, or fetch the tags: `git fetch --tags`") from None
+    target = MODELS / f"{name}@{version}-{commit[:10]}"  # a tag may be moved
+    if not target.exists():
+        draft = target.with_name(f".{target.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            dvc("artifacts", "get", ".", name, "--rev", version, "--out", str(draft))
+        except UserError as error:
+            raise UserError(f"{tag}: {error}; `dvc pull` fetches it where a remote has it") from None
+        draft.rename(target)
+    return target

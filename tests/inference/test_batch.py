@@ -1,0 +1,383 @@
+"""`multiresunet predict` on files: every format keeps its geometry, bad files stop no other, nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk  # noqa: N813
+import tifffile
+import torch
+from PIL import Image, ImageOps
+
+from multiresunet.errors import UserError
+from multiresunet.files import sha256
+from multiresunet.inference import large, streaming
+from multiresunet.inference.batch import Request, run
+from multiresunet.inference.inputs import Input, found
+from multiresunet.inference.loading import load_model
+from multiresunet.inference.model import Model, Options
+from tests.inference.making import trained
+from tests.training.test_job import SPEC
+
+CPU = torch.device("cpu")
+ALL = ("mask", "overlay", "probability", "labels", "uncertainty")
+RNG = np.random.default_rng(0)
+ROOT = Path(__file__).parents[2]
+PREDICT = [sys.executable, "-m", "multiresunet", "predict"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model of grey pictures of 32×32."""
+    return load_model(trained(tmp_path_factory.mktemp("pictures")), device=CPU)
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model of volumes of 16×16×16."""
+    spec = replace(SPEC, dims=3, filters=4)
+    folder = trained(tmp_path_factory.mktemp("volumes"), spec, normalisation="zscore")
+    return load_model(folder, device=CPU)
+
+
+def grey(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def predicted(model: Model, source: Path, **words: object) -> Path:
+    """The folder with all outputs for a file; `NAME_mask.…` and so on."""
+    out = source.parent / "out"
+    outcome = run(model, found([str(source)], out), Request(out, ALL, **words))  # type: ignore[arg-type]
+    assert outcome.failed == []
+    return out
+
+
+def test_an_oblique_nifti_keeps_affine_spacing_and_codes(volumes: Model, tmp_path: Path) -> None:
+    turn, _ = np.linalg.qr(RNG.normal(size=(3, 3)))
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * [0.7, -1.5, 2.0], [10, -20, 30]
+    image = nibabel.Nifti1Image(RNG.normal(size=(20, 14, 17)).astype(np.float32), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 2)
+    image.set_qform(affine, 1)
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(image, path)
+    image = nibabel.load(path)
+    out = predicted(volumes, path)
+    for name in ("mask", "probability", "labels", "uncertainty"):
+        made = nibabel.load(out / f"a_{name}.nii.gz")
+        assert made.shape == image.shape
+        np.testing.assert_allclose(made.affine, image.affine, atol=1e-6)
+        np.testing.assert_allclose(made.header.get_zooms(), image.header.get_zooms(), atol=1e-6)
+        for form in ("get_sform", "get_qform"):
+            one, other = (getattr(which.header, form)(coded=True) for which in (made, image))
+            assert one[1] == other[1]
+            np.testing.assert_allclose(one[0], other[0], atol=1e-5)
+        assert made.header.get_xyzt_units()[0] == "mm"
+        one, other = sitk.ReadImage(str(out / f"a_{name}.nii.gz")), sitk.ReadImage(str(path))
+        for fact in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+            np.testing.assert_allclose(getattr(one, fact)(), getattr(other, fact)(), atol=1e-5)
+    probability = nibabel.load(out / "a_probability.nii.gz").get_fdata()
+    mask = nibabel.load(out / "a_mask.nii.gz").get_fdata()
+    np.testing.assert_array_equal(mask, probability >= 0.5)
+    assert Image.open(out / "a_overlay.png").mode == "RGB"
+    # Voxel for voxel where the file has them: the same values in a file with its axes turned give them turned.
+    turned = image.as_reoriented(np.array([[1, -1], [2, 1], [0, -1]]))
+    (tmp_path / "turned").mkdir()
+    nibabel.save(turned, tmp_path / "turned/a.nii.gz")
+    again = nibabel.load(predicted(volumes, tmp_path / "turned/a.nii.gz") / "a_probability.nii.gz")
+    assert again.shape == turned.shape
+    np.testing.assert_allclose(again.affine, turned.affine, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["nrrd", "mha"])
+def test_nrrd_and_metaimage_keep_origin_spacing_and_direction(suffix: str, volumes: Model, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(RNG.normal(size=(12, 18, 21)).astype(np.float32))
+    turn, _ = np.linalg.qr(RNG.normal(size=(3, 3)))
+    image.SetSpacing((0.5, 1.25, 3.0))
+    image.SetOrigin((-7.0, 8.0, 9.5))
+    image.SetDirection((turn if np.linalg.det(turn) > 0 else -turn).ravel().tolist())
+    path = tmp_path / f"a.{suffix}"
+    sitk.WriteImage(image, str(path))
+    out = predicted(volumes, path)
+    for name in ("mask", "probability", "labels"):
+        made = sitk.ReadImage(str(out / f"a_{name}.{suffix}"))
+        for fact in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+            np.testing.assert_allclose(getattr(made, fact)(), getattr(image, fact)(), atol=1e-6)
+    mask, probability = (
+        sitk.GetArrayFromImage(sitk.ReadImage(str(out / f"a_{n}.{suffix}"))) for n in ("mask", "probability")
+    )
+    np.testing.assert_array_equal(mask, probability >= 0.5)
+    nifti = predicted(volumes, path, format="nii.gz", overwrite=True) / "a_mask.nii.gz"
+    made = sitk.ReadImage(str(nifti))
+    for fact in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+        np.testing.assert_allclose(getattr(made, fact)(), getattr(image, fact)(), atol=1e-5)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(made), mask)
+
+
+def test_tiff_keeps_its_resolution(pictures: Model, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey(45, 60), resolution=(2000.0, 1000.0), resolutionunit="CENTIMETER")
+    out = predicted(pictures, path)
+    for name in ("mask", "probability", "labels"):
+        with tifffile.TiffFile(out / f"a_{name}.tif") as made:
+            page = made.pages.first
+            assert page.shape == (45, 60)
+            assert page.resolution == (2000.0, 1000.0)
+            assert page.resolutionunit == tifffile.RESUNIT.CENTIMETER
+    np.testing.assert_array_equal(
+        tifffile.imread(out / "a_mask.tif") == 255, tifffile.imread(out / "a_probability.tif") >= 0.5
+    )
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8, 5])
+def test_a_jpeg_turned_by_exif_keeps_shape_and_turn(turn: int, pictures: Model, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[274] = turn
+    Image.fromarray(grey(40, 64)).save(path, exif=exif, dpi=(200, 200))
+    out = predicted(pictures, path)
+    with Image.open(path) as image, Image.open(out / "a_mask.png") as mask, Image.open(out / "a_overlay.png") as drawn:
+        assert mask.size == image.size == drawn.size
+        assert mask.getexif().get(274, 1) == turn
+        assert round(mask.info["dpi"][0]) == 200
+        upright = np.asarray(ImageOps.exif_transpose(image))
+        expected = pictures.predict(upright).mask * 255
+        np.testing.assert_array_equal(np.asarray(ImageOps.exif_transpose(mask)), expected)
+
+
+def test_probabilities_and_labels_survive_png(pictures: Model, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(grey(48, 48)).save(path)
+    out = predicted(pictures, path)
+    image = np.asarray(Image.open(path))
+    expected = pictures.predict(image)
+    np.testing.assert_allclose(
+        np.asarray(Image.open(out / "a_probability.png")) / 65535, expected.foreground, atol=1e-5
+    )
+    np.testing.assert_allclose(np.asarray(Image.open(out / "a_uncertainty.png")) / 65535, expected.spread, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "a_labels.png")), expected.labels())
+    row = pd.read_csv(out / "predictions.csv").iloc[0]
+    assert row["foreground_share"] == pytest.approx(expected.mask.mean(), abs=1e-6)
+    assert row["components"] == expected.labels().max()
+    assert row["disagreement"] == pytest.approx(expected.spread.mean(), abs=1e-6)  # type: ignore[union-attr]
+    assert row["sha256"] == sha256(path)
+    made = json.loads((out / "provenance.json").read_text())
+    assert made["settings"]["weights"] == pictures.weights
+    assert made["model"]["data"]["name"] == "discs"
+
+
+def folder_of_twenty(place: Path) -> Path:
+    """Twenty files: 17 that can be predicted, one truncated, one empty, one with other channels."""
+    (place / "deep").mkdir(parents=True)
+    for number in range(17):
+        Image.fromarray(grey(32, 40)).save(place / ("deep" if number % 2 else ".") / f"image{number:02d}.png")
+    whole = (place / "image00.png").read_bytes()
+    (place / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (place / "empty.png").touch()
+    Image.fromarray(grey(32, 40, 3)).save(place / "colours.png")
+    (place / "notes.txt").write_text("no image")
+    return place
+
+
+def test_bad_files_are_a_line_each_and_the_rest_go_on(pictures: Model, tmp_path: Path) -> None:
+    place = folder_of_twenty(tmp_path / "in")
+    words = [*PREDICT, str(pictures.folder), str(place), "--out", str(tmp_path / "out"), "--threads", "1"]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[0:2] for line in lines] == [
+        ["error", str(place / name)] for name in ("colours.png", "empty.png", "truncated.png")
+    ]
+    assert done.stdout == f"17 of 20 images predicted into {tmp_path / 'out'}\n"
+    masks = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*_mask.png"))
+    assert len(masks) == 17
+    assert "deep/image01_mask.png" in masks
+    assert len(pd.read_csv(tmp_path / "out/predictions.csv")) == 17
+
+
+def test_killed_midway_it_goes_on_and_does_nothing_twice(
+    pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "in"
+    place.mkdir()
+    for number in range(12):
+        Image.fromarray(grey(64, 64)).save(place / f"{number:02d}.png")
+    inputs = found([str(place)], tmp_path / "calm")
+    assert run(pictures, inputs, Request(tmp_path / "calm", ALL)).done == 12
+
+    words = [*PREDICT, str(pictures.folder), str(place), "--out", str(tmp_path / "out"), "--save", ",".join(ALL)]
+    process = subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 100
+    while len(list(tmp_path.glob("out/.records/*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("out/.records/*.json")}
+    assert 3 <= len(before) < 12
+
+    outcome = run(pictures, inputs, Request(tmp_path / "out", ALL))
+    assert outcome.skipped == len(before)
+    assert outcome.done == 12 - len(before)
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("out/.records/*.json")}
+    assert {name: after[name] for name in before} == before
+    for path in (tmp_path / "calm").iterdir():
+        if path.is_file() and path.name != "predictions.csv":  # which has seconds
+            assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert not list((tmp_path / "out").glob(".draft-*"))
+
+
+def test_what_changed_is_predicted_again_and_other_settings_are_refused(pictures: Model, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(grey(32, 32)).save(path)
+    out = tmp_path / "out"
+    inputs = [Input(path, "a")]
+    assert run(pictures, inputs, Request(out)).done == 1
+    assert run(pictures, inputs, Request(out)).skipped == 1
+    (out / "a_mask.png").unlink()
+    assert run(pictures, inputs, Request(out)).done == 1
+    Image.fromarray(grey(32, 32)).save(path)
+    assert run(pictures, inputs, Request(out)).done == 1
+    with pytest.raises(UserError, match="holds predictions with other threshold; choose another --out, or --overwrite"):
+        run(pictures, inputs, Request(out, options=Options(threshold=0.7)))
+    assert run(pictures, inputs, Request(out, overwrite=True, options=Options(threshold=0.7))).done == 1
+    with pytest.raises(UserError, match="holds other files"):
+        run(pictures, inputs, Request(tmp_path))
+
+
+def test_memory_that_runs_out_is_one_line(pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(grey(32, 32)).save(path)
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Model, "maps", full)
+    outcome = run(pictures, [Input(path, "a")], Request(tmp_path / "out"))
+    assert outcome.failed == [f"{path}: out of memory on cpu; use --how tiles, or --device cpu"]
+    tried = []
+
+    def small(_: object, images: np.ndarray, *__: object) -> None:  # type: ignore[type-arg]
+        tried.append(images.shape[-1])
+        raise MemoryError
+
+    monkeypatch.setattr(type(pictures.predictor), "foreground", small)
+    outcome = run(pictures, [Input(path, "a")], Request(tmp_path / "out2", options=Options(how="tiles")))
+    assert len(outcome.failed) == 1
+    assert "windows of 32×32" in outcome.failed[0]
+    assert tried == [32] * len(large.SIDES[2])
+
+
+@pytest.mark.parametrize("layout", ["tiles", "strips", "contiguous", "colours", "big-endian"])
+def test_a_tiff_read_and_written_in_parts_is_what_it_is_as_a_whole(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours = layout == "colours"
+    spec = replace(SPEC, in_channels=3 if colours else 1, filters=4)
+    model = load_model(trained(tmp_path / "model", spec, scale=(1.5, 1.5), spacings=None), device=CPU)
+    image = RNG.integers(0, 60000, (700, 530, 3) if colours else (700, 530)).astype(np.uint16)
+    words = {
+        "tiles": {"tile": (128, 160), "compression": "zlib"},
+        "strips": {"rowsperstrip": 37, "compression": "zlib"},
+        "contiguous": {},
+        "colours": {"tile": (128, 128), "compression": "zlib", "photometric": "rgb", "planarconfig": "separate"},
+        "big-endian": {"byteorder": ">"},
+    }[layout]
+    path = tmp_path / "a.tif"
+    stored = np.moveaxis(image, -1, 0) if colours else image
+    tifffile.imwrite(path, stored, resolution=(5000, 5000), resolutionunit="CENTIMETER", **words)
+    monkeypatch.setattr(large, "SIDES", {2: (128,)})
+    options = Options(how="tiles")
+    save = ("mask", "probability", "uncertainty")
+    assert run(model, [Input(path, "a")], Request(tmp_path / "whole", save, options=options)).failed == []
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert run(model, [Input(path, "a")], Request(tmp_path / "parts", save, options=options)).failed == []
+    for name in save:
+        one, other = (tifffile.imread(tmp_path / folder / f"a_{name}.tif") for folder in ("whole", "parts"))
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one.astype(float), other.astype(float), atol=1e-6)
+    with tifffile.TiffFile(tmp_path / "parts/a_mask.tif") as made:
+        assert made.pages.first.is_tiled
+        assert made.pages.first.resolution == (5000, 5000)
+    one, other = (pd.read_csv(tmp_path / folder / "predictions.csv") for folder in ("whole", "parts"))
+    for column in ("foreground_share", "disagreement"):
+        np.testing.assert_allclose(one[column], other[column], atol=1e-6)
+    assert other["area"][0] == (tifffile.imread(tmp_path / "parts/a_mask.tif") > 0).sum() * 4  # 2 µm a side
+    outcome = run(model, [Input(path, "a")], Request(tmp_path / "labels", ("labels",), options=options))
+    assert "--save labels needs the whole image in memory" in outcome.failed[0]
+
+
+@pytest.mark.slow
+def test_a_tiff_of_16384_pixels_a_side_takes_less_than_2_gib(tmp_path: Path) -> None:
+    model = trained(tmp_path / "model", replace(SPEC, name="unet", alpha=None, filters=2), folds=1)
+    side = 16384
+    tile = grey(512, 512)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        (tile for _ in range((side // 512) ** 2)),
+        shape=(side, side),
+        dtype=np.uint8,
+        tile=(512, 512),
+        compression="zlib",
+    )
+    words = [str(model), str(tmp_path / "a.tif"), "--out", str(tmp_path / "out"), "--how", "tiles", "--memory", "2G"]
+    code = (
+        "import resource, sys; from multiresunet.cli import app\n"
+        f"app({['predict', *words, '--threads', '1']!r}, standalone_mode=False)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout.split()[-1]) * 1024
+    print(f"peak {peak / 2**20:.0f} MiB")
+    assert peak < 2 * 2**30
+    with tifffile.TiffFile(tmp_path / "out/a_mask.tif") as made:
+        assert made.pages.first.shape == (side, side)
+
+
+def test_words_name_files_folders_and_patterns(tmp_path: Path) -> None:
+    for name in ("a.png", "b/c.tif", "b/d/e.nii.gz", "b/.hidden.png", "b/notes.txt", "out/a_mask.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+
+    def names(*words: str) -> list[str]:
+        return [one.name for one in found([str(tmp_path / word) for word in words], out)]
+
+    assert names("") == ["a", "b/c", "b/d/e"]
+    assert names("a.png", "b") == ["a", "c", "d/e"]
+    assert names("b/**/*.nii.gz") == ["d/e"]
+    assert names("a.png", "a.png") == ["a"]
+    with pytest.raises(UserError, match=r"x\.png: no such file, or no images in there"):
+        names("x.png")
+    (tmp_path / "a.tif").touch()
+    with pytest.raises(UserError, match=r"a\.(png|tif), .*a\.(png|tif): would be written under the same name"):
+        names("")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--save", "mask,maks"], "--save: output 'maks' is unknown (did you mean mask?)"),
+        (["--format", "jpg"], "--format 'jpg' isn't known; there is same, png, tif, nii.gz"),
+        (["--memory", "lots"], "--memory 'lots' is no size; write it as 2G or 500M"),
+        (["--instances", "x"], "--instances: way to tell instances apart 'x' is unknown"),
+    ],
+)
+def test_a_word_that_is_wrong_is_one_line(words: list[str], says: str, tmp_path: Path) -> None:
+    command = [*PREDICT, str(tmp_path), str(tmp_path), "--out", str(tmp_path / "out"), *words]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert says in done.stderr
