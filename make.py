@@ -7,6 +7,7 @@ This file needs nothing but Python, of any version: it says so if that is too ol
 
 import ast
 import hashlib
+import io
 import os
 import shutil
 import signal
@@ -126,6 +127,8 @@ def install_by_uv() -> str:
         *([] if uv else [[*pip, *INSTALL, wanted_uv]]),
         [*install, "--index-strategy", "unsafe-best-match"],  # pip's: the version counts, whichever index has it
     ]
+    if sys.dont_write_bytecode:  # pip compiles, uv leaves it to the first import, which may not write it here
+        commands[-1].append("--compile-bytecode")
     try:
         said = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True).stdout
         for command in commands:
@@ -180,7 +183,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that isn't UTF-8 has no "…"
     try:
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        sys.exit(f"error: {error}; see its owner, its mode and the room on the disk")
