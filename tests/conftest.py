@@ -12,6 +12,19 @@ import torch
 from multiresunet.data.dataset import PreparedDataset
 
 torch.set_num_threads(1)
+TESTS = Path(__file__).parent
+# Where tests start stages, servers, browsers or other processes; all others are the unit tests.
+INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "stages", "test_contributing.py", "test_docs.py")
+INTEGRATION += ("test_make.py", "test_package.py", "test_workflows.py", "test_arithmetic.py")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the marker of its tier."""
+    for item in items:
+        if "slow" not in item.keywords:
+            place = item.path.relative_to(TESTS).parts[0]
+            item.add_marker("integration" if place in INTEGRATION else "unit")
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,3 +94,23 @@ def commit(folder: Path, environment: dict[str, str]) -> None:
     """Commit all."""
     for command in (["git", "add", "-A"], ["git", "commit", "-qm", "all"]):
         subprocess.run(command, cwd=folder, env=environment, check=True)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first of pytest-xdist's processes which needs it makes, for all of them; not to be changed.
+
+    Args:
+        factory: pytest's
+        name: of the folder
+        make: fills the folder, which is there and empty
+    """
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, made = root / name, root / f"{name}.made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder

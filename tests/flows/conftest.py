@@ -99,9 +99,12 @@ def project(template: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def reproduced(template: Path, tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Path:
     """The same after a plain `dvc repro`; not to be changed."""
-    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("reproduced") / "project"))
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        shutil.copytree(template, folder, dirs_exist_ok=True)
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
+
+    return small.once(tmp_path_factory, "reproduced", make)
 
 
 @pytest.fixture

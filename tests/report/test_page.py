@@ -27,6 +27,7 @@ from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
 from stages.predict import predict
 from stages.report import report
+from tests import small
 from tests.conftest import discs
 from tests.report.chromium import BINARY, Browser
 
@@ -35,9 +36,13 @@ in_browser = pytest.mark.skipif(BINARY is None, reason="no Chromium here")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which two networks, fresh from their initial weights, were scored, compared and reported."""
-    folder = tmp_path_factory.mktemp("page")
+    return small.once(tmp_path_factory, "page", make)
+
+
+def make(folder: Path) -> None:
+    """Fill the folder."""
     tree = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
     tree["run"] = {"datasets": ["nuclei"], "models": list(MODELS[:2]), "recipe": "quick", "seeds": [1]}
     tree["run"]["tuned"] = {"datasets": ["nuclei"], "models": ["multiresunet"]}
@@ -74,7 +79,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             predict("nuclei", model)
         evaluate("nuclei")
         report()
-    yield folder
 
 
 @pytest.fixture
