@@ -73,8 +73,17 @@ def _findings() -> list[dict[str, str]]:
     return rows
 
 
+def percent(line: str) -> float | None:
+    """How far a stage is, if a line of it says so: "… fold 2/5 … epoch 30/150 …"."""
+    found = STEP.search(line)
+    if not found:
+        return None
+    fold, folds, epoch, epochs = map(int, found.groups())
+    return 100 * ((fold - 1) * epochs + epoch) / (folds * epochs)
+
+
 class Progress:
-    """A stage's progress, read from its lines: "… fold 2/5 … epoch 30/150 …".
+    """A stage's progress, read from its lines.
 
     While the server doesn't answer, nothing is shown, and the stage goes on.
     """
@@ -86,25 +95,23 @@ class Progress:
 
     def __call__(self, line: str) -> None:
         """Read a line."""
-        found = STEP.search(line)
-        now = time.monotonic()
-        if not found or now - self._shown < SECONDS:
+        share, now = percent(line), time.monotonic()
+        if share is None or now - self._shown < SECONDS:
             return
         self._shown = now
-        fold, folds, epoch, epochs = map(int, found.groups())
-        self._show(100 * ((fold - 1) * epochs + epoch) / (folds * epochs))
+        self._show(share)
 
     def end(self) -> None:
         """The stage has ended well; its last lines may have come too fast to be shown."""
         if self._artifact:
             self._show(100)
 
-    def _show(self, percent: float) -> None:
+    def _show(self, share: float) -> None:
         # The stage waits for whoever reads its lines; with Prefect's retries, a minute for each.
         with suppress(httpx.HTTPError), temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
             if self._artifact is None:
                 key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self._stage.lower()).strip("-")
-                created = create_progress_artifact(percent, key=key, description=self._stage)
+                created = create_progress_artifact(share, key=key, description=self._stage)
                 self._artifact = created if isinstance(created, UUID) else None
             else:
-                update_progress_artifact(self._artifact, percent)
+                update_progress_artifact(self._artifact, share)

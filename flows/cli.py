@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.commands import CHECK, HOURS
+from flows.ephemeral import launch
 from flows.graph import FIXABLE, Graph
-from flows.worktree import alone
+from flows.worktree import alone, own_home
+from multiresunet.errors import of_the_system, print_any_sign
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,22 +41,54 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
+    print_any_sign()
     words = vars(parser().parse_args())
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if is_due(words):
-            from flows.server import run  # Prefect, and then its server, take seconds
+        words["check"] = bool(changes_first(words))
+        if begin(words):
+            os.environ.update(own_home() | os.environ)
+            launched = None if os.environ.get("PREFECT_API_URL") else launch()
+            from flows.server import run  # imports Prefect, which takes seconds, as its server does to start
 
-            run(**words)
-        else:
-            subprocess.run([sys.executable, "-m", *CHECK], check=True)
+            run(launched, **words)
     except FIXABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)  # it has said why
+    except OSError as error:
+        if line := of_the_system(error):
+            sys.exit(f"error: {line}")
+        raise
     except KeyboardInterrupt:
         sys.exit("error: interrupted; run again to go on from here")
+
+
+def changes_first(words: Mapping[str, Any]) -> bool:
+    """Whether the flow is to change params.yaml, or works elsewhere, so that nothing can be checked before."""
+    return any(words[name] for name in ("datasets", "models", "recipe", "commit"))
+
+
+def begin(words: Mapping[str, Any]) -> bool:
+    """See whether params.yaml is right and folders are as it says, and meanwhile whether there is anything to do.
+
+    Returns:
+        Whether the flow has anything to do. Ends this process if something is wrong.
+    """
+    if changes_first(words):
+        return True
+    with subprocess.Popen([sys.executable, "-m", *CHECK]) as check:
+        try:
+            due, failure = is_due(words), None
+        except FIXABLE as error:
+            due, failure = False, error
+        except BaseException:
+            check.kill()
+            raise
+    if check.returncode:
+        sys.exit(check.returncode)  # it has said why, better than DVC can
+    if failure:
+        raise failure
+    return due
 
 
 def commas(words: str) -> list[str]:
@@ -63,7 +98,7 @@ def commas(words: str) -> list[str]:
 
 def is_due(words: Mapping[str, Any]) -> bool:
     """Whether there is anything for the flow to do."""
-    if any(words[name] for name in ("datasets", "models", "recipe", "pull", "push", "commit")):
+    if words["pull"] or words["push"]:
         return True
     with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
         graph = Graph()

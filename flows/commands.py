@@ -1,26 +1,28 @@
-"""Commands of the flow: their lines go live into the log, and no process outlives the call, however it ends."""
+"""Commands and stages of the flow: their lines go live into the log, and no process outlives it, however it ends."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from flows.watchdog import GRACE
+from flows.workers import Worker, environment, start, stop
 from multiresunet.errors import UserError
 
 CHECK = ("stages.fetch", "--check")  # DVC can't see whether users' folders have changed
 HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
 NETWORK = "can't be downloaded"  # what a command says when trying again may help
-WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")))
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+# DVC's, on success, and where to ask for help.
+HINTS = (
+    *("Use `dvc", "To track the changes", "To enable auto staging", "Having any troubles"),
+    *("\tgit add", "\tdvc config core.autostage"),
+)
 
 
-HINTS = ("Use `dvc", "To track the changes", "To enable auto staging", "Having any troubles", "\t")  # DVC's, on success
+class KilledError(UserError):
+    """A process was killed, by somebody or by the kernel for want of memory; nothing is wrong with what it did."""
 
 
 class Cause:
@@ -32,6 +34,7 @@ class Cause:
 
     def __init__(self) -> None:
         self._own = self._exception = self._dvc = self._last = ""
+        self._goes_on = False  # DVC names the process that has locked a file in the line after its error
         self._in_traceback = False
 
     def add(self, line: str) -> None:
@@ -44,8 +47,11 @@ class Cause:
             self._own = line
         elif line.startswith("ERROR: "):
             self._dvc = line
+        elif self._goes_on:
+            self._dvc += f" {line.strip()}"
         elif self._in_traceback and not line.startswith(" "):
             self._exception, self._in_traceback = line, False
+        self._goes_on = line.startswith("ERROR: ") and line.endswith("blocked by:")
 
     def of(self, status: int) -> str:
         """The cause, given the exit status."""
@@ -59,7 +65,9 @@ class Commands:
     def __init__(self, lock: int | None = None) -> None:
         """`lock`: a file descriptor that each command's watchdog inherits and keeps open until the command ends."""
         self._inherited = () if lock is None else (lock,)
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: list[Callable[[], None]] = []  # what ends each
+        self._idle: list[Worker] = []
+        self.preload = ""  # module that processes which run stages keep loaded
         self._stopped = False
 
     def follow(
@@ -80,81 +88,112 @@ class Commands:
             hours: how long it may take
 
         Raises:
+            KilledError: somebody has killed it
             UserError: it failed (with the cause in its own words), or took too long
         """
+        self._may_begin(name)
+        with start(words, environment(extra), self._inherited) as process:
+            assert process.stdout
+            cause = self._listen(name, process.stdout, partial(stop, process), on_line, hours)
+        stop(process, signal.SIGKILL)  # what is left if somebody has killed the watchdog
+        check(name, cause, process.returncode)
+
+    def run_stage(
+        self,
+        name: str,
+        *words: str,
+        on_line: Callable[[str], None],
+        extra: Mapping[str, str] | None = None,
+        hours: float | None = None,
+    ) -> None:
+        """Run `dvc WORDS`, which runs one stage, in a process that has DVC and the libraries loaded.
+
+        Args and errors: as `follow`.
+        """
+        self._may_begin(name)
+        worker = self._worker()
+        try:
+            cause = self._listen(name, worker.ask(words, extra or {}), worker.stop, on_line, hours)
+        except BaseException:
+            worker.end()
+            raise
+        if worker.status is None:
+            worker.end()
+            check(name, cause, worker.process.returncode or KILLED[0])
+        self._idle.append(worker)
+        check(name, cause, KILLED[0] if worker.stage_status in KILLED else worker.status or 0)
+
+    def _worker(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            worker.end()
+        return Worker(self._inherited, self.preload)
+
+    def _may_begin(self, name: str) -> None:
         if self._stopped:
             raise UserError(f"{name} doesn't begin, since the run was stopped")
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        cause = Cause()
-        late = threading.Event()
-        with subprocess.Popen(
-            [*WATCHDOG, sys.executable, "-m", *words],
-            env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **(extra or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-            pass_fds=self._inherited,
-        ) as process:
-            assert process.stdout
 
-            def end() -> None:
-                late.set()
-                stop(process)
+    def _listen(
+        self,
+        name: str,
+        lines: Iterable[str],
+        end: Callable[[], None],
+        on_line: Callable[[str], None],
+        hours: float | None,
+    ) -> Cause:
+        """Hand on a process' lines, but DVC's hints, until there are no more; `end` it if it takes too long."""
+        cause, late = Cause(), threading.Event()
 
-            timer = threading.Timer(hours * 3600, end) if hours else None
-            self._running.add(process)
-            try:
-                if timer:
-                    timer.daemon = True
-                    timer.start()
-                if self._stopped:  # between the check above and `add`
-                    stop(process)
-                for line in filter(None, map(str.rstrip, process.stdout)):
+        def end_late() -> None:
+            late.set()
+            end()
+
+        timer = threading.Timer(hours * 3600, end_late) if hours else None
+        self._running.append(end)
+        try:
+            if timer:
+                timer.daemon = True
+                timer.start()
+            if self._stopped:  # between `_may_begin` and `append`
+                end()
+            for line in filter(None, map(str.rstrip, lines)):
+                if not line.startswith(HINTS):
                     on_line(line)
                     cause.add(line)
-            except BaseException:
-                stop(process)
-                raise
-            finally:
-                if timer:
-                    timer.cancel()
-                self._running.discard(process)
-        with suppress(ProcessLookupError, PermissionError):  # what is left if somebody has killed the watchdog
-            os.killpg(process.pid, signal.SIGKILL)
+        except BaseException:
+            end()
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+            self._running.remove(end)
         if late.is_set():
             raise UserError(f"{name} took longer than {hours:g} hours and was stopped; allow it more (`--hours`)")
-        if process.returncode:
-            raise UserError(f"{name} failed with {cause.of(process.returncode)}")
+        return cause
 
     def stop(self) -> None:
         """Stop all that runs, and begin nothing more."""
         self._stopped = True
-        for process in list(self._running):
-            stop(process)
+        for end in list(self._running):
+            end()
+        self.close()
+
+    def close(self) -> None:
+        """End the processes that wait for stages."""
+        while self._idle:
+            self._idle.pop().end()
 
 
-def watched(*words: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Run `python -m WORDS`, without its output, until this process ends."""
-    return subprocess.Popen(
-        [*WATCHDOG, sys.executable, "-m", *words],
-        env={**os.environ, **extra},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def check(name: str, cause: Cause, status: int) -> None:
+    """Raise an error, unless the exit status is 0.
 
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End a process and its group as Ctrl-C would, so that DVC and the stage tidy up; then by force."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS calls it permission when all are dead
-        try:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
+    Raises:
+        KilledError: somebody has killed what ran
+        UserError: it failed
+    """
+    if status in KILLED:
+        raise KilledError(f"{name} was killed (by somebody, or for want of memory)")
+    if status:
+        raise UserError(f"{name} failed with {cause.of(status)}")

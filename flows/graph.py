@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection
 from graphlib import TopologicalSorter
@@ -12,9 +13,11 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 from dvc.utils.serialize import modify_yaml
 
+from flows.busy import when_free
 from multiresunet.errors import UserError
 from multiresunet.review.git import git
 
+LOG = logging.getLogger(__name__)
 FEW = 8  # stages that are quicker to ask about one by one than all stages at once
 FIXABLE = (UserError, DvcException)  # errors that a user can fix: one line, no traceback
 
@@ -67,8 +70,9 @@ class Graph:
         """Those of `names` that `dvc status` lists now."""
         if not names:
             return set()
+        targets = list(names) if len(names) <= FEW else None
         with self._asking:
-            return set(names).intersection(self._repo.status(list(names) if len(names) <= FEW else None))
+            return set(names).intersection(when_free(lambda: self._repo.status(targets), LOG))
 
     def sort_lock(self) -> None:
         """Sort dvc.lock as a serial `dvc repro` does; side by side, stages have ended in any order.

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ if __name__ == "__main__":  # before Prefect is imported: that takes seconds, an
     main()
     sys.exit()
 
+from flows.ephemeral import QUIET
+from flows.worktree import own_home
+
 # Prefect reads its settings while it's imported. The user's own come last and win.
 os.environ.update(
     {
-        "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300",
+        **QUIET,
+        **own_home(),
     }
     | os.environ
 )
@@ -38,11 +41,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts
 from flows.commands import CHECK, HOURS, Commands
+from flows.display import on_terminal
 from flows.graph import FIXABLE, Graph
 from flows.resources import Resources, devices
 from flows.stage import Executor, LocalExecutor, Run, run_stale
 from flows.worktree import alone, configure, working_in
-from multiresunet.errors import UserError
+from multiresunet.errors import UserError, of_the_system
 from multiresunet.paths import PAGE, STATE
 from multiresunet.review.verify import changed
 
@@ -53,8 +57,9 @@ THREADS: Any = ThreadPoolTaskRunner(max_workers=sys.maxsize)
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
-    """Log filter: take Prefect's traceback from an error that a user can fix; every record passes."""
-    if record.exc_info and isinstance(record.exc_info[1], FIXABLE):
+    """Log filter: take Prefect's traceback from what is said in one line at the end; every record passes."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (*FIXABLE, httpx.TransportError)) or (isinstance(error, OSError) and of_the_system(error)):
         record.exc_info = None
     return True
 
@@ -78,14 +83,14 @@ def on_cluster(stack: ExitStack, scheduler: str, hours: float, local: LocalExecu
     return DaskExecutor(stack, scheduler, hours, local)
 
 
-def bring_up_to_date(run: Run, targets: Sequence[str]) -> None:
+def bring_up_to_date(run: Run, targets: Sequence[str], at_once: int) -> None:
     """Run what is stale of `targets` and what they need.
 
     Raises:
         UserError: a stage failed, or DVC still calls something stale after all have run
     """
     names = run.graph.select(targets)
-    run_stale(run, names)
+    run_stale(run, names, at_once)
     run.graph.sort_lock()
     if stale := run.graph.stale(names):
         raise UserError(
@@ -107,6 +112,7 @@ def pipeline(
     base: str = "HEAD",
     commit: str | None = None,
     scheduler: str | None = None,
+    check: bool = True,
 ) -> None:
     """Run every stale stage, upstream first, and show what came out.
 
@@ -123,29 +129,34 @@ def pipeline(
         base: the commit that the tables are compared with
         commit: work in a clean checkout of this commit, and fail if what git has of it isn't what it makes
         scheduler: address of a Dask cluster whose workers run the stages (see flows/dask.py)
+        check: compare users' folders with their digests in params.yaml first
 
     Raises:
         UserError: a stage failed; or DVC still calls something stale after all have run; or, with `commit`,
             a table isn't the commit's
     """
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(name).addFilter(without_traceback)
+    for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(without_traceback)
     log = get_run_logger()
     settings = {"run.datasets": datasets, "run.models": models, "run.recipe": recipe}
     folder = Path.cwd()
     with ExitStack() as stack:
         if commit is not None:
             stack.enter_context(working_in(commit))
-        commands = Commands(stack.enter_context(alone(log)))
+        commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
         try:
             configure({key: value for key, value in settings.items() if value is not None})
             if pull:
                 run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
-            run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
-            resources = Resources(cores or os.cpu_count() or 1, devices() if gpus is None else gpus)
+            if check:
+                run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
+            at_once = cores or os.cpu_count() or 1
+            resources = Resources(at_once, devices() if gpus is None else gpus)
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
-            bring_up_to_date(Run(Graph(), executor), targets)
+            with on_terminal() as display:
+                bring_up_to_date(Run(Graph(), executor, display), targets, at_once)
             if push:
                 run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
         except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-import subprocess
 import sys
 import time
 from typing import Any
@@ -16,61 +14,60 @@ from prefect.context import refresh_global_settings_context
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL
 
-from flows.commands import watched
+from flows.ephemeral import Server, launch
 from flows.pipeline import pipeline
 from multiresunet.errors import UserError
 
 POLL = 0.1  # seconds between two looks whether the server answers
 START = 120.0  # seconds for a server to start in, on a busy machine
-SERVERS: list[subprocess.Popen[bytes]] = []  # kept until this process ends, since their watchdogs listen to it
+SERVERS: list[Server] = []  # kept until this process ends, which they wait for
 
 
-def reach_server() -> None:
-    """Start a server for this run, unless PREFECT_API_URL names one.
+def reach_server(launched: Server | None) -> None:
+    """Wait for the server of this run, unless PREFECT_API_URL names one.
 
-    Prefect would do so itself, but in three seconds more, and leave it behind when this process is killed.
+    Prefect would start one itself, but in three seconds more, and leave it behind when this process is killed.
+
+    Args:
+        launched: a server that has been started already
 
     Raises:
         UserError: the server named doesn't answer, or a new one doesn't start
     """
     if PREFECT_API_URL.value():
+        if launched:
+            launched.process.kill()
         if get_client(sync_client=True).api_healthcheck():
             raise UserError(
                 f"no Prefect server answers at {PREFECT_API_URL.value()}; start it or unset PREFECT_API_URL"
             )
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = probe.getsockname()
-    port = str(address[1])
-    server = ("uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", port, "--log-level", "error")
-    # Under a watchdog, it ends after this process has handed over its last lines, or when it's killed.
-    SERVERS.append(watched(*server, extra={"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}))
+    server = launched or launch()
+    SERVERS.append(server)
     deadline = time.monotonic() + START
-    while not answers(address):
-        if SERVERS[-1].poll() is not None or time.monotonic() > deadline:
+    while not server.answers():
+        if server.process.poll() is not None or time.monotonic() > deadline:
             raise UserError("Prefect's server doesn't start; `prefect server start` says why")
         time.sleep(POLL)
-    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{server.port}/api"
     os.environ.setdefault("PREFECT_UI_URL", "")  # it has none to point to
     refresh_global_settings_context()
 
 
-def answers(address: tuple[str, int]) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(address) == 0
-
-
-def run(**words: Any) -> None:
+def run(launched: Server | None, **words: Any) -> None:
     """Run the flow as a command does, which ends when the server does.
+
+    Args:
+        launched: a server that has been started for it
+        words: the flow's parameters
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM
         UserError: as `pipeline`; or the server named doesn't answer
     """
+    logging.raiseExceptions = False  # if the server dies, it gets no log, and that is said once, at the end
     try:
-        reach_server()
+        reach_server(launched)
         pipeline(**words)
     except TerminationSignal:
         raise KeyboardInterrupt from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from prefect import get_run_logger, task
@@ -13,11 +14,16 @@ from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed
 
 from flows import artifacts
-from flows.commands import NETWORK, Commands
+from flows.busy import when_free
+from flows.commands import NETWORK, Commands, KilledError
+from flows.display import Display
 from flows.graph import Graph, affected
+from flows.journal import Journal
 from flows.resources import Resources
 from multiresunet.errors import UserError
 
+PRELOAD, PRELOAD_FROM = "stages.preload", 5  # what stages share is loaded once, if so many are to run
+KILLED_AGAIN = 2  # further tries of a stage of which a process was killed
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 
 
@@ -35,9 +41,10 @@ class Executor(Protocol):
 class Run:
     """What the stages of one run share."""
 
-    def __init__(self, graph: Graph, executor: Executor) -> None:
-        self.graph, self.executor = graph, executor
+    def __init__(self, graph: Graph, executor: Executor, display: Display) -> None:
+        self.graph, self.executor, self.display = graph, executor, display
         self.failure: Exception | None = None  # the first; nothing begins after it
+        self.planned = 0  # how many stages may have to run
 
 
 class LocalExecutor:
@@ -51,24 +58,50 @@ class LocalExecutor:
     def run(self, name: str, run: Run) -> bool:
         """See Executor."""
         log, progress = get_run_logger(), artifacts.Progress(name)
-
-        def show(line: str) -> None:
-            log.info("%s", line)
-            progress(line)
-
-        words = ("dvc", "--wait-for-lock", "repro", "--single-item", name, *self._pull)
         with self._resources.take(name) as device:
             if run.failure:
                 return False
             extra = {"CUDA_VISIBLE_DEVICES": device} if device else None
+            self._commands.preload = PRELOAD if run.planned >= PRELOAD_FROM else ""
+
+            run.display.begin(name)
+
+            def begin() -> None:
+                words = ("--wait-for-lock", "repro", "--single-item", name, *self._pull)
+                with Journal(name) as journal:
+
+                    def show(line: str) -> None:
+                        log.info("%s", line)
+                        journal.add(line)
+                        progress(line)
+                        run.display.line(name, line)
+
+                    self._commands.run_stage(name, *words, on_line=show, extra=extra, hours=self._hours)
+
             try:
-                self._commands.follow(name, *words, on_line=show, extra=extra, hours=self._hours)
+                again_if_killed(lambda: when_free(begin, log), log)
             except Exception as error:  # noted before another stage gets the place
                 if not (is_worth_retrying(error) and task_run.run_count <= retries(name)):
                     run.failure = run.failure or error
                 raise
         progress.end()
         return True
+
+
+def again_if_killed(begin: Callable[[], None], log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Begin a stage again if one of its processes was killed, in which nothing is wrong.
+
+    Raises:
+        KilledError: it was killed each time
+    """
+    for left in range(KILLED_AGAIN, -1, -1):
+        try:
+            return begin()
+        except KilledError as error:
+            if not left:
+                raise
+            log.warning("%s; it begins again", error)
+    return None
 
 
 def retries(name: str) -> int:
@@ -107,14 +140,16 @@ def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | 
         # What ran may have written what was there before; if nothing did, the answer is still the same.
         due = run.graph.stale([name]) if any(upstream) else stale
         if not due:
+            run.display.end(name, ran=False)
             return Completed(name="Skipped", message="up to date", data=False)
         if run.executor.run(name, run):
+            run.display.end(name, ran=True)
             return True
     return Cancelled(message="not begun, since another stage has failed")
 
 
-def run_stale(run: Run, names: Collection[str]) -> None:
-    """Run what is stale of some stages, side by side where there are resources.
+def run_stale(run: Run, names: Collection[str], at_once: int) -> None:
+    """Run what is stale of some stages, side by side where there are resources, `at_once` for all that is shown.
 
     A stage is a task from the start if it is stale or needs one that is; DVC is asked again when its turn comes.
 
@@ -123,7 +158,10 @@ def run_stale(run: Run, names: Collection[str]) -> None:
     """
     futures: dict[str, Any] = {}
     stale = run.graph.stale(names)
-    for name, upstream in affected(run.graph.needs, names, stale).items():
+    due = affected(run.graph.needs, names, stale)
+    run.planned = len(due)
+    run.display.plan(due, at_once)
+    for name, upstream in due.items():
         named = run_stage.with_options(name=name, task_run_name=name, retries=retries(name))
         futures[name] = named.submit(run, name, name in stale, [futures[each] for each in upstream])
     wait(list(futures.values()))

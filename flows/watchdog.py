@@ -32,7 +32,7 @@ def run(command: list[str]) -> int:
         Its exit status, as a shell reports it.
     """
     signal.signal(signal.SIGINT, lambda *_: None)  # meant for the rest of the group; children would inherit SIG_IGN
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)  # what the owner hands on is for it
 
     def watch() -> None:
         wait_for_owner()
@@ -43,6 +43,8 @@ def run(command: list[str]) -> int:
 
     threading.Thread(target=watch, daemon=True).start()
     status = process.wait()
+    if status == -signal.SIGKILL:  # its children don't know, and would go on
+        os.killpg(0, signal.SIGKILL)
     return status if status >= 0 else 128 - status
 
 

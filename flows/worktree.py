@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any
 
 import psutil
 import yaml
+from dvc.config import Config
 
 from multiresunet import config
 from multiresunet.config import editing
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
-from multiresunet.paths import LOCK, PARAMS
+from multiresunet.paths import LOCK, PARAMS, STATE
 from multiresunet.review.git import git
 
 OWN_LOCK = Path(".dvc/tmp/flow.lock")
@@ -41,7 +43,33 @@ def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
             log.warning("Another run is at work in this folder; waiting for its end")
             fcntl.flock(file, fcntl.LOCK_EX)
         tidy(log)
+        use_git_if_there(log)
         yield file.fileno()
+
+
+def own_home() -> dict[str, str]:
+    """PREFECT_HOME below the current folder, if the user's home isn't a place to write to; else nothing."""
+    try:
+        home = Path.home() / ".prefect"
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return {}
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return {"PREFECT_HOME": str((STATE / "prefect").absolute())}
+
+
+def use_git_if_there(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Let DVC work without git where there is none: in a folder that came as a zip file."""
+    here = Path.cwd()
+    has_git = any((folder / ".git").exists() for folder in (here, *here.parents))
+    own = here / ".dvc/config.local"
+    if not has_git and not (own.exists() and "no_scm" in own.read_text(encoding="utf-8")):
+        log.warning("This folder has no git repository; the run goes on, and its tables name no commit")
+        with Config(str(here / ".dvc")).edit("local") as settings:
+            settings["core"]["no_scm"] = True
+    elif has_git and own.exists() and "no_scm" in own.read_text(encoding="utf-8"):
+        with Config(str(here / ".dvc")).edit("local") as settings:
+            settings["core"].pop("no_scm", None)
 
 
 def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:

@@ -1,7 +1,10 @@
-"""Exceptions for what a user can fix, and the hint for a misspelt word."""
+"""Exceptions for what a user can fix, the same of the system in one line, and the hint for a misspelt word."""
 
 from __future__ import annotations
 
+import errno
+import io
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -30,3 +33,22 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """The hint " (did you mean epochs?)" with the known word that is nearest to `word`; empty if none is near."""
     near = get_close_matches(str(word).lower(), list(known), n=1)
     return f" (did you mean {near[0]}?)" if near and near[0] != word else ""
+
+
+def of_the_system(error: OSError) -> str | None:
+    """One line for a full disk, or for what may not be read or written; None for any other error."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return f"the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{error.filename}: no permission to read or write this; change its owner or its mode"
+    if error.errno == errno.EROFS:
+        return f"{error.filename}: nothing can be written to this file system; work in another folder"
+    return None
+
+
+def print_any_sign() -> None:
+    """Print a question mark for what the terminal's encoding lacks, rather than end there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 import sys
@@ -15,7 +14,7 @@ import typer
 import yaml
 
 from multiresunet import arithmetic, config
-from multiresunet.errors import StoppedError, UserError
+from multiresunet.errors import StoppedError, UserError, of_the_system, print_any_sign
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = ROOT / "dvc.yaml"
@@ -37,6 +36,7 @@ def run(stage: Callable[..., None]) -> None:
         stage(*words, **named)
 
     app.command()(checked)
+    print_any_sign()
     try:
         app(prog_name=f"python -m stages.{Path(sys.argv[0]).stem}")
     except StoppedError as stop:
@@ -44,13 +44,10 @@ def run(stage: Callable[..., None]) -> None:
         sys.exit(stop.status)
     except UserError as error:
         sys.exit(f"error: {error}")
-    except PermissionError as error:
-        sys.exit(f"error: {error.filename}: no permission to read or write this; change its owner or its mode")
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        sys.exit(f"error: the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again")
+        if line := of_the_system(error):
+            sys.exit(f"error: {line}")
+        raise
 
 
 def parameters_for(dataset: str, model: str | None = None) -> config.Params:

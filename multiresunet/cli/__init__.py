@@ -8,7 +8,7 @@ import typer
 
 from multiresunet import arithmetic
 from multiresunet.cli import data, diff, predict, verify
-from multiresunet.errors import UserError
+from multiresunet.errors import UserError, of_the_system, print_any_sign
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data.app, name="data")
@@ -24,12 +24,15 @@ def _root() -> None:
 
 def main() -> None:
     """Run the command line; an error that a user can fix is one line and status 1."""
+    print_any_sign()
     try:
         arithmetic.use_by_default()  # before a command imports NumPy or PyTorch
         app()
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
+        if line := of_the_system(error):
+            sys.exit(f"error: {line}")
         if error.filename is None:
             raise
         sys.exit(f"error: {error.filename}: {error.strerror}; see its owner, its mode and the room on the disk")

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multiresunet import config
-from multiresunet.errors import UserError
+from multiresunet.errors import UserError, of_the_system, print_any_sign
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, RAW
@@ -66,7 +66,12 @@ def render() -> Path:
 
 
 if __name__ == "__main__":
+    print_any_sign()
     try:
         print(f"Report: {render()}")
     except UserError as error:
         raise SystemExit(f"error: {error}") from None
+    except OSError as error:
+        if line := of_the_system(error):
+            raise SystemExit(f"error: {line}") from None
+        raise

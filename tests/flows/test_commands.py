@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.commands import Cause, Commands
+from flows.commands import Cause, Commands, KilledError
 from multiresunet.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     (tmp_path / "quick.py").write_text("import os, sys\nprint(os.environ.get('X'), sys.argv[1])\nsys.exit(sys.argv[1])")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
-    monkeypatch.setattr("flows.commands.GRACE", 0.5)
+    monkeypatch.setattr("flows.workers.GRACE", 0.5)
     return "stubborn"
 
 
@@ -64,13 +64,17 @@ DVC = "ERROR: failed to reproduce 'train@a': failed to run: python -m stages.tra
             "KeyError: 3",
         ),
         (["epoch 3/9", DVC, "Having any troubles? Hit us up"], DVC),
+        (
+            ["ERROR: failed to reproduce 'a': 'x' is busy, it is being blocked by:", "  (PID 7): dvc repro", "", "If"],
+            "ERROR: failed to reproduce 'a': 'x' is busy, it is being blocked by: (PID 7): dvc repro",
+        ),
         (["epoch 3/9", HINT], "exit status 7 after 'epoch 3/9'"),
         ([HINT, "To track the changes with git, run:", "\tgit add dvc.lock"], "exit status 7"),
     ],
 )
 def test_the_cause_is_the_stages_own_line_and_never_a_hint(lines: list[str], cause: str) -> None:
     found = Cause()
-    for line in lines:
+    for line in filter(None, lines):
         found.add(line)
     assert found.of(7) == cause
 
@@ -118,3 +122,76 @@ def test_sigkill_of_the_owner_leaves_nothing(stubborn: str) -> None:
     owner.communicate()
     left = psutil.wait_procs(seen, timeout=15)[1]
     assert not [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
+
+
+REPRO = ("--wait-for-lock", "repro", "--single-item")
+KILL = "import os, signal, sys\nif sys.argv[1] == 'b': os.kill({whom}, signal.SIGKILL)\nimport time; time.sleep(1)\n"
+WORKER = "[p.pid for p in __import__('psutil').Process().parents() if 'flows.dvc_worker' in p.cmdline()][{n}]"
+
+
+@pytest.fixture
+def ready(project: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, which is the current folder."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project)
+    return project
+
+
+@pytest.mark.parametrize("preload", ["", "stages.preload"])
+def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Path, preload: str) -> None:
+    others, lines = descendants(os.getpid()), list[str]()
+    commands = Commands()
+    commands.preload = preload
+    (ready / "stages/preload.py").write_text("import os\nos.environ['CAP'] = '1'\nprint('loaded', flush=True)\n")
+    script = ready / "stages/fetch.py"
+    plain = script.read_text()
+    tell = "from os import environ as e\nprint('GPU', e.get('CUDA_VISIBLE_DEVICES'), 'CAP', e.get('CAP'))\n"
+    script.write_text(plain + tell)
+    commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=lines.append, extra={"CUDA_VISIBLE_DEVICES": "3"})
+    script.write_text(plain + "print('changed')\n" + tell)
+    commands.run_stage("fetch@b", *REPRO, "fetch@b", on_line=lines.append)
+    cap = "1" if preload else None  # what was set for the libraries that are loaded holds in the stage
+    assert [line for line in lines if line.startswith(("GPU", "changed", "loaded"))] == [
+        *(["loaded"] if preload else []),
+        f"GPU 3 CAP {cap}",
+        "changed",  # the code is read anew for each stage
+        f"GPU None CAP {cap}",
+    ]
+    assert not [line for line in lines if "dvc push" in line or "git add" in line or "autostage" in line]
+    script.write_text("raise SystemExit('error: nothing there')")
+    with pytest.raises(UserError, match=r"^fetch@a failed with error: nothing there$"):
+        commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=lines.append)
+    script.write_text(plain)
+    for name in ("fetch@a", "fetch@b", "train@a", "train@b", "report"):
+        commands.run_stage(name, *REPRO, name, on_line=lines.append)
+    left = descendants(os.getpid(), others)
+    assert len([each for each in left if "flows.dvc_worker" in each.cmdline()]) == 2, "it and its watchdog"
+    commands.close()
+    assert not psutil.wait_procs(left, timeout=15)[1]
+    for name in ("dvc.lock", "metrics/summary.csv"):
+        assert (ready / name).read_bytes() == (reproduced / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "whom", ["os.getpid()", WORKER.format(n=0), WORKER.format(n=-1)], ids=["stage", "DVC", "watchdog"]
+)
+def test_a_killed_process_is_told_from_a_failed_stage(ready: Path, whom: str) -> None:
+    others = descendants(os.getpid())
+    script = ready / "stages/fetch.py"
+    plain = script.read_text()
+    script.write_text(KILL.format(whom=whom) + plain)
+    commands = Commands()
+    commands.preload = "stages.preload"
+    commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
+    if whom.endswith("[-1]"):  # nothing needs the watchdog as long as the flow lives
+        commands.run_stage("fetch@b", *REPRO, "fetch@b", on_line=print)
+    else:
+        with pytest.raises(KilledError, match="fetch@b was killed"):
+            commands.run_stage("fetch@b", *REPRO, "fetch@b", on_line=print)
+    script.write_text(plain)
+    commands.run_stage("fetch@b", *REPRO, "fetch@b", on_line=print)
+    assert (ready / "data/raw/b").read_text() == "b"
+    left = descendants(os.getpid(), others)
+    commands.close()
+    assert not psutil.wait_procs(left, timeout=15)[1]

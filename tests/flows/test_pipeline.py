@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,9 +44,9 @@ def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environmen
 
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
     ended = tasks(ran.stderr)
-    assert sorted(ended) == sorted((name, "Completed") for name in [CHECK, *STAGES])
+    assert sorted(ended) == sorted((name, "Completed") for name in STAGES)
     place = {name: index for index, (name, _) in enumerate(ended)}
-    for first, then in ((CHECK, "fetch@a"), ("fetch@a", "train@a"), ("fetch@b", "train@b"), ("train@b", "report")):
+    for first, then in (("fetch@a", "train@a"), ("fetch@b", "train@b"), ("train@b", "report")):
         assert place[first] < place[then]
     assert "Task run 'train@b' - training on b" in ran.stderr
     for name in ("dvc.lock", "metrics/summary.csv"):
@@ -65,7 +67,7 @@ def artifacts(environment: dict[str, str]) -> dict[str, Any]:
 def test_targets_run_with_what_they_need_alone(project: Path, environment: dict[str, str]) -> None:
     ran = run(project, environment, "train@a")
     assert ran.returncode == 0, ran.stderr
-    assert [name for name, _ in tasks(ran.stderr)] == [CHECK, "fetch@a", "train@a"]
+    assert [name for name, _ in tasks(ran.stderr)] == ["fetch@a", "train@a"]
     assert run(project, environment, "nothing").stderr.startswith("error: 'nothing' is no stage of dvc.yaml")
 
 
@@ -110,9 +112,7 @@ def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, env
     ran = run(finished, environment)
     assert ran.returncode == 0, ran.stderr
     skipped = [(name, "Skipped") for name in ("report", "train@a", "train@b")]
-    assert sorted(tasks(ran.stderr)) == sorted(
-        [(CHECK, "Completed"), ("fetch@a", "Completed"), ("fetch@b", "Completed"), *skipped]
-    )
+    assert sorted(tasks(ran.stderr)) == sorted([("fetch@a", "Completed"), ("fetch@b", "Completed"), *skipped])
     assert "training on" not in ran.stderr
 
 
@@ -125,7 +125,9 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environme
     ran = run(project, environment)
     assert ran.returncode == 1
     assert ran.stdout == ""
-    assert ran.stderr.splitlines()[-1] == "error: train@b failed with error: b is empty"
+    log = ".state/logs/train@b.log"
+    assert ran.stderr.splitlines()[-1] == f"error: train@b failed with error: b is empty (its log: {log})"
+    assert "error: b is empty" in (project / log).read_text().splitlines()
     assert re.search(r"Flow run .* Finished in state Failed\(.*train@b failed with error: b is empty", ran.stderr)
     assert "Traceback" not in ran.stderr
     ended = tasks(ran.stderr)
@@ -139,7 +141,8 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environme
 def test_an_exception_in_a_stage_is_one_line(project: Path, environment: dict[str, str]) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] == 'b': raise ValueError('no b')\n")
     ran = run(project, environment, "fetch@b")
-    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: fetch@b failed with ValueError: no b")
+    last = "error: fetch@b failed with ValueError: no b (its log: .state/logs/fetch@b.log)"
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, last)
 
 
 def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, environment: dict[str, str]) -> None:
@@ -147,8 +150,8 @@ def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, en
     ran = run(project, environment, "--cores", "1")
     assert ran.stderr.count("> python -m stages.fetch") == 1
     ended = dict(tasks(ran.stderr))
-    [failed] = [name for name, state in ended.items() if state == "Failed" and name != CHECK]
-    assert ran.stderr.splitlines()[-1] == f"error: {failed} failed with error: nothing there"
+    [failed] = [name for name, state in ended.items() if state == "Failed"]
+    assert ran.stderr.splitlines()[-1].startswith(f"error: {failed} failed with error: nothing there (its log: ")
     [other] = {"fetch@a", "fetch@b"} - {failed}
     assert ended[other] == "Cancelled"
     assert {state for name, state in ended.items() if name.startswith(("train@", "report"))} == {"NotReady"}
@@ -159,7 +162,7 @@ def test_of_two_failures_the_first_is_the_runs(project: Path, environment: dict[
     fail = "if sys.argv[1] != '--check': sys.exit('error: no ' + sys.argv[1])\n"
     prepend(project / "stages/fetch.py", late + fail)
     ran = run(project, environment, "--cores", "2")
-    assert ran.stderr.splitlines()[-1] == "error: fetch@b failed with error: no b"
+    assert ran.stderr.splitlines()[-1].startswith("error: fetch@b failed with error: no b (its log: ")
     assert {state for name, state in tasks(ran.stderr) if name.startswith("fetch@")} == {"Failed"}
 
 
@@ -176,7 +179,7 @@ if sys.argv[1] == "a":
     prepend(project / "stages/fetch.py", fail_thrice)
     ran = run(project, environment)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stderr.count("a can't be downloaded\") - Retry") == 3
+    assert len(re.findall(r"a can't be downloaded.*\) - Retry", ran.stderr)) == 3
     assert (project / "tries").read_text() == "xxxx"
 
 
@@ -184,8 +187,92 @@ def test_changed_folders_end_the_run_before_any_stage(project: Path, environment
     prepend(project / "stages/fetch.py", "import sys\nif '--check' in sys.argv: sys.exit('error: a changed')\n")
     ran = run(project, environment)
     assert ran.returncode == 1
+    assert ran.stderr.splitlines() == ["error: a changed"], "before Prefect is loaded"
+    small.commit(project, environment)
+    ran = run(project, environment, "--commit", "main")  # elsewhere, so that the flow itself has to look
     assert ran.stderr.splitlines()[-1] == "error: fetch --check failed with error: a changed"
     assert tasks(ran.stderr) == [(CHECK, "Failed")]
+
+
+def test_a_stage_whose_process_is_killed_begins_again(project: Path, environment: dict[str, str]) -> None:
+    kill = """
+import os, signal, sys
+if sys.argv[1] == "a":
+    with open("tries", "a+") as tries:
+        tries.write("x")
+        tries.seek(0)
+        if len(tries.read()) < TRIES:
+            tries.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+    prepend(project / "stages/fetch.py", kill.replace("TRIES", "3"))
+    ran = run(project, environment, "fetch@a")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("fetch@a was killed (by somebody, or for want of memory)") == 2
+    assert (project / "tries").read_text() == "xxx"
+    (project / "data/raw/a").unlink()
+    (project / "stages/fetch.py").write_text((project / "stages/fetch.py").read_text().replace("< 3", "< 99"))
+    ran = run(project, environment, "fetch@a")
+    assert ran.stderr.splitlines()[-1].startswith(
+        "error: fetch@a was killed (by somebody, or for want of memory) (its log"
+    )
+    assert (project / "tries").read_text() == "x" * 6
+
+
+def test_dvc_repro_by_hand_is_waited_for(project: Path, environment: dict[str, str]) -> None:
+    prepend(project / "stages/fetch.py", "import sys, time\nif sys.argv[1] == 'a': time.sleep(12)\n")
+    command = [sys.executable, "-m", "dvc", "repro", "fetch@a"]
+    with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as hand:
+        assert hand.stdout
+        assert any("> python -m stages.fetch a" in line for line in hand.stdout)
+        ran = run(project, environment, "train@a")
+        assert "dvc repro fetch@a` (process" in ran.stderr
+        assert ran.returncode == 0, ran.stderr
+        hand.communicate()
+    assert hand.returncode == 0
+
+
+def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str]) -> None:
+    shutil.rmtree(project / ".git")
+    ran = run(project, environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("This folder has no git repository; the run goes on, and its tables name no commit") == 1
+    assert (project / "metrics/summary.csv").exists()
+    subprocess.run(["git", "init", "-q"], cwd=project, env=environment, check=True)
+    assert run(project, environment).returncode == 0
+    assert "no_scm" not in (project / ".dvc/config.local").read_text()
+
+
+def test_a_home_that_cannot_be_written_and_a_terminal_without_unicode(project: Path, settings: dict[str, str]) -> None:
+    prepend(project / "stages/train.py", "print('1 → 2')\n")
+    settings = {name: value for name, value in settings.items() if name != "PREFECT_HOME"}
+    ran = run(project, settings | {"HOME": os.devnull, "PYTHONIOENCODING": "latin-1"}, "train@a")
+    assert ran.returncode == 0, ran.stderr
+    assert "training on a" in ran.stderr
+    assert (project / ".state/prefect").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(errno.EROFS, "flow.lock: nothing can be written"), (errno.ENOSPC, "the disk is full")]
+)
+def test_a_folder_that_takes_no_more_is_one_line(
+    finished: Path, environment: dict[str, str], tmp_path: Path, number: int, told: str
+) -> None:
+    # As root, tests may write everywhere; so Python itself refuses.
+    hook = tmp_path / "sitecustomize.py"
+    hook.write_text(
+        "import io, pathlib\nplain = pathlib.Path.open\n"
+        "def refuse(self, *words, **more):\n"
+        "    if self.name == 'flow.lock':\n"
+        f"        raise OSError({number}, 'no', str(self))\n"
+        "    return plain(self, *words, **more)\npathlib.Path.open = refuse\n"
+    )
+    path = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
+    ran = run(finished, environment | {"PYTHONPATH": path})
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("error: ")
+    assert told in ran.stderr
 
 
 def test_what_changes_during_the_run_is_not_passed_over(project: Path, environment: dict[str, str]) -> None:
@@ -219,7 +306,7 @@ def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str
     assert any("Task run 'fetch@a' - zzz" in line for line in sleeper.stderr)
     children = psutil.Process(sleeper.pid).children(recursive=True)
     try:
-        assert {"stages.fetch", "dvc", "uvicorn"} <= {word for child in children for word in child.cmdline()}
+        assert {"flows.dvc_worker", "flows.ephemeral"} <= {word for child in children for word in child.cmdline()}
         if how == "SIGTERM":
             sleeper.terminate()
         else:

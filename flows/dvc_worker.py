@@ -1,0 +1,118 @@
+"""A process that keeps DVC loaded and runs stages for a flow, one after the other.
+
+    python -m flows.dvc_worker FD END [PRELOAD]
+
+Each line from the file descriptor FD is a request: a JSON object with `words` for DVC's command line and `extra`
+environment variables. When all of a request's output is out, a line follows: END, DVC's exit status, the stage's.
+
+With PRELOAD, a module, stages run as DVC says, `python -m stages.X …`, but from a fork server that has this module
+loaded: Python, torch and pandas take longer to start than most stages to run. It has none of the project's own code,
+so a stage computes with the code that DVC hashes when it begins.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import queue
+import re
+import shlex
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing import forkserver
+from typing import Any
+
+import dvc.stage.run
+from dvc.cli import main as dvc_main
+from dvc.stage.exceptions import StageCmdFailedError
+
+from flows.forked import run_module
+from flows.watchdog import GRACE
+
+STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w@%+=:,./-]+)*)")  # nothing that a shell would have to read
+
+
+class Stages:
+    """Runs the commands of stages in DVC's place, and keeps the exit status of the last one."""
+
+    def __init__(self, preload: list[str]) -> None:
+        self.status = 0
+        self._plain = dvc.stage.run._run
+        self._forks, self._env = bool(preload), dict(os.environ)
+        self._context = multiprocessing.get_context("forkserver")
+        if preload:
+            self._context.set_forkserver_preload(preload)
+            forkserver.ensure_running()  # it loads while DVC looks whether there is anything to run
+        dvc.stage.run._run = self
+
+    def __call__(self, executable: str | None, cmd: str, **settings: Any) -> None:
+        """Run a stage's command.
+
+        Raises:
+            StageCmdFailedError: its exit status isn't 0
+        """
+        found = STAGE.fullmatch(cmd) if self._forks else None
+        try:
+            if not found:
+                self._plain(executable, cmd, **settings)
+            elif status := self._fork(found[1], shlex.split(found[2]), settings["env"], settings["cwd"]):
+                raise StageCmdFailedError(cmd, status)
+        except StageCmdFailedError as error:
+            said = re.search(r"exited with (-?\d+)", str(error))
+            self.status = int(said[1]) if said else 1
+            raise
+
+    def _fork(self, module: str, words: list[str], env: dict[str, str], folder: str) -> int:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the stage's; DVC tidies up after it
+        try:
+            process = self._context.Process(target=run_module, args=(module, words, env, folder, self._env))
+            process.start()
+            process.join()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return process.exitcode or 0
+
+
+def listen(descriptor: int, requests: queue.SimpleQueue[dict[str, Any] | None], busy: threading.Event) -> None:
+    """Take requests. When there can be no more, the owner is done, or dead; then nothing here may go on.
+
+    The watchdog sees this too, and stops the stage as Ctrl-C does; this is for when the watchdog is dead as well.
+    """
+    watchdog = os.getppid()
+    with os.fdopen(descriptor, encoding="utf-8") as file, suppress(ValueError):
+        for line in file:
+            busy.set()
+            requests.put(json.loads(line))
+    requests.put(None)
+    if busy.is_set():
+        if os.getppid() != watchdog:
+            os.killpg(0, signal.SIGINT)
+        time.sleep(GRACE + 1)
+        os.killpg(0, signal.SIGKILL)
+
+
+def main(descriptor: int, end: str, preload: list[str]) -> None:
+    """Run stages until there are no more requests."""
+    requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    busy = threading.Event()
+    threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
+    stages, own = Stages(preload), dict(os.environ)
+    while request := requests.get():
+        os.environ.update(request["extra"])
+        stages.status = 0
+        status = dvc_main(request["words"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        print(f"{end} {status} {stages.status}", flush=True)
+        os.environ.clear()
+        os.environ.update(own)
+        busy.clear()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -1,0 +1,17 @@
+"""Libraries that most stages use, for the fork server of a flow (flows/dvc_worker.py) to load once.
+
+None of the project's own code: it may change while a flow runs, and DVC hashes it when a stage begins.
+"""
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pydantic
+import ruamel.yaml
+import scipy.ndimage
+import scipy.stats
+import torch
+import typer
+import yaml
+
+LOADED = (np, pd, PIL.Image, pydantic, ruamel.yaml, scipy.ndimage, scipy.stats, torch, typer, yaml)
