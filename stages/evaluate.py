@@ -11,6 +11,7 @@ from multiresunet.evaluation import (
     examples,
     gallery,
     matched_cost,
+    metrics,
     tables,
     tuning_improvement,
 )
@@ -79,6 +80,8 @@ def evaluate(dataset: str) -> None:
         "matched_cost": matched_cost.table(loaded.run.models, evidence.images, costs, design),
         "classes": tables.by_class(found.mean("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
     }
+    for table in ("intervals", "comparisons"):
+        made[table]["unit"] = metrics.units(made[table]["measure"].tolist(), settings.tolerances, data.unit)
     with replacing(EVALUATED / dataset) as draft:
         write_csv(draft / "images.csv", evidence.images)
         write_csv(draft / "history.csv", evidence.history)

@@ -42,8 +42,9 @@ def preprocess(name: str) -> None:
         source = json.loads((RAW / name / "source.json").read_text(encoding="utf-8"))
         describe(name, dataset, size, facts.assign(spacing=made["spacing"]), source.get("card")).write(draft)
     dataset_page.render(name, dataset)
-    if (lost := resizing.loss(made, size)) is not None:
-        print(f"warning: {name}: {lost}")
+    for line in (resizing.loss(made, size), resizing.spacings(made) if dataset.spacing is None else None):
+        if line is not None:
+            print(f"warning: {name}: {line}")
     print(f"{name}: {len(samples)} samples at {resizing.in_words(size)}, {count} folds by {by}")
     leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
     print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")

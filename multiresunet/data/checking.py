@@ -11,7 +11,7 @@ from multiresunet.config import Dataset
 from multiresunet.data import manifest, validation
 from multiresunet.data.profile import profile
 from multiresunet.errors import UserError
-from multiresunet.files import replacing, write_csv, write_json
+from multiresunet.files import replacing, some_of, write_csv, write_json
 from multiresunet.paths import RAW, SUITES, VALIDATED
 
 
@@ -28,7 +28,7 @@ class Outcome:
     findings: list[dict[str, Any]]
 
     def conclude(self) -> None:
-        """Print what was converted, and how many expectations passed.
+        """Print what was converted, what is worth a look and how to fix it, and how many expectations passed.
 
         Raises:
             UserError: naming what fails and on which samples.
@@ -37,9 +37,12 @@ class Outcome:
             print(f"{self.name}: {note} ({count} samples)")
         if complaint := validation.complaint(self.name, self.facts, self.findings):
             raise UserError(complaint)
-        warnings = sum(not finding["success"] for finding in self.findings)
-        passed = len(self.findings) - warnings
-        print(f"{self.name}: {len(self.facts)} samples pass {passed} expectations, {warnings} warnings")
+        warnings = [finding for finding in self.findings if not finding["success"]]
+        for one in warnings:
+            where = some_of(one["samples"]) or "the whole data set"
+            print(f"warning: {self.name}: {one['title'] or one['expectation']} ({where}): {one['remedy']}")
+        passed, counted = len(self.findings) - len(warnings), f"{len(warnings)} warning{'s' * (len(warnings) != 1)}"
+        print(f"{self.name}: {len(self.facts)} samples pass {passed} expectations, {counted}")
 
 
 def validate(name: str, dataset: Dataset) -> Outcome:

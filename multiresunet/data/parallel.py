@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 BLOCK = 64
 WORKERS = min(8, os.cpu_count() or 1)
+LARGE = 8 * 2**20  # bytes of a file on disk; of such ones, no two are decoded at a time
 
 
 def blocks(
@@ -24,3 +26,10 @@ def blocks(
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(items), block):
             yield list(enumerate(pool.map(work, items[start : start + block]), start))
+
+
+def at_once(files: Iterable[Path]) -> dict[str, int]:
+    """Options of `blocks` for work on these files: one by one if any is large, so that memory holds a single one."""
+    if any(path.stat().st_size > LARGE for path in files if path.is_file()):
+        return {"workers": 1, "block": 1}
+    return {}

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from multiresunet.config import Dataset
 from multiresunet.data.dataset import CLASSES, IGNORED, WINDOW
 from multiresunet.data.loading import encode_labels, load_image, load_mask
-from multiresunet.data.manifest import Sample
-from multiresunet.data.parallel import blocks
+from multiresunet.data.manifest import Sample, parts
+from multiresunet.data.measures import measures, pieces
+from multiresunet.data.parallel import at_once, blocks
 from multiresunet.data.readers import Array
 from multiresunet.data.resizing import REMEDY, emptied, in_words, kept, padded, resized, resized_labels
 from multiresunet.errors import UserError
@@ -61,10 +62,10 @@ def prepare(
     def fit(sample: Sample) -> Prepared:
         return _prepared(source, sample, dataset, size)
 
-    ragged = dataset.fit == "patches"
+    ragged, files = dataset.fit == "patches", (source / path for s in samples for path in parts(s.image))
     rows, empty, first = list[dict[str, object]](), list[str](), None
     with _Writer(target / "images.npy") as images, _Writer(target / "masks.npy") as masks:
-        for block in blocks(fit, samples):
+        for block in blocks(fit, samples, **at_once(files)):
             for index, one in block:
                 sample = samples[index]
                 first = first or one.image.dtype
@@ -77,6 +78,7 @@ def prepare(
                 masks.append(one.labels)
                 empty += [sample.sample] * one.emptied
                 rows.append(one.facts)
+            del one, block  # before the next ones are made
         images.close(ragged=ragged)
         masks.close(ragged=ragged)
     if empty:
@@ -243,10 +245,9 @@ def _standardised(image: Array) -> NDArray[np.float32]:
     """Each channel with mean 0 and deviation 1: each is a scan of its own, with a scale of its own."""
     found = np.empty(image.shape, dtype=np.float32)
     for channel, into in zip(image, found, strict=True):
-        values = channel.astype(np.float64)
-        values -= values.mean()
-        values /= max(float(values.std()), 1e-12)
-        into[:] = values
+        _, _, mean, deviation, _ = measures(channel)
+        for values, place in zip(pieces(channel), pieces(into), strict=True):
+            place[:] = (values - mean) / max(deviation, 1e-12)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from multiresunet.config import Dataset, MaskRule
-from multiresunet.data import manifest, near_duplicates
+from multiresunet.data import manifest, measures, near_duplicates
 from multiresunet.data.loading import foreground, ignored, load_image, load_mask
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.data.near_duplicates import Picture
-from multiresunet.data.parallel import blocks
+from multiresunet.data.parallel import at_once, blocks
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
 
@@ -34,7 +33,9 @@ def profile(folder: Path, samples: list[Sample], dataset: Dataset) -> pd.DataFra
     "a;b"), near_duplicates (those of them that are of other groups), and for each of `STRAYING` its distance
     from the median in robust deviations, as mean_strays and so on. What can't be measured is empty.
     """
-    found = [one for block in blocks(lambda sample: _facts(folder, sample, dataset), samples) for _, one in block]
+    files = (folder / path for sample in samples for path in manifest.parts(sample.image))
+    work = blocks(lambda sample: _facts(folder, sample, dataset), samples, **at_once(files))
+    found = [one for block in work for _, one in block]
     facts = pd.DataFrame([row for row, _ in found])
     facts.insert(2, "group_missing", dataset.groups and not any(sample.group for sample in samples))
     pictures = [picture or near_duplicates.NOTHING for _, picture in found]
@@ -79,8 +80,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
     if read_image is None or read_mask is None:
         return facts | {"problem": "; ".join(filter(None, (image_problem, mask_problem)))}, None
     image, mask = read_image.array, read_mask.array
-    finite = np.isfinite(image)
-    known = image[finite].astype(np.float64) if finite.any() else np.zeros(1)
+    measured = measures.measures(image)
     turns = {f"{role}_turn": _turn(read) for role, read in (("image", read_image), ("mask", read_mask))}
     return facts | {
         "axes": image.ndim - 1,
@@ -88,11 +88,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
         "image_shape": "×".join(map(str, image.shape[1:])),
         "mask_shape": "×".join(map(str, mask.shape)),
         "pixels": image[0].size,
-        "minimum": known.min(),
-        "maximum": known.max(),
-        "mean": known.mean(),
-        "deviation": known.std(),
-        "nonfinite": int(finite.size - np.count_nonzero(finite)),
+        **measured._asdict(),
         "undeclared_mask_values": _undeclared(mask, dataset.mask),
         "foreground_share": _foreground_share(mask, dataset.mask),
         "doubtful_share": _doubtful_share(mask, dataset.mask),
@@ -101,7 +97,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
         "notes": "; ".join(
             f"{role}: {note}" for role, read in (("image", read_image), ("mask", read_mask)) for note in read.notes
         ),
-        "pixels_sha256": hashlib.sha256(f"{image.dtype}{image.shape}".encode() + image.tobytes()).hexdigest(),
+        "pixels_sha256": measures.digest(image),
     }, near_duplicates.picture(image)
 
 

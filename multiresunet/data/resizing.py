@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.transform import resize
 
-from multiresunet.data.dataset import IGNORED
+from multiresunet.data.dataset import IGNORED, numbers
 from multiresunet.data.readers import Array
 from multiresunet.files import some_of
 
@@ -24,14 +24,16 @@ def resized(array: Array, size: tuple[int, ...]) -> Array:
     new: Array
     if array.ndim == 2:
         height, width = size
-        picture = Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+        picture = Image.fromarray(array.astype(np.float32, copy=False)).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
         new = np.asarray(picture)
     else:
-        new = resize(array.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
+        new = resize(array.astype(np.float32, copy=False), size, order=1, mode="edge", anti_aliasing=True)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         new = np.clip(np.round(new), limits.min, limits.max)
-    return new.astype(array.dtype)
+    return new.astype(array.dtype, copy=False)
 
 
 def resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -100,6 +102,35 @@ def loss(table: pd.DataFrame, size: tuple[int, ...]) -> str | None:
             worst = [f"{sample} keeps {share:.0%}" for sample, share in zip(poor["sample"], poor[column], strict=True)]
             parts.append(f"{len(poor)} of {len(table)} masks lose more than a tenth {words} ({some_of(worst, most=3)})")
     return f"at {in_words(size)} {' and '.join(parts)}; {REMEDY}" if parts else None
+
+
+def spacings(table: pd.DataFrame) -> str | None:
+    """One line if the files' pixels differ in size by more than a hundredth; None if they don't, or if it isn't known.
+
+    Args:
+        table: spacing, in mm, like "0.5×0.5×3"; empty where it isn't known.
+    """
+    known = [text for text in table["spacing"] if text]
+    if not known:
+        return None
+    if len(known) < len(table):
+        return (
+            f"{len(table) - len(known)} of {len(table)} files don't say how large a pixel is; distances are in pixels"
+        )
+    sides = np.array([numbers(text) for text in known])
+    low, high = sides.min(axis=0), sides.max(axis=0)
+    if (high <= 1.01 * low).all():
+        return None
+    ends = [in_numbers(end) for end in (low, high)]
+    return (
+        f"pixels are from {ends[0]} to {ends[1]} mm large, so one length has several sizes for the network; "
+        "fit: spacing resamples all files to one spacing"
+    )
+
+
+def in_numbers(sides: NDArray[np.float64]) -> str:
+    """`0.5×0.5×3`."""
+    return "×".join(f"{side:g}" for side in sides)
 
 
 def in_words(size: tuple[int, ...]) -> str:

@@ -16,14 +16,23 @@ from PIL import Image
 
 from multiresunet.config import Dataset
 from multiresunet.data import manifest
-from multiresunet.data.dataset import hatched
+from multiresunet.data.dataset import TEXTS, hatched
 from multiresunet.data.loading import foreground, ignored, load_image, load_mask
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.data.readers import Array
+from multiresunet.data.resizing import MUCH, REMEDY
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, PREPARED, RAW, VALIDATED
 
+MEASURES = {
+    "mean": ("brightness", ""),
+    "deviation": ("contrast", ""),
+    "pixels": ("size", " pixels"),
+    "foreground_share": ("marked area", " % of the pixels"),
+}
+"""What the facts whose strays are judged are called, and their unit."""
+EXAMPLES = 8  # pictures of samples that nothing is wrong with
 THUMBNAIL = 180  # pixels of a thumbnail
 SHOWN = 12  # thumbnails of one finding
 OUTLINE = (0, 190, 255)
@@ -53,6 +62,9 @@ def render(name: str, dataset: Dataset) -> Path:
         notes=json.loads((VALIDATED / name / "notes.json").read_text(encoding="utf-8")),
         folds=pd.read_csv(folds).to_dict("records") if folds.is_file() else [],
         by_group=dataset.groups,
+        resized=_resized(name),
+        examples=_examples(name, samples, dataset),
+        ignored=dataset.mask.ignore,
     )
     write_text(DATASET_PAGES / f"{name}.html", text)
     return DATASET_PAGES / f"{name}.html"
@@ -90,24 +102,56 @@ def embedded(shown: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def _examples(name: str, samples: dict[str, Sample], dataset: Dataset) -> list[dict[str, str | None]]:
+    """Evenly spaced samples, so that a person can see that masks lie where they should."""
+    some = list(samples.values())[:: -(-len(samples) // EXAMPLES) or 1]
+    drawn = {one.sample: picture(RAW / name, one, dataset) for one in some}
+    return [{"sample": sample, "picture": embedded(shown) if shown else None} for sample, shown in drawn.items()]
+
+
+def _resized(name: str) -> dict[str, Any] | None:
+    """What is left of the masks at the size that networks see; None if the data set isn't prepared."""
+    path = PREPARED / name / "samples.csv"
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
+    if "foreground_kept" not in table:
+        return None
+    sizes = table["prepared_size"].unique()
+    worst = table.sort_values(["foreground_kept", "components_kept", "sample"])
+    return {
+        "size": sizes[0] if len(sizes) == 1 else f"{sizes[0]} and others",
+        "foreground": table["foreground_kept"].mean(),
+        "components": table["components_kept"].mean(),
+        "worst": worst[(worst["foreground_kept"] < 1 - MUCH) | (worst["components_kept"] < 1 - MUCH)]
+        .head(SHOWN)[["sample", "original_size", "foreground_kept", "components_kept"]]
+        .to_dict("records"),
+        "remedy": REMEDY,
+    }
+
+
 def _shown(
     name: str, finding: dict[str, Any], facts: pd.DataFrame, samples: dict[str, Sample], dataset: Dataset
 ) -> dict[str, Any]:
     shown = []
     for sample in finding["samples"][:SHOWN]:
         thumbnail = picture(RAW / name, samples[sample], dataset) if sample in samples else None
-        text = _words(finding["column"], facts.loc[sample]) if sample in facts.index else ""
+        text = _words(finding["column"], facts.loc[sample], facts) if sample in facts.index else ""
         shown.append({"sample": sample, "picture": thumbnail and embedded(thumbnail), "measured": text})
     return {**finding, "shown": shown, "more": len(finding["samples"]) - len(shown)}
 
 
-def _words(columns: str, row: pd.Series[str]) -> str:
-    """What was measured on one sample, in words."""
+def _words(columns: str, row: pd.Series[str], facts: pd.DataFrame) -> str:
+    """What was measured on one sample, in words, and what is usual."""
     words = []
     for column in columns.split("/"):
         value = str(row.get(column, ""))
         if column.endswith("_strays"):
-            words.append(f"{float(value):.0f} times the usual spread from the middle")
+            measure = column.removesuffix("_strays")
+            usual = float(pd.to_numeric(facts[measure], errors="coerce").median())
+            share = 100 if measure.endswith("_share") else 1
+            name, unit = MEASURES[measure]
+            words.append(f"{name} {share * float(row[measure]):.4g}{unit}, usually about {share * usual:.4g}{unit}")
         elif column.endswith("_share"):
             words.append(f"{100 * float(value):.2g} % of the pixels")
         elif column == "near_duplicates":

@@ -16,7 +16,7 @@ DIGITS = 4
 GATHERED = tuple(TABLES)
 """The tables of each data set that go into metrics/, one below the other."""
 
-WORDS = {"reason": str, "note": str, "untuned": str, "study": str}
+WORDS = {"reason": str, "note": str, "unit": str, "untuned": str, "study": str}
 """Columns of words, which pandas takes for numbers where all of them are empty."""
 
 

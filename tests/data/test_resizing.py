@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from multiresunet.config import load
-from multiresunet.data import preview
+from multiresunet.data import preprocessing, preview
+from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.loading import load_image
 from multiresunet.data.preprocessing import prepare
-from multiresunet.data.resizing import Kept, emptied, kept, loss, resized_labels
+from multiresunet.data.resizing import Kept, emptied, kept, loss, resized_labels, spacings
 from multiresunet.data.sources.folder import scan
 from multiresunet.errors import UserError
+from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.metrics import units
 from tests.data.making import Array, declared, disc, folder_of, save
 
 
@@ -108,3 +113,104 @@ def test_a_proposal_says_what_each_size_would_lose(tmp_path: Path, repository: P
     assert preview.losses(discs, scan(discs), declared(size=[64, 64]), recipe) == [
         "the data set's size: 64×64 keeps what the masks mark"
     ]
+
+
+# Spacings and units
+
+
+def prepared(
+    tmp_path: Path, spacings: list[tuple[float, ...] | None], monkeypatch: pytest.MonkeyPatch, **entry: Any
+) -> Any:
+    place, target = folder_of(tmp_path / "in", ["a", "b", "c", "d"], size=(40, 48)), tmp_path / "out"
+    target.mkdir()
+    samples = scan(place)
+    of_file = {sample.image: spacing for sample, spacing in zip(samples, spacings, strict=True)}
+
+    def read(folder: Path, path: str, dataset: Any) -> Any:
+        return load_image(folder, path, dataset)._replace(spacing=of_file[path])
+
+    monkeypatch.setattr(preprocessing, "load_image", read)
+    entry = {"size": [32, 32], **entry}
+    made = prepare(place, samples, [0, 1, 0, 1], declared(**entry), tuple(entry["size"]), target)
+    return made, PreparedDataset.open(target)
+
+
+def test_distances_are_in_pixels_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, data = prepared(tmp_path, [None] * 4, monkeypatch)
+    assert spacings(made) is None
+    assert data.unit == "pixels"
+    assert data.spacing(0) == (40 / 32, 48 / 32)
+    truth = np.zeros((32, 32), bool)
+    truth[10:20, 10:20] = True
+    shifted = np.roll(truth, 2, axis=1)
+    pair = MaskPair(shifted, truth, data.spacing(0))
+    assert pair.from_truth.max() == 2 * 48 / 32
+
+
+def test_distances_are_in_mm_where_all_files_say_how_large_a_pixel_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, data = prepared(tmp_path, [(0.5, 0.25)] * 4, monkeypatch)
+    assert spacings(made) is None
+    assert data.unit == "mm"
+    assert data.spacing(3) == (0.5 * 40 / 32, 0.25 * 48 / 32)
+    assert data.table["spacing"].tolist() == ["0.5×0.25"] * 4
+
+
+def test_differing_and_missing_spacings_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, data = prepared(tmp_path / "1", [(0.5, 0.5), (0.5, 0.5), (0.8, 0.5), (0.5, 0.5)], monkeypatch)
+    assert data.unit == "mm"
+    line = spacings(made)
+    assert line is not None
+    assert line.startswith("pixels are from 0.5×0.5 to 0.8×0.5 mm large")
+    assert "fit: spacing" in line
+    made, data = prepared(tmp_path / "2", [(0.5, 0.5), None, (0.5, 0.5), (0.5, 0.5)], monkeypatch)
+    assert data.unit == "pixels"
+    assert str(spacings(made)).startswith("1 of 4 files don't say how large a pixel is")
+
+
+def test_fit_spacing_gives_one_length_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[tuple[float, ...] | None] = [(1.0, 1.0), (0.5, 0.5), (2.0, 1.0), (1.0, 1.0)]
+    entry = {"fit": "spacing", "spacing": [2.0, 2.0], "size": [48, 32]}
+    _, data = prepared(tmp_path, sides, monkeypatch, **entry)
+    assert data.table["prepared_size"].tolist() == ["20×24", "10×12", "40×24", "20×24"]
+    assert data.images.shape == (4, 1, 48, 32)
+    assert [data.spacing(index) for index in range(4)] == [(2.0, 2.0)] * 4
+    for index, (rows, columns) in enumerate([(20, 24), (10, 12), (40, 24), (20, 24)]):
+        inside = np.zeros((48, 32), bool)
+        top, left = (48 - rows) // 2, (32 - columns) // 2
+        inside[top : top + rows, left : left + columns] = True
+        assert not data.images[index, 0][~inside].any()
+        assert data.truth(index)[inside].any()
+
+
+def test_a_file_without_spacing_can_not_be_resampled_to_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"fit": "spacing", "spacing": [2.0, 2.0], "size": [48, 32]}
+    with pytest.raises(
+        UserError, match=r"images/b\.png: the file doesn't say how large a pixel is.*resampled to 2×2 mm"
+    ):
+        prepared(tmp_path, [(1.0, 1.0), None, (1.0, 1.0), (1.0, 1.0)], monkeypatch, **entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"fit": "spacing"}, "fit: spacing needs spacing"),
+        ({"fit": "resize", "spacing": [1.0, 1.0]}, "fit: resize has no use for spacing"),
+        ({"fit": "patches", "spacing": [1.0, 1.0, 1.0]}, "spacing has 3 numbers and size 2"),
+    ],
+)
+def test_a_spacing_stands_where_it_means_something(entry: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        declared(**entry)
+
+
+def test_tables_say_which_unit() -> None:
+    names = ["jaccard", "hd95", "nsd_1", "asd", "false_negatives"]
+    assert units(names, [1, 2], "mm") == ["", "mm", "mm", "mm", ""]
+
+
+def test_padding_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, data = prepared(tmp_path, [None] * 4, monkeypatch, fit="pad", size=[64, 64])
+    assert (made[["foreground_kept", "components_kept"]] == 1).all(axis=None)
+    assert data.spacing(0) is None

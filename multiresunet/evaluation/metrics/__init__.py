@@ -10,6 +10,7 @@ Facts of a registration, all False if not said:
 headline: it stands first, in the summary, and for the best epoch beside the last one.
 compared: it has a row for each pair of models in comparisons.csv.
 lower_is_better: a model is better if it is lower.
+distance: it is a length, in mm where all of a data set's files say how large their pixels are, else in their pixels.
 per_tolerance: the function takes a distance as well, and has a column for each of `evaluate.tolerances`.
 """
 
@@ -35,6 +36,7 @@ class Column:
     headline: bool = False
     compared: bool = False
     lower_is_better: bool = False
+    distance: bool = False
 
     def __call__(self, masks: MaskPair) -> float:
         """The score of one image."""
@@ -61,3 +63,15 @@ def names(tolerances: Sequence[float]) -> list[str]:
         for column in columns(tolerances)
         for name in ([f"{column.name}{BEST_EPOCH}"] * column.headline + [column.name])
     ]
+
+
+def units(measures: Sequence[str], tolerances: Sequence[float], unit: str) -> list[str]:
+    """The unit of each measure's distances, or of its tolerance: `unit` (mm, or pixels of the files); empty of others.
+
+    Args:
+        measures: names of columns, with or without `BEST_EPOCH`.
+        tolerances: of the tables.
+        unit: of the data set, from `PreparedDataset.unit`.
+    """
+    lengths = {c.name for c in columns(tolerances) if c.distance or c.tolerance is not None}
+    return [unit if measure.removesuffix(BEST_EPOCH) in lengths else "" for measure in measures]

@@ -30,7 +30,7 @@ def normalised_surface_distance(masks: MaskPair, tolerance: float) -> float:
     return float((distances <= tolerance).mean()) if distances.size else float(masks.equal)
 
 
-@METRICS.register("hd95", compared=True, lower_is_better=True)
+@METRICS.register("hd95", compared=True, lower_is_better=True, distance=True)
 def hausdorff95(masks: MaskPair) -> float:
     """95 % Hausdorff distance: of the two directed distances' 95th percentiles the greater.
 
@@ -40,7 +40,7 @@ def hausdorff95(masks: MaskPair) -> float:
     return max(float(np.percentile(d, 95)) for d in known) if known else _without_boundaries(masks)
 
 
-@METRICS.register("asd", compared=True, lower_is_better=True)
+@METRICS.register("asd", compared=True, lower_is_better=True, distance=True)
 def average_surface_distance(masks: MaskPair) -> float:
     """Average symmetric surface distance: the mean over the pixels of both boundaries.
 
