@@ -45,7 +45,8 @@ def preprocess(name: str) -> None:
     for line in (resizing.loss(made, size), resizing.spacings(made) if dataset.spacing is None else None):
         if line is not None:
             print(f"warning: {name}: {line}")
-    print(f"{name}: {len(samples)} samples at {resizing.in_words(size)}, {count} folds by {by}")
+    how = "in patches of" if dataset.fit == "patches" else "at"
+    print(f"{name}: {len(samples)} samples {how} {resizing.in_words(size)}, {count} folds by {by}")
     leak, at_random = table["leak"].mean(), table["leak_of_random_folds"].mean()
     print(f"{name}: {leak:.0%} of test images have a near-duplicate in training; in random folds {at_random:.0%} would")
 

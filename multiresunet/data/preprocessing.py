@@ -224,13 +224,10 @@ def fit_image(image: Array, normalisation: str, shape: tuple[int, ...], name: st
     Raises:
         UserError: if it is only to be scaled, and has values that no [0, 1] holds.
     """
-    if normalisation == "rescale":
-        check_unit(image, name)
-    else:
-        image = _standardised(image)
-    if image.shape[1:] != shape:
-        image = np.stack([resized(channel, shape) for channel in image])
-    return rescaled(image) if normalisation == "rescale" else image
+    if normalisation == "zscore":
+        return _standardised(image, shape)
+    check_unit(image, name)
+    return rescaled(image if image.shape[1:] == shape else np.stack([resized(channel, shape) for channel in image]))
 
 
 def rescaled(image: Array) -> Array:
@@ -241,13 +238,17 @@ def rescaled(image: Array) -> Array:
     return np.asarray(np.clip(image.astype(np.float32) / np.float32(top), 0, 1))
 
 
-def _standardised(image: Array) -> NDArray[np.float32]:
-    """Each channel with mean 0 and deviation 1: each is a scan of its own, with a scale of its own."""
-    found = np.empty(image.shape, dtype=np.float32)
+def _standardised(image: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """C×shape, where each channel of `image` has mean 0 and deviation 1: each is a scan of its own, on its own scale.
+
+    Resized first, since that commutes with scaling and leaves less to hold in memory.
+    """
+    found = np.empty((len(image), *shape), dtype=np.float32)
     for channel, into in zip(image, found, strict=True):
         _, _, mean, deviation, _ = measures(channel)
-        for values, place in zip(pieces(channel), pieces(into), strict=True):
-            place[:] = (values - mean) / max(deviation, 1e-12)
+        values = channel if channel.shape == shape else resized(channel.astype(np.float32, copy=False), shape)
+        for piece, place in zip(pieces(values), pieces(into), strict=True):
+            place[:] = (piece.astype(np.float64) - mean) / max(deviation, 1e-12)
     return found
 
 

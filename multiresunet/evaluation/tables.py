@@ -113,7 +113,7 @@ def summary(folds: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model, part in folds.groupby("model", sort=False):
         row: dict[str, object] = {"model": model, "folds": len(part), "images": int(part["images"].sum())}
-        row["both_empty"] = int(part["both_empty"].sum()) if "both_empty" in part else 0
+        row["both_empty"] = round(part["both_empty"].sum()) if "both_empty" in part else 0
         for score in SCORES:
             row |= {score: part[score].mean(), f"{score}_sd": part[score].std(ddof=1)}
         rows.append(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -361,6 +362,29 @@ def test_the_fold_table_says_how_the_folds_leak(workspace: Workspace, capsys: py
     assert table["leak_of_random_folds"].mean() > 0.5
     assert "0% of test images have a near-duplicate in training; in random folds" in capsys.readouterr().out
     assert "leak of random folds" in Path("reports/data/mine.html").read_text(encoding="utf-8")
+
+
+def test_warnings_say_what_where_and_how_to_fix(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    save(workspace.mine / "images" / "s07.png", pair(7)[0] // 12)
+    workspace.tree["datasets"]["mine"]["size"] = [16, 16]
+    workspace.pin()
+    through("mine")
+    said = capsys.readouterr().out
+    assert "warning: mine: Unusually bright or dark (s07): brightness is unlike the others'; see whether" in said
+    page = Path("reports/data/mine.html").read_text(encoding="utf-8")
+    assert "usual spread" not in page
+    assert re.search(r"brightness \d+\S*, usually about \d+", page)
+    assert "What the networks see" in page
+    assert "At 16×16 masks keep" in page
+
+
+def test_a_clean_data_set_shows_its_pictures(workspace: Workspace) -> None:
+    fetch.fetch("mine")
+    validate.validate("mine")
+    page = Path("reports/data/mine.html").read_text(encoding="utf-8")
+    examples = page.split("<h2>Examples</h2>")[1]
+    assert examples.count("data:image/png;base64,") >= 5
+    assert "<b>s00</b>" in examples
 
 
 FILES = st.sampled_from(["png", "bmp", "tif", "tif16", "jpg", "nii.gz", "rgb.png", "empty", "junk", "stack.tif", "gif"])
