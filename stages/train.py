@@ -116,7 +116,7 @@ def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices
     `names`: data set, model and seed.
     """
     dataset, model, seed = names
-    recipe, data = loaded.recipe, PreparedDataset.open(PREPARED / dataset)
+    recipe, data = loaded.recipe_of(model), PreparedDataset.open(PREPARED / dataset)
     spec = network_of(loaded.model(model), recipe, data)
     untuned = loaded.untuned(model)
     best = json.loads((TUNED / dataset / untuned / "best.json").read_text(encoding="utf-8")) if untuned else {}

@@ -80,7 +80,7 @@ def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
     from multiresunet.training.job import TrainJob, network_of
     from multiresunet.tuning.study import study_of
 
-    recipe = loaded.recipe
+    recipe = loaded.recipe_of(model)
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     data = PreparedDataset.open(PREPARED / dataset)
 

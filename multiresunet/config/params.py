@@ -60,6 +60,13 @@ class Params(Strict):
         """
         return _named("model", self.untuned(name) or name, self.models)
 
+    def recipe_of(self, model: str) -> Recipe:
+        """This run's recipe for a model, with its own learning rate if it has one."""
+        if (rate := self.model(model).learning_rate) is None:
+            return self.recipe
+        optimiser = self.recipe.optimiser.model_copy(update={"learning_rate": rate})
+        return self.recipe.model_copy(update={"optimiser": optimiser})
+
     def untuned(self, name: str) -> str | None:
         """The model that a tuned one is without tuning; None if it isn't tuned."""
         original = name.removesuffix(TUNED)

@@ -73,12 +73,13 @@ def test_the_history_and_the_cost_count_updates(made: Path) -> None:
     assert pd.read_csv(made / "data/evaluated/discs/cost.csv")["updates"].tolist() == [4, 4]
 
 
-def test_a_model_can_be_trained_longer_than_the_others(made: Path) -> None:
+def test_a_model_can_be_trained_longer_and_at_another_rate_than_the_others(made: Path) -> None:
     tree = yaml.safe_load((made / "params.yaml").read_text(encoding="utf-8"))
-    tree["models"]["unet_bn"]["longer"] = 3
+    tree["models"]["unet_bn"] |= {"longer": 3, "learning_rate": 0.5}
     with contextlib.chdir(made):
         one, other = jobs_of(config.parse(tree), ("discs", "unet_bn", 5), SingleDevice(torch.device("cpu")))
     assert one.epochs == other.epochs == 3 * 4
+    assert one.recipe.optimiser.learning_rate == other.recipe.optimiser.learning_rate == 0.5
 
 
 def test_scores_are_means_over_seeds(made: Path) -> None:
