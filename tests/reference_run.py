@@ -30,18 +30,19 @@ from multiresunet.files import write_csv, write_json
 from multiresunet.paths import RAW, VALIDATED
 from multiresunet.registries import NETWORKS
 from multiresunet.training.fit import fit
-from stages import evaluate, fetch, predict, preprocess, report, train, tune
+from stages import evaluate, fetch, predict, preprocess, report, train
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).with_suffix(".json")
 DATASET, MODELS = "nuclei", ["unet", "multiresunet"]
-SHORT = {"epochs": 1, "batch": 2, "filters": 4, "longest_side": None, "folds": {"count": 2, "by": "image"}}
+SHORT = {"updates": 2, "batch": 2, "filters": 4, "longest_side": None, "folds": {"count": 2, "by": "image"}}
 
 
 def parameters() -> dict[str, Any]:
     """The default's params.yaml with six tiny images, two folds, two steps of training and few resamples."""
     tree: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["run"] |= {"datasets": [DATASET], "models": MODELS}
+    tuned = {"datasets": [], "models": []}
+    tree["run"] |= {"datasets": [DATASET], "models": MODELS, "seeds": [1], "tuned": tuned}
     tree["datasets"][DATASET]["source"]["samples"] = 6
     tree["datasets"][DATASET]["size"] = [16, 16]
     tree["recipes"]["quick"] |= SHORT
@@ -61,7 +62,6 @@ def run_stages() -> None:
     write_json(VALIDATED / DATASET / "notes.json", {})
     preprocess.preprocess(DATASET)
     for model in MODELS:
-        tune.tune(DATASET, model)
         train.train(DATASET, model)
         predict.predict(DATASET, model)
     evaluate.evaluate(DATASET)
