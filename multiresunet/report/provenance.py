@@ -39,11 +39,11 @@ def provenance() -> dict[str, str]:
 
 def trained_in() -> str:
     """In which arithmetic, and on which CPUs, this run's networks were trained, as far as they were trained here."""
-    run = config.load().run
+    loaded = config.load()
     found: dict[str, None] = {}
     restored = 0
-    for stem in (f"{dataset}-{model}" for dataset in run.datasets for model in run.models):
-        files = [*TRAINING_SECONDS.glob(f"{stem}.csv"), *TRAINING_SECONDS.glob(f"{stem}-*.csv")]
+    for stem in (f"{dataset}-{model}" for dataset in loaded.run.datasets for model in loaded.models_of(dataset)):
+        files = TRAINING_SECONDS.glob(f"{stem}-*.csv")  # one for each seed
         machines = [machine for file in files for machine in pd.read_csv(file).get("machine", [])]
         found |= dict.fromkeys(machines)
         restored += not machines
