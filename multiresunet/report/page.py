@@ -12,7 +12,7 @@ from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, RAW
-from multiresunet.report import answer, charts, colours, costs, dataset_page, export, provenance, tables, verdicts
+from multiresunet.report import answer, charts, costs, dataset_page, export, provenance, tables, verdicts
 from multiresunet.report.sections import section
 
 SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes")
@@ -51,7 +51,6 @@ def render() -> Path:
         seeds=int(kept["intervals"]["seeds"].max()),
         sections=shown,
         overview=Markup(charts.overview(kept["intervals"], datasets)),
-        colours={model: colours.of(model) for model in (*kept["summary"]["model"].unique(), *BASELINES)},
         paper=paper.to_dict("records"),
         links={name: export.links(name, {**kept, "paper": paper}[name]) for name in SAVED},
         classes=kept["classes"].to_dict("records"),
