@@ -16,7 +16,7 @@ from multiresunet.evaluation import (
     tuning_improvement,
 )
 from multiresunet.evaluation.claims import low_contrast, outliers, robustness
-from multiresunet.evaluation.comparison import Evidence
+from multiresunet.evaluation.evidence import NO_SEED, Evidence
 from multiresunet.evaluation.predicted import Predicted
 from multiresunet.evaluation.table_keys import TABLES
 from multiresunet.files import replacing, write_csv, write_json
@@ -33,7 +33,7 @@ def evaluate(dataset: str) -> None:
     low_contrast.csv the means behind the claims; tuning.csv says what tuning improved.
     """
     loaded = parameters_for(dataset)
-    models, settings, grouped = loaded.models_of(dataset), loaded.evaluate, loaded.dataset(dataset).groups
+    models, settings, about = loaded.models_of(dataset), loaded.evaluate, loaded.dataset(dataset)
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     seeds = loaded.run.seeds
     for model in models:
@@ -44,22 +44,22 @@ def evaluate(dataset: str) -> None:
     data = PreparedDataset.open(PREPARED / dataset)
 
     found = Predicted(PREDICTED / dataset, models, seeds)
-    images, segments = found.mean("images"), found.mean("low_contrast")
+    images, costs = found.table("images"), found.costs()
     of_baselines = [
-        tables.per_image(data, baseline, foreground, foreground, settings.tolerances)
+        tables.per_image(data, baseline, foreground, foreground, settings.tolerances).assign(seed=NO_SEED)
         for baseline, foreground in baselines.predict_all(data).items()
     ]
-    distances = outliers.distance_to_training(outliers.features(data), data.folds)
     evidence = Evidence(
         images=pd.concat([images, *of_baselines]),
-        history=found.mean("history"),
-        lost=robustness.drops(images, found.mean("perturbed")),
-        low_contrast={str(model): part for model, part in segments.groupby("model", sort=False)},
-        distances=pd.Series(distances, index=data.table["sample"]),
+        history=found.table("history"),
+        lost=robustness.drops(images, found.table("perturbed")),
+        segments=found.table("low_contrast"),
+        distances=outliers.distance_to_training(outliers.features(data), data.folds),
+        work=dict(zip(costs["model"], costs["work"], strict=True)),
     )
     drawn = seed_for(loaded.seed, dataset, "statistics")
-    design = comparison.design_of(evidence.of(models[0]), settings, drawn, grouped=grouped)
-    costs = found.costs()
+    first = images[(images["model"] == models[0]) & (images["seed"] == seeds[0])]
+    design = comparison.design_of(first, settings, drawn, grouped=about.groups, one_block=about.one_block)
     # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
     networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
     claims = comparison.claims(evidence, models, networks, design, settings)
@@ -72,13 +72,15 @@ def evaluate(dataset: str) -> None:
         "comparisons": comparison.comparisons(evidence, models, design, settings),
         "perturbations": robustness.table(evidence.lost),
         "outliers": outliers.table(evidence.images, evidence.distances, settings.outliers),
-        "low_contrast": low_contrast.curves(evidence.low_contrast),
+        "low_contrast": low_contrast.curves(evidence.segments),
         "reliability": found.reliability(),
         "thresholds": found.mean("thresholds"),
         "cost": costs,
-        "tuning": tuning_improvement.table(loaded, dataset, evidence.images, costs, design),
-        "matched_cost": matched_cost.table(loaded.run.models, evidence.images, costs, design),
-        "classes": tables.by_class(found.mean("classes") if data.classes else pd.DataFrame(columns=["model", "class"])),
+        "tuning": tuning_improvement.table(loaded, dataset, evidence, costs, design),
+        "matched_cost": matched_cost.table(loaded.run.models, evidence, costs, design),
+        "classes": tables.by_class(
+            found.table("classes") if data.classes else pd.DataFrame(columns=["model", "class"])
+        ),
     }
     for table in ("intervals", "comparisons"):
         made[table]["unit"] = metrics.units(made[table]["measure"].tolist(), settings.tolerances, data.unit)
@@ -88,10 +90,9 @@ def evaluate(dataset: str) -> None:
         for table in TABLES:
             write_csv(draft / f"{table}.csv", made[table])
         # Masks can't be averaged: pictures, and the scores beside them, are those of the first seed.
-        masks, every = found.masks(seeds[0]), found.table("images")
-        shown = every[every["seed"] == seeds[0]]
+        masks, shown = found.masks(seeds[0]), images[images["seed"] == seeds[0]]
         examples.save(draft / "examples.npz", data, masks, shown)
-        write_json(draft / "gallery.json", gallery.build(data, masks, shown, distances))
+        write_json(draft / "gallery.json", gallery.build(data, masks, shown, evidence.distances))
     decisive = claims[claims["decisive"].astype(bool)]
     print(decisive[["claim", "model", "reference", "advantage", "verdict"]].to_string(index=False))
 

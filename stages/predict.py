@@ -20,7 +20,7 @@ from multiresunet.evaluation.masks import Masks
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.logits import label
 from multiresunet.inference.samples import cross_validated, predict_samples
-from multiresunet.nets.cost import multiply_adds
+from multiresunet.nets.cost import cost
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import INFERENCE_SECONDS, PREPARED, predicted, trained
 from multiresunet.training import checkpoint
@@ -77,10 +77,12 @@ def predict(
     # Networks that were tuned for their folds differ.
     networks = [last(int(fold)) for fold in np.unique(data.folds)]
     history = pd.read_csv(networks_at / "history.csv").assign(model=model)
+    costs = [cost(network, data.channels, data.size) for network in networks]
     counted = {
         "network": spec.name,
         "parameters": round(np.mean([keras_parameters(network) for network in networks])),
-        "multiply_adds": round(np.mean([multiply_adds(network, data.channels, data.size) for network in networks])),
+        "multiply_adds": round(np.mean([one.multiply_adds for one in costs])),
+        "work": round(np.mean([one.work for one in costs])),
         "updates": round(history.groupby("fold")["updates"].max().mean()),  # of its training
     }
     with replacing(predicted(dataset, model, seed)) as draft:

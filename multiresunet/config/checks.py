@@ -19,6 +19,7 @@ NAMED = (
     ("run.models", "models"),
     ("run.recipe", "recipes"),
     ("evaluate.references", "models"),
+    ("evaluate.confirmatory", "models"),
     ("evaluate.perturbed", "recipes"),
 )
 

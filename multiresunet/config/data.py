@@ -118,6 +118,7 @@ class Dataset(Strict):
 
     channel: take this one channel of the file, counted from 0; all of them if absent.
     spacing: a pixel's size in mm along each axis, to which images are resampled; with `fit: spacing` or patches.
+    one_block: all samples are neighbours in one specimen, so that together they are one independent unit.
     """
 
     modality: str
@@ -129,6 +130,7 @@ class Dataset(Strict):
     mask: MaskRule
     groups: bool
     channel: NonNegativeInt | None = None
+    one_block: bool = False
     spacing: Annotated[list[PositiveFloat], Field(min_length=2, max_length=3)] | None = None
 
     @model_validator(mode="after")

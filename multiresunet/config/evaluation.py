@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from multiresunet.config.base import Name, Share, Strict, registered
 from multiresunet.registries import PERTURBATIONS
 
-ClaimName = Literal["epochs", "low_contrast", "perturbations", "outliers", "regions", "edges"]
+ClaimName = Literal["epochs", "low_contrast", "perturbations", "outliers", "overlap", "regions", "edges"]
 SEVERITIES = 5
 OTHERS = "others"
 Amounts = Annotated[list[float], Field(min_length=SEVERITIES, max_length=SEVERITIES)]
@@ -65,6 +65,7 @@ class Verdict(Strict):
     level: Share
     units: PositiveInt
     folds: Annotated[int, Field(ge=2)]
+    seeds: PositiveInt
     folds_agree: Annotated[float, Field(ge=0, le=1)]
     above_baselines: Annotated[float, Field(ge=0, lt=1)]
     min_effect: dict[ClaimName, PositiveFloat]
@@ -82,6 +83,7 @@ class Evaluate(Strict):
     threshold: Share
     tolerances: Annotated[list[PositiveFloat], Field(min_length=1)]
     references: list[Name]
+    confirmatory: Annotated[list[Name], Field(max_length=2)]
     statistics: Statistics
     epochs: EpochsClaim
     low_contrast: LowContrastClaim

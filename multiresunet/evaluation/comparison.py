@@ -3,73 +3,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from multiresunet.config import Evaluate
-from multiresunet.evaluation import BASELINES, metrics, tables
+from multiresunet.evaluation import metrics, tables
 from multiresunet.evaluation.claims import ablation, epochs, low_contrast, outliers, robustness, verdict
 from multiresunet.evaluation.claims.verdict import Finding
+from multiresunet.evaluation.evidence import Evidence, Sides
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.effects import wins
 from multiresunet.evaluation.statistics.resampling import units_of
-from multiresunet.evaluation.statistics.significance import holm
+from multiresunet.evaluation.statistics.significance import benjamini_hochberg
 
 COMPARED = (
-    *("model", "other", "measure", "difference", "low", "high", "p", "p_holm"),
-    *("effect", "wins", "units", "folds_agree", "note"),
+    *("model", "other", "measure", "difference", "low", "high", "p", "p_corrected"),
+    *("effect", "wins", "units", "seeds", "folds_agree", "p_folds", "note"),
 )
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What was measured on a data set.
-
-    images: scores of each model and each baseline, model by model, in the data set's order.
-    history: model, fold, epoch, test_jaccard.
-    lost: from `robustness.drops`.
-    low_contrast: each model's segments, from `low_contrast.measure`.
-    distances: from each image to the training images.
-    """
-
-    images: pd.DataFrame
-    history: pd.DataFrame
-    lost: pd.DataFrame
-    low_contrast: dict[str, pd.DataFrame]
-    distances: pd.Series
-
-    def of(self, model: str) -> pd.DataFrame:
-        """One model's scores, in the data set's order."""
-        return self.images[self.images["model"] == model].reset_index(drop=True)
-
-    def objection(self, models: Sequence[str], margin: float) -> str:
-        """Which of the models don't beat the best baseline by `margin`, and in how many folds; empty if all do."""
-        means = self.images.pivot_table(index="fold", columns="model", values="jaccard")
-        baselines = means[list(BASELINES)].max(axis=1)
-        poor = {model: int((means[model] < baselines + margin).sum()) for model in models}
-        return " and ".join(
-            f"{m} hardly beats the baselines in {n} of {len(means)} folds" for m, n in poor.items() if n
-        )
-
-
-def design_of(images: pd.DataFrame, settings: Evaluate, seed: int, *, grouped: bool) -> ComparisonDesign:
+def design_of(
+    images: pd.DataFrame, settings: Evaluate, seed: int, *, grouped: bool, one_block: bool = False
+) -> ComparisonDesign:
     """The folds and independent units of one model's images, with random samples.
 
-    The units are groups where the data set says that groups bind images together (`grouped`), else images.
+    The units are groups where the data set says that groups bind images together (`grouped`), else images; all images
+    are one unit where they are neighbours in one specimen (`one_block`).
+
+    Args:
+        images: with one seed, in the data set's order.
+        settings: from params.yaml.
+        seed: of the samples.
+        grouped, one_block: as above.
     """
     groups = images["group"].fillna("").astype(str) if grouped else [""] * len(images)
+    if one_block:
+        groups = ["block"] * len(images)
     units = units_of(list(groups))
     return ComparisonDesign(images["fold"].to_numpy(dtype=np.int64), units, settings.statistics, seed)
 
 
 def claims(
-    evidence: Evidence, models: Sequence[str], networks: dict[str, str], design: ComparisonDesign, settings: Evaluate
+    evidence: Evidence, models: Sequence[str], networks: Mapping[str, str], design: ComparisonDesign, settings: Evaluate
 ) -> pd.DataFrame:
-    """Verdicts on the four claims for every pair, and on the ablation: columns of `verdict.table`.
+    """Verdicts on the four claims for every pair, on the ablation, and on each network beside itself.
+
+    A model or reference that hardly beats the baselines leaves every finding on it inconclusive. Of a model with
+    several seeds the first two are compared like two models: whatever is found there is chance.
 
     Args:
         evidence: what was measured.
@@ -77,67 +61,73 @@ def claims(
         networks: from a network's name to the model that stands for it in the ablation.
         design: from `design_of`.
         settings: from params.yaml.
+
+    Returns:
+        Columns of `verdict.table`.
     """
     rule, found = settings.verdict, list[Finding]()
-    for pair in verdict.pairs(models, settings.references):
-        model, reference = pair
-        both, its = (evidence.objection(names, rule.above_baselines) for names in (pair, [reference]))
-        of_pair = epochs.findings(evidence.history, pair, design, settings.epochs, rule.min_effect["epochs"], its)
-        of_pair += low_contrast.findings(
-            evidence.low_contrast[model],
-            evidence.low_contrast[reference],
-            pair,
-            design,
-            settings.low_contrast.lowest_share,
-            rule.min_effect["low_contrast"],
-        )
-        samples = evidence.of(model)["sample"].tolist()
-        of_pair += robustness.findings(evidence.lost, samples, pair, design, rule.min_effect["perturbations"], both)
-        ours, theirs = (evidence.of(name)["jaccard"].to_numpy(dtype=float) for name in pair)
-        distances = evidence.distances.to_numpy(dtype=float)
-        of_pair += outliers.findings(
-            (ours, theirs), distances, pair, design, settings.outliers, rule.min_effect["outliers"]
-        )
-        found += [replace(finding, caveat=its) for finding in of_pair]
-    tables = {model: evidence.of(model) for model in models}
-    found += ablation.findings(tables, networks, design, settings.tolerances[0], rule.min_effect)
-    return verdict.table(found, rule)
+    sides = {model: evidence.side(model) for model in models}
+    compared = [Sides(sides[m], sides[reference]) for m, reference in verdict.pairs(models, settings.references)]
+    for pair in compared:
+        found += of_pair(pair, evidence, design, settings)
+    found += ablation.findings(sides, networks, design, settings)
+    for side in sides.values():
+        if len(side.seeds) > 1:
+            itself = Sides(*(side.of_seed(seed) for seed in side.seeds[:2]))
+            found += [finding for finding in of_pair(itself, evidence, design, settings) if finding.decisive]
+    objections = {
+        pair: evidence.objection(list(dict.fromkeys(pair)), rule.above_baselines) for pair in {f.pair for f in found}
+    }
+    judged = [replace(finding, objection=objections[finding.pair]) for finding in found]
+    return verdict.table(judged, rule, settings.confirmatory)
+
+
+def of_pair(sides: Sides, evidence: Evidence, design: ComparisonDesign, settings: Evaluate) -> list[Finding]:
+    """The findings on the four claims for one pair."""
+    return [
+        *epochs.findings(sides, design, settings),
+        *low_contrast.findings(sides, design, settings),
+        *robustness.findings(sides, design, settings),
+        *outliers.findings(sides, evidence.distances, design, settings),
+    ]
 
 
 def intervals(evidence: Evidence, design: ComparisonDesign, settings: Evaluate) -> pd.DataFrame:
-    """Every score of every model and baseline: mean and deviation over folds, and the interval of the mean over images.
+    """Every score of every model and baseline: mean and deviation over folds, interval over images and seeds.
 
-    Columns: model, measure, mean, sd, low, high, images, folds.
+    Columns: model, measure, mean, sd, low, high, images, folds, seeds.
     """
     names = metrics.names(settings.tolerances)
     folds = tables.per_fold(evidence.images, names)
     rows = []
     for model, part in folds.groupby("model", sort=False):
-        table = evidence.of(str(model))
+        side = evidence.side(str(model))
         for name in names:
-            values = table[name].to_numpy(dtype=float)
-            low, high = design.resamples.interval_of_mean(values, settings.statistics.confidence)
+            values = side.scores(name)
+            low, high = design.interval(values)
             about = {"model": model, "measure": name, "mean": part[name].mean(), "sd": part[name].std(ddof=1)}
-            known = int(np.isfinite(values).sum())
-            rows.append(about | {"low": low, "high": high, "images": known, "folds": len(part)})
+            known = int(np.isfinite(values).any(axis=1).sum())
+            rows.append(
+                about | {"low": low, "high": high, "images": known, "folds": len(part), "seeds": values.shape[1]}
+            )
     return pd.DataFrame(rows)
 
 
 def comparisons(
     evidence: Evidence, models: Sequence[str], design: ComparisonDesign, settings: Evaluate
 ) -> pd.DataFrame:
-    """Every pair of models on every metric that is `compared`, p-values corrected for all of them together.
+    """Every pair of models on every metric that is `compared`; p-values corrected together, by Benjamini and Hochberg.
 
     The difference is above 0 where the first model is better. Columns: model, other, measure, difference, low, high, p,
-    p_holm, effect (Cohen's d), wins, units, folds_agree, note.
+    p_corrected, effect (Cohen's d), wins, units, seeds, folds_agree, p_folds, note.
     """
     compared = [column for column in metrics.columns(settings.tolerances) if column.compared]
-    rows = []
+    sides, rows = {model: evidence.side(model) for model in models}, []
     for other, model in combinations(models, 2):
-        ours, theirs = evidence.of(model), evidence.of(other)
         for column in compared:
             sign = -1 if column.lower_is_better else 1
-            differences = sign * (ours[column.name] - theirs[column.name]).to_numpy(dtype=float)
+            ours, theirs = Sides(sides[model], sides[other]).scores(column.name)
+            differences = sign * (ours - theirs)
             a = design.paired(differences)
             rows.append(
                 {
@@ -148,21 +138,25 @@ def comparisons(
                     "low": a.low,
                     "high": a.high,
                     "p": a.p,
-                    "p_holm": math.nan,
+                    "p_corrected": math.nan,
                     "effect": a.effect,
-                    "wins": wins(differences),
+                    "wins": wins(differences.mean(axis=1)),
                     "units": a.units,
+                    "seeds": a.seeds,
                     "folds_agree": a.agreeing,
-                    "note": note(a.units, len(a.folds), settings),
+                    "p_folds": a.p_folds,
+                    "note": note(a.units, len(a.folds), a.seeds, settings),
                 }
             )
     table = pd.DataFrame(rows, columns=list(COMPARED))
-    table["p_holm"] = holm(table["p"].tolist())
+    table["p_corrected"] = benjamini_hochberg(table["p"].tolist())
     return table
 
 
-def note(units: int, folds: int, settings: Evaluate) -> str:
-    """What there is too little of for any conclusion; empty if there is enough."""
+def note(units: int, folds: int, seeds: int, settings: Evaluate) -> str:
+    """What there is too little of for any conclusion, or for one on architectures; empty if there is enough."""
     rule = settings.verdict
     few = [f"{units} independent images"] * (units < rule.units) + [f"{folds} folds"] * (folds < rule.folds)
-    return f"too few to say anything: {' and '.join(few)}" if few else ""
+    if few:
+        return f"too few to say anything: {' and '.join(few)}"
+    return f"preliminary: {seeds} of {rule.seeds} seeds" if seeds < rule.seeds else ""

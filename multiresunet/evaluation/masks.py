@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,14 +17,14 @@ Masks = Sequence[Mask]
 Distances = NDArray[np.float64]
 
 
-def boundary(mask: Mask, ignored: Mask | None = None) -> Mask:
+def boundary(mask: Mask, ignored: Mask | None = None, *, framed: bool = False) -> Mask:
     """Foreground pixels with a background neighbour across an edge (2-D) or a face (3-D).
 
-    The frame of the image is no boundary: what lies beyond it, no network could have known. Neither is that of what is
-    `ignored`.
+    The frame of the image is no boundary: what lies beyond it, no network could have known. If `framed`, it is one, as
+    if all beyond it were background: MONAI's convention. The frame of what is `ignored` never is.
     """
     solid = mask if ignored is None else mask | ignored
-    return np.asarray(mask & ~ndimage.binary_erosion(solid, border_value=1))
+    return np.asarray(mask & ~ndimage.binary_erosion(solid, border_value=0 if framed else 1))
 
 
 def components(mask: Mask) -> tuple[NDArray[np.int32], int]:
@@ -42,17 +42,24 @@ class MaskPair:
 
     spacing: a pixel's size along each axis; distances are in its unit, or in pixels without it.
     ignored: where nobody knows the truth; there, both masks are taken as empty.
+    framed: whether the frame of the image counts as boundary, as `boundary` says.
     """
 
     prediction: Mask
     truth: Mask
     spacing: Sequence[float] | None = None
     ignored: Mask | None = None
+    framed: bool = False
 
     def __post_init__(self) -> None:
         if self.ignored is not None:
             for name in ("prediction", "truth"):
                 object.__setattr__(self, name, getattr(self, name) & ~self.ignored)
+
+    @cached_property
+    def with_frame(self) -> MaskPair:
+        """The same two masks, the image's frame being boundary."""
+        return replace(self, framed=True)
 
     @cached_property
     def both(self) -> Mask:
@@ -79,12 +86,12 @@ class MaskPair:
     @cached_property
     def predicted_boundary(self) -> Mask:
         """`boundary` of the prediction."""
-        return boundary(self.prediction, self.ignored)
+        return boundary(self.prediction, self.ignored, framed=self.framed)
 
     @cached_property
     def true_boundary(self) -> Mask:
         """`boundary` of the truth."""
-        return boundary(self.truth, self.ignored)
+        return boundary(self.truth, self.ignored, framed=self.framed)
 
     @cached_property
     def from_prediction(self) -> Distances:
@@ -95,6 +102,14 @@ class MaskPair:
     def from_truth(self) -> Distances:
         """From each pixel of the true boundary, in the order of `np.nonzero`, to the nearest predicted one."""
         return self._distances(self.true_boundary, self.predicted_boundary)
+
+    @cached_property
+    def nearest_true(self) -> NDArray[np.int32]:
+        """To each pixel the place of the nearest pixel of the true boundary, which mustn't be empty: axes×shape."""
+        places = ndimage.distance_transform_edt(
+            ~self.true_boundary, sampling=self.spacing, return_distances=False, return_indices=True
+        )
+        return np.asarray(places)
 
     @cached_property
     def true_components(self) -> tuple[NDArray[np.int32], int]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from multiresunet.evaluation.evidence import Evidence
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 ANCHOR = "multiresunet"  # the network whose multiply-adds the others must match
@@ -18,7 +17,7 @@ COLUMNS = (
 )
 
 
-def table(models: Sequence[str], images: pd.DataFrame, costs: pd.DataFrame, design: ComparisonDesign) -> pd.DataFrame:
+def table(models: Sequence[str], evidence: Evidence, costs: pd.DataFrame, design: ComparisonDesign) -> pd.DataFrame:
     """The run's networks whose multiply-adds are MultiResUNet's, but for a tenth, beside it; empty if there are none.
 
     `share` is of MultiResUNet's multiply-adds; `difference` is the mean difference of the Jaccard index (last epoch) to
@@ -26,7 +25,7 @@ def table(models: Sequence[str], images: pd.DataFrame, costs: pd.DataFrame, desi
 
     Args:
         models: those that aren't tuned.
-        images: each model's scores, model by model in the data set's order.
+        evidence: what was measured.
         costs: model, network, multiply_adds, parameters.
         design: of the data set's images.
     """
@@ -40,16 +39,13 @@ def table(models: Sequence[str], images: pd.DataFrame, costs: pd.DataFrame, desi
     if len(matched) < 2:
         return pd.DataFrame(columns=list(COLUMNS))
 
-    def scores(model: str) -> NDArray[np.float64]:
-        return images.loc[images["model"] == model, "jaccard"].to_numpy(dtype=np.float64)
-
     rows = []
     for row in matched.to_dict("records"):
         about = {key: row[key] for key in ("model", "network", "multiply_adds", "share", "parameters")}
-        own = scores(row["model"])
+        own = evidence.side(row["model"]).scores("jaccard")
         about["jaccard"] = own.mean()
         if row["model"] != anchor["model"]:
-            found = design.paired(own - scores(anchor["model"]))
+            found = design.paired(own - evidence.side(anchor["model"]).scores("jaccard"))
             about |= {"difference": found.value, "low": found.low, "high": found.high, "p": found.p}
             about["units"] = found.units
         rows.append(about)

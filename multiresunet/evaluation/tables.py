@@ -86,12 +86,13 @@ def by_class(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_fold(images: pd.DataFrame, names: Sequence[str] = SCORES) -> pd.DataFrame:
-    """Mean over the images of each fold: model, fold, images, both_empty (their number), and the scores in `names`."""
+    """Mean over the images of each fold, and seeds: model, fold, images, both_empty (their number), and `names`."""
     models = pd.Categorical(images["model"], categories=images["model"].unique())  # keeps their order
     grouped = images.assign(model=models).groupby(["model", "fold"], observed=True)
     means = grouped[list(names)].mean()
-    means.insert(0, "images", grouped.size())
-    means.insert(1, "both_empty", grouped["both_empty"].sum() if "both_empty" in images else 0)
+    means.insert(0, "images", grouped["sample"].nunique())
+    empty = grouped["both_empty"].mean() * means["images"] if "both_empty" in images else 0.0 * means["images"]
+    means.insert(1, "both_empty", empty.round().astype(int))
     return means.reset_index().astype({"model": str})
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from multiresunet.config import Params
+from multiresunet.evaluation.evidence import Evidence
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 
 COLUMNS = (
@@ -18,17 +19,17 @@ COSTS = ("multiply_adds", "parameters")
 
 
 def table(
-    loaded: Params, dataset: str, images: pd.DataFrame, cost: pd.DataFrame, design: ComparisonDesign
+    loaded: Params, dataset: str, evidence: Evidence, cost: pd.DataFrame, design: ComparisonDesign
 ) -> pd.DataFrame:
     """Every tuned model beside the same model untuned, on the same folds and images.
 
-    The interval is of the mean difference of the Jaccard index (last epoch) over images, drawing whole groups. `study`
-    says whether the studies were nested, or shared and therefore optimistic.
+    The interval is of the mean difference of the Jaccard index (last epoch) over images and seeds, drawing whole
+    groups. `study` says whether the studies were nested, or shared and therefore optimistic.
 
     Args:
         loaded: params.yaml.
         dataset: the data set's name.
-        images: each model's scores, model by model in the data set's order.
+        evidence: what was measured.
         cost: model, multiply_adds, parameters; means over folds.
         design: of the data set's images.
     """
@@ -37,7 +38,7 @@ def table(
         other = loaded.untuned(model)
         if other is None:
             continue
-        score, before = _jaccard(images, model), _jaccard(images, other)
+        score, before = (evidence.side(name).scores("jaccard") for name in (model, other))
         found = design.paired(score - before)
         rows.append(
             {
@@ -57,7 +58,3 @@ def table(
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _jaccard(images: pd.DataFrame, model: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return images.loc[images["model"] == model, "jaccard"].to_numpy(dtype=np.float64)

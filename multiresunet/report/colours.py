@@ -15,9 +15,9 @@ NETWORKS = {
     "multiresunet_tuned": "#E69F00",
 }
 OTHER = "#555555"
-BASELINE = "#8a8a94"
+OF_BASELINES = dict(zip(BASELINES, ("#8a8a94", "#9c6b30"), strict=True))
 
 
 def of(model: str) -> str:
-    """A model's colour; grey for baselines."""
-    return BASELINE if model in BASELINES else NETWORKS.get(model, OTHER)
+    """A model's or a baseline's colour."""
+    return OF_BASELINES.get(model) or NETWORKS.get(model, OTHER)

@@ -12,10 +12,10 @@ from multiresunet.errors import UserError, of_the_system, print_any_sign
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, RAW
-from multiresunet.report import charts, colours, costs, dataset_page, export, provenance, tables, verdicts
+from multiresunet.report import answer, charts, costs, dataset_page, export, provenance, tables, verdicts
 from multiresunet.report.sections import section
 
-SAVED = ("summary", "paper", "claims", "cost", "classes")
+SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes")
 """Tables of all data sets together that a reader can save from the page."""
 
 
@@ -30,22 +30,31 @@ def render() -> Path:
     for path in [*tables.files(METRICS), *(EVALUATED / name / "gallery.json" for name in datasets)]:
         if not path.exists():
             raise UserError(f"{path} is missing; run `dvc repro`")
+    for name in datasets:
+        # DVC may have restored a data set without running the stage that writes its page.
+        if not (DATASET_PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
+            dataset_page.render(name, loaded.datasets[name])
     kept = tables.read(METRICS)
     paper = tables.beside_the_paper(kept["summary"], {name: loaded.datasets[name].modality for name in datasets})
     made = provenance.provenance()
+    shown = [section(name, loaded, kept) for name in datasets]
+    control, others = answer.control_of(loaded), len(loaded.run.models) > 1
     environment = Environment(
         loader=PackageLoader("multiresunet.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     text = environment.get_template("page.html.j2").render(
         matrices=verdicts.matrices(kept["claims"], loaded),
         ablation=verdicts.ablation(kept["claims"]),
-        sections=[section(name, loaded, kept) for name in datasets],
+        headline=answer.headline(kept, loaded, {one["name"]: one["poor"] for one in shown}),
+        control=control,
+        forest=Markup(charts.forest(kept["comparisons"], control, datasets)) if control and others else "",
+        seeds=int(kept["intervals"]["seeds"].max()),
+        sections=shown,
         overview=Markup(charts.overview(kept["intervals"], datasets)),
-        colours={model: colours.of(model) for model in (*kept["summary"]["model"].unique(), *BASELINES)},
         paper=paper.to_dict("records"),
         links={name: export.links(name, {**kept, "paper": paper}[name]) for name in SAVED},
         classes=kept["classes"].to_dict("records"),
-        cost=costs.rows(kept["cost"]),
+        cost=costs.rows(kept["cost"], kept["claims"], control),
         signs=verdicts.SIGNS,
         recipe_name=loaded.run.recipe,
         recipe=loaded.recipe,
@@ -58,10 +67,6 @@ def render() -> Path:
         short=provenance.short(made["commit"]),
     )
     write_text(PAGE, text)
-    for name in datasets:
-        # DVC may have restored a data set without running the stage that writes its page.
-        if not (DATASET_PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
-            dataset_page.render(name, loaded.datasets[name])
     return PAGE
 
 

@@ -13,8 +13,8 @@ from multiresunet.config import Params
 from multiresunet.data.geometry import input_size
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.calibration import expected_calibration_error
-from multiresunet.paths import EVALUATED, PREPARED, VALIDATED
-from multiresunet.report import charts, export, studies, tables
+from multiresunet.paths import DATASET_PAGES, EVALUATED, PREPARED, VALIDATED
+from multiresunet.report import advice, answer, charts, export, studies, tables
 
 
 def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -32,6 +32,8 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
     for row in rows:
         row |= {"interval": tuple(intervals.loc[(row["model"], "jaccard"), ["low", "high"]])}
     learnt = [row for row in rows if row["model"] not in BASELINES]
+    evaluated = tables.evaluated(name)
+    warned = advice.warnings(own, evaluated["images"], loaded)
     return {
         "name": name,
         "modality": dataset.modality,
@@ -44,10 +46,14 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
         "best": {score: max(row[score] for row in learnt) for score in ("jaccard_best_epoch", "jaccard", "dice")},
         **_validation(name),
         "leak": _leak(name),
-        "charts": [(chart.caption, Markup(chart.svg)) for chart in charts.of_dataset(tables.evaluated(name))],
+        "warned": warned,
+        "poor": {one.model for one in warned if one.kind == "loses to a baseline"},
+        "use": "" if dataset.source.kind == "phantom" else answer.which_to_use(name, own, loaded, warned),
+        "page": (DATASET_PAGES / f"{name}.html").is_file(),
+        "charts": [(chart.caption, Markup(chart.svg)) for chart in charts.of_dataset(evaluated)],
         "findings": own["claims"].to_dict("records"),
         "scores": _wide(own["intervals"]),
-        "drops": own["perturbations"].pivot_table(index="kind", columns="model", values="drop", sort=False),
+        "retained": own["perturbations"].pivot_table(index="kind", columns="model", values="retained", sort=False),
         "outliers": own["outliers"].to_dict("records"),
         "calibration": {
             str(model): expected_calibration_error(part)

@@ -12,6 +12,8 @@ from html import escape
 
 WIDTH, HEIGHT = 340, 230
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
+LETTER = 6.2  # width of a letter, about
+LONGEST = 20  # letters of a row's name in a line
 
 LIGHT = {"ink": "#1c1c1e", "paper": "#ffffff", "soft": "#62626a", "line": "#e3e3e8"}
 DARK = {"ink": "#ececf0", "paper": "#161619", "soft": "#a2a2ac", "line": "#34343b"}
@@ -19,12 +21,16 @@ DARK = {"ink": "#ececf0", "paper": "#161619", "soft": "#a2a2ac", "line": "#34343
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: points (x, y), a CSS colour, a name for the tooltip; thin ones stay in the background."""
+    """A curve: points (x, y), a CSS colour, a name for tooltip and legend.
+
+    thin: it stays in the background, without a place in the legend. dashed: no network's.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
     colour: str
     thin: bool = False
+    dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Axis:
 
 
 def lines(title: str, curves: Sequence[Line], x: Axis, y: Axis) -> str:
-    """A chart of curves; points that aren't numbers are left out."""
+    """A chart of curves with its legend; points that aren't numbers are left out."""
 
     def place(point: tuple[float, float]) -> str:
         across, up = x.at(point[0]), min(max(y.at(point[1]), -0.02), 1.02)
@@ -74,27 +80,38 @@ def lines(title: str, curves: Sequence[Line], x: Axis, y: Axis) -> str:
     drawn = []
     for curve in sorted(curves, key=lambda c: not c.thin):
         path = " ".join(place(p) for p in curve.points if math.isfinite(p[0]) and math.isfinite(p[1]))
-        width, opacity = (0.8, 0.4) if curve.thin else (2.2, 1)
+        width, opacity = (0.8, 0.4) if curve.thin else (1.4 if curve.dashed else 2.2, 1)
         shape = f'<polyline points="{path}" fill="none" stroke="{curve.colour}" stroke-width="{width}"'
+        if curve.dashed:
+            shape += ' stroke-dasharray="4 3"'
         drawn.append(
             f'{shape} stroke-opacity="{opacity}" stroke-linejoin="round"><title>{escape(curve.name)}</title></polyline>'
         )
-    return _framed(title, WIDTH, HEIGHT, _grid(x, y, WIDTH, HEIGHT, LEFT) + "".join(drawn))
+    keys = {curve.name: (curve.colour, curve.dashed) for curve in curves if not curve.thin}
+    legend, height = _legend(keys, WIDTH, LEFT, HEIGHT)
+    return _framed(title, WIDTH, height, _grid(x, y, WIDTH, HEIGHT, LEFT) + "".join(drawn) + legend)
 
 
 def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str:
-    """Values with intervals, a row for each of `rows`."""
+    """Values with intervals, a row for each of `rows`, with their legend; a line at 0 where the axis passes it."""
     per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
-    left, width, step = 110, 720, 11 * per_row + 12
+    names = {row: _broken(row) for row in rows}
+    longest = max((len(line) for broken in names.values() for line in broken), default=0)
+    left, width, step = 20 + round(LETTER * longest), 560, 11 * per_row + 12
     height = TOP + step * len(rows) + BOTTOM
     out = [_grid(x, None, width, height, left)]
+    if x.low < 0 < x.high:
+        zero = left + x.at(0) * (width - left - RIGHT)
+        out.append(f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{height - BOTTOM}" stroke="var(--ink)"/>')
     for index, row in enumerate(rows):
         top = TOP + index * step
-        out.append(_text(left - 10, top + step / 2 + 4, row, "end", "ink"))
+        for line, words in enumerate(names[row]):
+            middle = top + step / 2 + 4 + 13 * (line - (len(names[row]) - 1) / 2)
+            out.append(_text(left - 10, middle, words, "end", "ink"))
         for position, dot in enumerate(v for v in values if v.row == row):
             level = top + 12 + 11 * position
             low, middle, high = (left + x.at(v) * (width - left - RIGHT) for v in (dot.low, dot.value, dot.high))
-            tip = f"{dot.row}, {dot.name}: {dot.value:.3f} ({dot.low:.3f} to {dot.high:.3f})"
+            tip = f"{dot.row}, {dot.name}: {dot.value:.1f} ({dot.low:.1f} to {dot.high:.1f})"
             fill = "var(--paper)" if dot.hollow else dot.colour
             out.append(
                 f'<g stroke="{dot.colour}"><title>{escape(tip)}</title>'
@@ -105,7 +122,30 @@ def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str
                 )
                 + f'<circle cx="{middle:.1f}" cy="{level}" r="4" fill="{fill}" stroke-width="1.5"/></g>'
             )
-    return _framed(title, width, height, "".join(out))
+    legend, total = _legend({dot.name: (dot.colour, dot.hollow) for dot in values}, width, left, height)
+    return _framed(title, width, total, "".join(out) + legend)
+
+
+def _broken(name: str) -> list[str]:
+    """A long name in lines of up to `LONGEST` letters, broken after an underscore or a hyphen where there is one."""
+    if len(name) <= LONGEST:
+        return [name]
+    at = max(name.rfind(mark, 0, LONGEST) for mark in "_- ") + 1 or LONGEST
+    return [name[:at], *_broken(name[at:])]
+
+
+def _legend(keys: dict[str, tuple[str, bool]], width: int, left: int, top: int) -> tuple[str, int]:
+    """The names with their colours, in as many lines as they need below `top`, and where these end."""
+    out, x, y = [], float(left), top + 10
+    for name, (colour, hollow) in keys.items():
+        wide = 26 + LETTER * len(name)
+        if x > left and x + wide > width:
+            x, y = float(left), y + 15
+        fill = "none" if hollow else colour
+        out.append(f'<rect x="{x:.1f}" y="{y - 9}" width="9" height="9" rx="4.5" fill="{fill}" stroke="{colour}"/>')
+        out.append(_text(x + 13, y, name, "start"))
+        x += wide
+    return "".join(out), (y + 8 if keys else top)
 
 
 def standalone(svg: str) -> str:

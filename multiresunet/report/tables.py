@@ -47,6 +47,15 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
+def above(comparisons: pd.DataFrame, control: str, measure: str = "jaccard") -> pd.DataFrame:
+    """How far each model is above a control: dataset, model, difference, low, high, and the rest of `comparisons`."""
+    rows = comparisons[comparisons["measure"] == measure]
+    as_they_are = rows[rows["other"] == control]
+    turned = rows[rows["model"] == control].rename(columns={"model": "other", "other": "model"})
+    turned = turned.assign(difference=-turned["difference"], low=-turned["high"], high=-turned["low"])
+    return pd.concat([as_they_are, turned]).sort_index()
+
+
 def gather(folder: Path, datasets: list[str], name: str) -> pd.DataFrame:
     """The table `name` of every data set, one below the other, with a first column `dataset`."""
     parts = []

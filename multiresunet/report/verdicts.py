@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from multiresunet.config import Params
 from multiresunet.evaluation.claims.ablation import STATEMENTS
-from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, pairs
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, PRELIMINARY, SUPPORTED, pairs
+from multiresunet.report.answer import control_of, planned
 from multiresunet.report.tables import records
 
 CLAIMS = {
@@ -23,23 +25,38 @@ SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: 
 
 
 def matrices(claims: pd.DataFrame, loaded: Params) -> list[dict[str, Any]]:
-    """For each pair of models the verdicts: a row a claim, a column a data set; the paper's own pair first."""
+    """For each pair of models the verdicts: a row a claim, a column a data set.
+
+    The planned pair comes first, then the others beside the same control, then the rest.
+    """
     decisive = {
         (row["claim"], row["model"], row["reference"], row["dataset"]): row
         for row in records(claims[claims["decisive"].astype(bool)])
     }
-    found = []
+    control, plan, found = control_of(loaded), planned(loaded), []
     compared = pairs(loaded.run.models, loaded.evaluate.references)
-    for pair in sorted(compared, key=lambda one: one != ("multiresunet", "unet")):
+    for pair in sorted(compared, key=lambda one: (one != plan, one.reference != control)):
         rows = []
-        for claim, title in CLAIMS.items():
+        for number, (claim, title) in enumerate(CLAIMS.items(), start=1):
             cells = [decisive[(claim, *pair, name)] for name in loaded.run.datasets]
             tail = loaded.evaluate.outliers.tail
-            shown = [{**cell, "words": magnitude(claim, float(cell["advantage"]), tail)} for cell in cells]
+            shown = [
+                cell | _shown(cell) | {"words": magnitude(claim, float(cell["advantage"]), tail)} for cell in cells
+            ]
             counts = {verdict: sum(cell["verdict"] == verdict for cell in cells) for verdict in SIGNS}
-            rows.append({"claim": claim, "title": title, "cells": shown, "counts": counts})
-        found.append({"model": pair[0], "reference": pair[1], "rows": rows})
+            rows.append({"claim": claim, "title": f"{number}. {title}", "cells": shown, "counts": counts})
+        found.append({"model": pair.model, "reference": pair.reference, "planned": pair == plan, "rows": rows})
     return found
+
+
+def _shown(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Class, sign and word of a verdict; one that only the number of seeds keeps back shows what it would be."""
+    kind, sign = SIGNS[cell["verdict"]]
+    if str(cell["reason"]).startswith(PRELIMINARY):
+        would = next(v for v in (NOT_SUPPORTED, SUPPORTED) if v in cell["reason"])
+        why = str(cell["reason"]).removeprefix(f"{PRELIMINARY}{would} with ")
+        return {"kind": kind, "sign": SIGNS[would][1], "verdict_words": f"{would}, preliminary", "reason": why}
+    return {"kind": kind, "sign": sign, "verdict_words": cell["verdict"]}
 
 
 def magnitude(claim: str, advantage: float, tail: float) -> str:
@@ -57,9 +74,9 @@ def magnitude(claim: str, advantage: float, tail: float) -> str:
         case "epochs":
             return f"{100 * size:.0f} % {'fewer' if advantage >= 0 else 'more'} epochs"
         case "low_contrast":
-            return f"{size:.1f} px {'nearer' if advantage >= 0 else 'farther'}"
+            return f"{size:.1f} px {'nearer' if advantage >= 0 else 'farther'} than elsewhere"
         case "perturbations":
-            return f"loses {100 * size:.1f} points {'less' if advantage >= 0 else 'more'}"
+            return f"retains {100 * size:.1f} points {'more' if advantage >= 0 else 'less'}"
         case _:
             return f"worst {100 * tail:.0f} %: {100 * size:.1f} points {'better' if advantage >= 0 else 'worse'}"
 
@@ -67,8 +84,10 @@ def magnitude(claim: str, advantage: float, tail: float) -> str:
 def ablation(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """The statements on the two blocks, each with its verdicts by data set; empty without the four networks."""
     rows = []
-    for statement, *_, expected in STATEMENTS:
-        part = claims[(claims["claim"] == "ablation") & (claims["measure"] == statement)]
+    for statement in STATEMENTS:
+        part = claims[(claims["claim"] == "ablation") & (claims["measure"] == statement.words)]
         if len(part):
-            rows.append({"statement": statement, "expected": expected, "cells": part.to_dict("records")})
+            rows.append(
+                {"statement": statement.words, "expected": statement.expected, "cells": part.to_dict("records")}
+            )
     return rows

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from multiresunet.config import Statistics
+from multiresunet.evaluation.evidence import Evidence
 from multiresunet.evaluation.matched_cost import COLUMNS, table
 from multiresunet.evaluation.statistics.design import ComparisonDesign
 from tests.evaluation.test_tuning_improvement import loaded
@@ -26,14 +27,16 @@ def design() -> ComparisonDesign:
     return ComparisonDesign(np.arange(30) % 3, np.arange(30), statistics, 1)
 
 
-def images() -> pd.DataFrame:
+def measured() -> Evidence:
     base = np.random.default_rng(1).uniform(0.5, 0.8, 30)
     better = {"unet_bn": 0.0, "wide": 0.04, "multiresunet": 0.0, "dear": 0.1}
-    return pd.concat(pd.DataFrame({"model": name, "jaccard": base + by}) for name, by in better.items())
+    scores = [pd.DataFrame({"model": name, "seed": 1, "jaccard": base + by}) for name, by in better.items()]
+    none = pd.DataFrame({"model": []})
+    return Evidence(pd.concat(scores), none, none, none, np.zeros(30), {})
 
 
 def test_equal_cost_is_within_a_tenth() -> None:
-    found = table(list(COSTS["model"]), images(), COSTS, design()).set_index("model")
+    found = table(list(COSTS["model"]), measured(), COSTS, design()).set_index("model")
     assert list(found.index) == ["wide", "multiresunet"]
     assert found.loc["wide", "share"] == pytest.approx(1.05)
     assert found.loc["wide", "difference"] == pytest.approx(0.04)
@@ -43,6 +46,6 @@ def test_equal_cost_is_within_a_tenth() -> None:
 
 @pytest.mark.parametrize("models", [["unet_bn", "wide"], ["unet_bn", "multiresunet", "dear"]])
 def test_without_a_match_the_table_is_empty(models: list[str]) -> None:
-    found = table(models, images(), COSTS, design())
+    found = table(models, measured(), COSTS, design())
     assert found.empty
     assert list(found.columns) == list(COLUMNS)

@@ -59,8 +59,8 @@ def test_a_prediction_moved_by_a_pixel(disc_images: PreparedDataset) -> None:
     moved = np.roll(truth, 1, axis=1)
     table = tables.per_image(disc_images, "m", moved, moved, TOLERANCES)
     assert set(metrics.names(TOLERANCES)) <= set(table)
-    assert (table[["boundary_f1_1", "nsd_1", "fragments"]] == 1).all(axis=None)
-    assert (table[["false_negatives", "false_positives", "holes"]] == 0).all(axis=None)
+    assert (table[["boundary_f1_1", "nsd_1"]] == 1).all(axis=None)
+    assert (table[["false_negatives", "false_positives", "fragments", "holes"]] == 0).all(axis=None)
     assert (table["hd95"] == 1).all()
     assert table["asd"].between(0, 1, inclusive="neither").all()
     assert set(table["class"]) == {tables.FOREGROUND}
@@ -89,8 +89,17 @@ def test_means_are_over_images_then_folds() -> None:
     assert (row["folds"], row["images"]) == (2, 4)
 
 
+def test_seeds_are_averaged_and_their_images_counted_once() -> None:
+    about = {"model": "m", "seed": [1, 1, 2, 2], "fold": [0, 1, 0, 1], "sample": list("abab")}
+    images = pd.DataFrame(about | {score: [0.2, 0.6, 0.4, 0.8] for score in tables.SCORES})
+    folds = tables.per_fold(images)
+    assert list(folds["jaccard"]) == pytest.approx([0.3, 0.7])
+    assert list(folds["images"]) == [1, 1]
+
+
 def test_models_keep_their_order_and_folds_are_sorted() -> None:
-    images = pd.DataFrame({"model": ["z", "a", "z", "a"], "fold": [1, 1, 0, 0]} | dict.fromkeys(tables.SCORES, 0.5))
+    about = {"model": ["z", "a", "z", "a"], "fold": [1, 1, 0, 0], "sample": list("bbaa")}
+    images = pd.DataFrame(about | dict.fromkeys(tables.SCORES, 0.5))
     folds = tables.per_fold(images)
     assert list(zip(folds["model"], folds["fold"], strict=True)) == [("z", 0), ("z", 1), ("a", 0), ("a", 1)]
 
@@ -149,7 +158,7 @@ def test_examples_are_worst_middle_and_best(kind: str, request: pytest.FixtureRe
 
 def test_each_class_has_its_mean_over_folds_in_the_order_of_models_and_classes() -> None:
     rows = [
-        {"model": model, "fold": fold, "class": name} | dict.fromkeys(tables.SCORES, value + fold)
+        {"model": model, "fold": fold, "sample": f"s{fold}", "class": name} | dict.fromkeys(tables.SCORES, value + fold)
         for model, value in (("b", 0.1), ("a", 0.2))
         for fold in (0, 1)
         for name in ("upper", "lower")

@@ -13,6 +13,7 @@ import yaml
 from multiresunet import config
 from multiresunet.evaluation import tuning_improvement
 from multiresunet.evaluation.comparison import design_of
+from multiresunet.evaluation.evidence import Evidence
 from tests.tuning.making import ROOT
 
 MODELS = ["unet", "multiresunet", "multiresunet_tuned"]
@@ -33,12 +34,14 @@ def table(settings: config.Params) -> pd.DataFrame:
     base = rng.uniform(0.5, 0.8, 30)
     scores = {"unet": base - 0.2, "multiresunet": base, "multiresunet_tuned": base + rng.normal(0.05, 0.01, 30)}
     parts = [
-        pd.DataFrame({"model": name, "fold": np.arange(30) % 3, "group": "", "jaccard": score})
+        pd.DataFrame({"model": name, "seed": 1, "fold": np.arange(30) % 3, "group": "", "jaccard": score})
         for name, score in scores.items()
     ]
     cost = pd.DataFrame({"model": MODELS, "parameters": [50, 40, 30], "multiply_adds": [500, 400, 300]})
     design = design_of(parts[0], settings.evaluate, 1, grouped=False)
-    return tuning_improvement.table(settings, "nuclei", pd.concat(parts), cost, design)
+    images, none = pd.concat(parts), pd.DataFrame({"model": []})
+    evidence = Evidence(images, none, none, none, np.zeros(30), {})
+    return tuning_improvement.table(settings, "nuclei", evidence, cost, design)
 
 
 def test_a_tuned_model_is_compared_with_itself_untuned() -> None:

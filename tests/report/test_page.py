@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from scipy import ndimage
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import gallery
 from multiresunet.nets import NetworkSpec, build_network
-from multiresunet.report import page, studies, tables
+from multiresunet.report import page, studies, tables, verdicts
 from multiresunet.training import checkpoint
 from stages.evaluate import evaluate
 from stages.predict import predict
@@ -232,11 +233,43 @@ def many(made: Path, folder: Path, count: int) -> Path:
 def test_every_table_can_be_saved_and_every_figure_says_where_it_is_from(made: Path) -> None:
     text = (made / "reports/index.html").read_text()
     figures, tables = text.count("<figure"), text.count('<table class="verdicts">') + text.count("<thead>")
-    assert figures == 1 + 6 + len(studies.PICTURES)
+    assert figures == 2 + 6 + len(studies.PICTURES)
     assert text.count("Commit ") >= figures
     assert text.count('download="') == 3 * text.count('class="save"')
     assert text.count('class="save"') >= tables - 2  # the one of verdicts counts twice
     assert "data:text/csv" in text
+
+
+def test_the_first_screen_answers_then_shows_the_forest_and_the_claims(made: Path) -> None:
+    text = (made / "reports/index.html").read_text()
+    places = [text.index(part) for part in ('class="answer"', "Jaccard points above unet<", "the four claims", "<nav>")]
+    assert places == sorted(places)
+    for number, title in enumerate(verdicts.CLAIMS.values(), start=1):
+        assert f"{number}. {title}" in text
+    # Networks fresh from their initial weights: nothing on them is decided, and the page says what to do.
+    assert text.count("loses to a baseline") >= len(MODELS)
+    assert "Remedy:" in text
+
+
+def test_no_link_of_the_page_is_dead(made: Path) -> None:
+    text = (made / "reports/index.html").read_text()
+    inner = {link for link in re.findall(r'href="(?!data:)([^"]+)"', text) if link.startswith("#")}
+    assert inner
+    for link in inner:
+        assert f'id="{link[1:]}"' in text, link
+    others = set(re.findall(r'href="(?!data:|#)([^"]+)"', text))
+    assert [link for link in others if not (made / "reports" / link).is_file()] == []
+    assert "data/nuclei.html" not in text  # this data set's page couldn't be made
+
+
+@in_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_it_without_sideways_scroll(browser: Browser, made: Path, theme: str) -> None:
+    browser.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+    browser.open(made / "reports/index.html")
+    assert browser.run("document.scrollingElement.scrollWidth") == 390
+    assert browser.run("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'") == (theme == "light")
 
 
 def test_a_model_whose_study_saw_all_images_is_marked_and_its_pictures_shown(made: Path) -> None:

@@ -12,11 +12,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from multiresunet import config
 from multiresunet.errors import UserError
+from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.tables import SCORES
-from multiresunet.report import charts, export, figures, page, provenance, tables, verdicts
-from multiresunet.report.svg import Axis, Line, lines, standalone
+from multiresunet.report import advice, answer, charts, export, figures, page, provenance, tables, verdicts
+from multiresunet.report.svg import Axis, Dot, Line, dots, lines, standalone
 from stages.report import report
+
+SVG = "{http://www.w3.org/2000/svg}"
+X, Y = Axis("x", 0, 1), Axis("y", 0, 1)
 
 
 def folds() -> pd.DataFrame:
@@ -141,8 +146,8 @@ def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
         columns=["dataset", "model", "measure", "mean", "low", "high"],
     )
     drawn = charts.overview(scores, ["a"])
-    assert "a, unet: 0.500 (0.400 to 0.700)" in drawn
-    assert "0.900" not in drawn
+    assert "a, unet: 50.0 (40.0 to 70.0)" in drawn
+    assert ": 90.0" not in drawn
     assert drawn.count("<circle") == 2
     assert drawn.count('fill="var(--paper)"') == 1
 
@@ -151,14 +156,117 @@ def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
     ("claim", "advantage", "words"),
     [
         ("epochs", 0.57, "57 % fewer epochs"),
-        ("low_contrast", -0.31, "0.3 px farther"),
-        ("perturbations", -0.02, "loses 2.0 points more"),
+        ("low_contrast", -0.31, "0.3 px farther than elsewhere"),
+        ("perturbations", -0.02, "retains 2.0 points less"),
         ("outliers", 0.05, "worst 20 %: 5.0 points better"),
         ("outliers", math.nan, "nothing to compare"),
     ],
 )
 def test_an_advantage_in_words(claim: str, advantage: float, words: str) -> None:
     assert verdicts.magnitude(claim, advantage, 0.2) == words
+
+
+def compared(**differences: tuple[float, float, float]) -> pd.DataFrame:
+    """Of multiresunet and unet_bn on data sets: difference and interval; one of them as the other's difference."""
+    rows = [
+        {"dataset": name, "model": "multiresunet", "other": "unet_bn", "measure": "jaccard", "seeds": 3}
+        | dict(zip(("difference", "low", "high"), numbers, strict=True))
+        for name, numbers in differences.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def loaded(*datasets: str) -> config.Params:
+    found = config.load()
+    run = found.run.model_copy(update={"datasets": list(datasets), "models": ["unet_bn", "multiresunet"]})
+    return found.model_copy(update={"run": run})
+
+
+@pytest.mark.parametrize(
+    ("numbers", "seeds", "sentence"),
+    [
+        ((-0.03, -0.05, -0.01), 3, "No: multiresunet is 3.0 Jaccard points below unet_bn (95 % interval 1.6 to 4.4;"),
+        ((0.03, 0.01, 0.05), 3, "Yes: multiresunet is 3.0 Jaccard points above unet_bn (95 % interval 1.6 to 4.4;"),
+        (
+            (0.01, -0.03, 0.05),
+            3,
+            "Not shown: multiresunet is 1.0 Jaccard points above unet_bn (95 % interval -1.8 to",
+        ),
+        ((0.03, 0.01, 0.05), 1, "Yes, preliminary (1 of 3 seeds): multiresunet is 3.0"),
+    ],
+)
+def test_the_sentence_answers_with_difference_interval_control_and_cost(
+    numbers: tuple[float, float, float], seeds: int, sentence: str
+) -> None:
+    cost = [("a", "unet_bn", 10), ("a", "multiresunet", 25), ("b", "unet_bn", 10), ("b", "multiresunet", 25)]
+    kept = {
+        "comparisons": compared(a=numbers, b=numbers).assign(seeds=seeds),
+        "cost": pd.DataFrame(cost, columns=["dataset", "model", "work"]),
+        "summary": pd.DataFrame({"model": ["unet_bn", "multiresunet", "Otsu threshold"], "jaccard": [0.8, 0.7, 0.9]}),
+    }
+    told = answer.headline(kept, loaded("a", "b"), {"a": set(), "b": {"unet"}})
+    assert told.startswith(sentence)
+    assert told.endswith("mean over 2 data sets), for 2.5 times the work per image. Best of all: unet_bn.")
+    poor = answer.headline(kept, loaded("a", "b"), {"a": {"unet_bn"}, "b": {"unet_bn", "unet"}})
+    assert poor == "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
+
+
+def test_ones_own_data_gets_the_cheapest_model_that_is_not_worse() -> None:
+    scores = pd.DataFrame({"model": ["unet_bn", "multiresunet"], "jaccard": [0.80, 0.81]})
+    intervals = scores.rename(columns={"jaccard": "mean"}).assign(measure="jaccard", low=0.75, high=0.85)
+    own = {
+        "summary": scores,
+        "comparisons": compared(mine=(0.01, -0.01, 0.03)),
+        "cost": pd.DataFrame({"model": ["unet_bn", "multiresunet"], "work": [10, 25]}),
+        "intervals": intervals,
+    }
+    warned = [advice.Warning("unet_bn", "undertrained", "its curve still rises", "train longer (recipes.quick)")]
+    told = answer.which_to_use("mine", own, loaded("mine"), warned)
+    assert told == (
+        "On mine, use unet_bn (not shown to be worse than multiresunet, and cheaper): Jaccard 80.0 % (75.0 to 85.0). "
+        "Next: train longer (recipes.quick)."
+    )
+    clear = {**own, "comparisons": compared(mine=(0.03, 0.01, 0.05))}
+    assert "use multiresunet (the best)" in answer.which_to_use("mine", clear, loaded("mine"), [])
+
+
+def warned(curve: list[float], losses: list[float], scores: dict[int, list[float]], baseline: float) -> list[str]:
+    curves = pd.DataFrame({"model": "unet_bn", "test_jaccard": curve, "train_loss": losses})
+    rows = [("unet_bn", seed, fold, s) for seed, folds in scores.items() for fold, s in enumerate(folds)]
+    rows += [(name, 0, fold, baseline) for name in BASELINES for fold in range(2)]
+    images = pd.DataFrame(rows, columns=["model", "seed", "fold", "jaccard"])
+    found = loaded("nuclei")
+    only = found.model_copy(update={"run": found.run.model_copy(update={"models": ["unet_bn"]})})
+    told = advice.warnings({"learning_curves": curves}, images, only)
+    assert all(one.remedy for one in told)
+    return [one.kind for one in told]
+
+
+def test_warnings_name_what_went_wrong() -> None:
+    falling = list(np.linspace(0.6, 0.1, 10))
+    flat, good = [0.5, *[0.8] * 9], {1: [0.8, 0.8]}
+    assert warned(flat, falling, good, 0.5) == []
+    assert warned(list(np.linspace(0.3, 0.8, 10)), falling, good, 0.5) == ["undertrained"]
+    assert warned([0.5, 0.8, 0.8, 0.8, 0.78, 0.77, 0.76, 0.74, 0.73, 0.72], falling, good, 0.5) == ["overfitted"]
+    assert warned(flat, falling, {1: [0.8, 0.52]}, 0.5) == ["loses to a baseline"]
+    assert warned(flat, falling, {1: [0.8, 0.8], 2: [0.7, 0.7]}, 0.5) == ["seeds disagree"]
+
+
+def test_the_forest_turns_a_pair_round_and_marks_zero() -> None:
+    turned = compared(a=(-0.03, -0.05, -0.01)).rename(columns={"model": "other", "other": "model"})
+    drawn = charts.forest(turned, "unet_bn", ["a"])
+    assert "a, multiresunet: 3.0 (1.0 to 5.0)" in drawn
+    assert drawn.count('stroke="var(--ink)"') == 1
+
+
+def test_every_chart_has_a_legend_and_long_names_are_broken() -> None:
+    drawn = lines("t", [Line("unet", [(0, 0), (1, 1)], "red"), Line("Otsu", [(0, 0)], "grey", dashed=True)], X, Y)
+    assert [text.text for text in ElementTree.fromstring(drawn).iter(f"{SVG}text")][-2:] == ["unet", "Otsu"]
+    name = "a_data_set_with_a_very_long_name"
+    row = dots("t", [name], [Dot(name, "unet", 1, 0, 2, "red")], Axis("x", 0, 2))
+    texts = [str(text.text) for text in ElementTree.fromstring(row).iter(f"{SVG}text")]
+    assert name not in texts
+    assert name in "".join(texts)
 
 
 def test_a_commits_short_name() -> None:

@@ -61,6 +61,7 @@ def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:
     tree["datasets"] = {"discs": tree["datasets"]["nuclei"] | {"size": [32, 32], "channels": 1}}
     tree["models"] = {"tuned": {"network": "multiresunet", "filters": 32, "alpha": 1.67}}
     tree["evaluate"]["references"] = []
+    tree["evaluate"]["confirmatory"] = []
     tree["run"] = {"datasets": ["discs"], "models": ["tuned"], "recipe": "quick", "seeds": [1]}
     tree["run"]["tuned"] = {"datasets": ["discs"], "models": ["tuned"]}
     tree["recipes"]["quick"] |= {"filters": 4, "updates": None, "epochs": 2}

@@ -1,73 +1,70 @@
-"""What MultiRes blocks and ResPaths do, each alone and both together, to regions and to edges."""
+"""What normalisation, ResPaths and MultiRes blocks do, one at a time and together, to overlap, regions and edges."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import pandas as pd
-
-from multiresunet.config import ClaimName
-from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Finding, Pair
+from multiresunet.config import Evaluate
+from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Finding
+from multiresunet.evaluation.evidence import Side, Sides
 from multiresunet.evaluation.statistics.design import ComparisonDesign
-from multiresunet.evaluation.statistics.effects import Values
+from multiresunet.evaluation.statistics.effects import Values, known_mean
 
-NETWORKS = ("unet", "unet_respath", "unet_multires", "multiresunet")
+Quality = Literal["overlap", "regions", "edges"]
+UNITS: dict[Quality, str] = {"overlap": "Jaccard", "regions": "flaws per region", "edges": "boundary F1"}
 
-Quality = Literal["regions", "edges"]
-STATEMENTS: tuple[tuple[str, str, str, Quality, str], ...] = (
-    # statement, network, network that it is compared with, of what, verdict that the paper leads one to expect
-    (
-        "MultiRes blocks alone break up regions, ResPaths fix them",
-        "multiresunet",
-        "unet_multires",
-        "regions",
+
+class Statement(NamedTuple):
+    """What is said of a network beside another that lacks something; `expected`: what the paper suggests."""
+
+    words: str
+    network: str
+    other: str
+    of: Quality
+    expected: str
+
+
+STATEMENTS = (
+    Statement("normalisation alone raises the overlap", "unet_bn", "unet", "overlap", SUPPORTED),
+    Statement("ResPaths raise the overlap", "unet_bn_respath", "unet_bn", "overlap", SUPPORTED),
+    Statement("MultiRes blocks raise the overlap", "multiresunet", "unet_bn_respath", "overlap", SUPPORTED),
+    Statement(
+        *("MultiRes blocks alone break up regions, ResPaths fix them", "multiresunet", "unet_multires", "regions"),
         SUPPORTED,
     ),
-    ("ResPaths alone sharpen edges", "unet_respath", "unet", "edges", NOT_SUPPORTED),
-    ("both together keep regions whole", "multiresunet", "unet", "regions", SUPPORTED),
-    ("both together sharpen edges", "multiresunet", "unet", "edges", SUPPORTED),
+    Statement("ResPaths alone sharpen edges", "unet_bn_respath", "unet_bn", "edges", NOT_SUPPORTED),
+    Statement("both together keep regions whole", "multiresunet", "unet_bn", "regions", SUPPORTED),
+    Statement("both together sharpen edges", "multiresunet", "unet_bn", "edges", SUPPORTED),
 )
-
-
-def flaws(images: pd.DataFrame) -> pd.Series:
-    """Fragments beyond the first, and holes, per true region found, of each image."""
-    return images["fragments"] - 1 + images["holes"]
+"""Each pair differs in nothing but what the statement is about; all but the first have batch normalisation."""
 
 
 def findings(
-    images: Mapping[str, pd.DataFrame],
-    models: Mapping[str, str],
-    design: ComparisonDesign,
-    tolerance: float,
-    min_effect: Mapping[ClaimName, float],
+    sides: Mapping[str, Side], models: Mapping[str, str], design: ComparisonDesign, settings: Evaluate
 ) -> list[Finding]:
     """Those of `STATEMENTS` whose two networks are in the run.
 
     Args:
-        images: each model's scores, in the data set's order.
+        sides: what was measured, by model.
         models: from a network's name to the model of the run that stands for it.
         design: the data set's.
-        tolerance: of the boundary F1 that stands for edges.
-        min_effect: smallest effects of interest, of `regions` and `edges`.
+        settings: the smallest effects of interest; the first of the tolerances is that of the edges' boundary F1.
     """
-
-    def measured(model: str, of: Quality) -> Values:
-        table = images[model]
-        column = -flaws(table) if of == "regions" else table[f"boundary_f1_{tolerance:g}"]
-        return column.to_numpy(dtype=float)
-
     found = []
-    for statement, network, other, of, _ in STATEMENTS:
+    for words, network, other, of, _ in STATEMENTS:
         if network in models and other in models:
-            ours, theirs = measured(models[network], of), measured(models[other], of)
+            pair = Sides(sides[models[network]], sides[models[other]])
+            ours, theirs = (_measured(side, of, settings.tolerances[0]) for side in pair)
             sign = -1 if of == "regions" else 1
-            means = [sign * float(pd.Series(side).mean()) for side in (ours, theirs)]
-            unit = "flaws per region" if of == "regions" else "boundary F1"
-            pair = Pair(models[network], models[other])
-            found.append(
-                Finding(
-                    "ablation", statement, *pair, means[0], means[1], design.paired(ours - theirs), unit, min_effect[of]
-                )
-            )
+            means = known_mean(ours), known_mean(theirs)
+            advantage = design.paired(sign * (ours - theirs))
+            min_effect = settings.verdict.min_effect[of]
+            found.append(Finding("ablation", words, pair.pair, *means, advantage, UNITS[of], min_effect))
     return found
+
+
+def _measured(side: Side, of: Quality, tolerance: float) -> Values:
+    if of == "regions":
+        return side.scores("fragments") + side.scores("holes")
+    return side.scores("jaccard" if of == "overlap" else f"boundary_f1_{tolerance:g}")

@@ -2,105 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 
-from multiresunet.config import EpochsClaim
-from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.config import Evaluate
+from multiresunet.evaluation.claims.verdict import Finding
+from multiresunet.evaluation.evidence import Side, Sides
 from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.statistics.effects import Values
 
 
-def epochs_to(curve: Sequence[float], target: float) -> int:
+def epochs_to(curve: Iterable[float], target: float) -> int:
     """The first epoch, from 1, whose score is at least `target`; one more than there are if none is."""
+    epoch = 0
     for epoch, score in enumerate(curve, start=1):
         if score >= target:
             return epoch
-    return len(curve) + 1
+    return epoch + 1
 
 
-def reached(history: pd.DataFrame, pair: Pair, shares: Sequence[float]) -> pd.DataFrame:
-    """Epochs to shares of the reference's score after its last epoch, in the same fold.
+@lru_cache(maxsize=64)  # a side is compared with several others
+def curves(side: Side) -> Values:
+    """Test scores after each epoch: folds×seeds×epochs."""
+    table = side.history.pivot_table(index=["fold", "seed"], columns="epoch", values="test_jaccard", sort=True)
+    return table.to_numpy(dtype=np.float64).reshape(side.history["fold"].nunique(), -1, table.shape[1])
 
-    Args:
-        history: model, fold, epoch, test_jaccard.
-        pair: the two models.
-        shares: of the reference's last score.
 
-    Returns:
-        One row a fold and share: fold, share, epochs, of_model, of_reference, area_model, area_reference; the areas
-        under the learning curves are mean scores over epochs.
+def reached(sides: Sides, share: float) -> tuple[Values, Values]:
+    """The epochs in which the model, and the reference, reach a share of the reference's last score: folds×seeds each.
+
+    That score is the reference's mean over seeds in the same fold.
     """
-    curves = {
-        name: history[history["model"] == name].pivot_table(index="fold", columns="epoch", values="test_jaccard")
-        for name in pair
-    }
-    rows = []
-    for fold in curves[pair.reference].index:
-        ours, theirs = (curves[name].loc[fold].dropna().to_numpy() for name in pair)
-        rows += [
-            {
-                "fold": fold,
-                "share": share,
-                "epochs": len(theirs),
-                "of_model": epochs_to(ours, share * theirs[-1]),
-                "of_reference": epochs_to(theirs, share * theirs[-1]),
-                "area_model": ours.mean(),
-                "area_reference": theirs.mean(),
-            }
-            for share in shares
-        ]
-    return pd.DataFrame(rows)
+    ours, theirs = (curves(side) for side in sides)
+    targets = share * theirs[:, :, -1].mean(axis=1)
+
+    def epochs(of: Values) -> Values:
+        rows = [[epochs_to(curve, target) for curve in fold] for fold, target in zip(of, targets, strict=True)]
+        return np.array(rows, dtype=np.float64)
+
+    return epochs(ours), epochs(theirs)
 
 
-def findings(
-    history: pd.DataFrame,
-    pair: Pair,
-    design: ComparisonDesign,
-    settings: EpochsClaim,
-    min_effect: float,
-    objection: str,
-) -> list[Finding]:
-    """Share of the epochs saved on the way to each share of the reference's last score, and the areas' difference.
+def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list[Finding]:
+    """Share of the epochs saved on the way to shares of the reference's last score; likewise of the work; the areas.
 
-    Args:
-        history: model, fold, epoch, test_jaccard.
-        pair: the two models.
-        design: the data set's.
-        settings: the shares, and which of them decides.
-        min_effect: smallest effect of interest, a share of the epochs; a tenth of it for the areas.
-        objection: why a share of the reference's score says nothing; empty if it does.
+    An epoch of a larger network takes longer, so the work counts each model's multiply-adds, and its memory traffic in
+    the same unit (`nets.cost`). The areas under the learning curves are mean scores over epochs.
     """
-    table = reached(history, pair, settings.shares)
+    min_effect = settings.verdict.min_effect["epochs"]
+    total = curves(sides.reference).shape[-1]
+    relative = sides.model.work / sides.reference.work
     found = []
-    for share in sorted(settings.shares, key=lambda s: s != settings.decisive):  # the decisive one first
-        part = table[table["share"] == share]
-        saved = ((part["of_reference"] - part["of_model"]) / part["epochs"]).to_numpy(dtype=np.float64)
+
+    def saved(measure: str, ours: Values, theirs: Values, unit: str, *, decisive: bool = False) -> None:
+        advantage = design.over_folds((theirs - ours) / total, resolution=1 / total)
+        means = float(ours.mean()), float(theirs.mean())
         found.append(
-            Finding(
-                "epochs",
-                f"epochs to {100 * share:g} % of the reference's last score",
-                *pair,
-                float(part["of_model"].mean()),
-                float(part["of_reference"].mean()),
-                design.over_folds(saved),
-                "share of epochs",
-                min_effect,
-                decisive=share == settings.decisive,
-                objection=objection,
-                over_folds=True,
-            )
+            Finding("epochs", measure, sides.pair, *means, advantage, unit, min_effect, decisive, over_folds=True)
         )
-    areas = table.drop_duplicates("fold")
+
+    for share in settings.epochs.shares:
+        ours, theirs = reached(sides, share)
+        words = f"{100 * share:g} % of the reference's last score"
+        saved(f"epochs to {words}", ours, theirs, "share of epochs", decisive=share == settings.epochs.decisive)
+        if math.isfinite(relative):
+            saved(f"work to {words}, in the reference's epochs", ours * relative, theirs, "share of work")
+    areas = [curves(side).mean(axis=-1) for side in sides]
     found.append(
         Finding(
             "epochs",
             "area under the learning curve",
-            *pair,
-            float(areas["area_model"].mean()),
-            float(areas["area_reference"].mean()),
-            design.over_folds((areas["area_model"] - areas["area_reference"]).to_numpy(dtype=np.float64)),
+            sides.pair,
+            float(areas[0].mean()),
+            float(areas[1].mean()),
+            design.over_folds(areas[0] - areas[1]),
             "Jaccard",
             min_effect / 10,
             over_folds=True,

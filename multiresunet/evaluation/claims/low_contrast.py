@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from multiresunet.config import LowContrastClaim
+from multiresunet.config import Evaluate, LowContrastClaim
 from multiresunet.data.dataset import PreparedDataset, as_floats
-from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.claims.verdict import Finding
+from multiresunet.evaluation.evidence import Side, Sides
 from multiresunet.evaluation.masks import Mask, MaskPair, Masks, boundary
-from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.statistics.design import Advantage, ComparisonDesign
+from multiresunet.evaluation.statistics.effects import known_mean
 
 Floats = NDArray[np.float64]
 
@@ -72,20 +76,38 @@ def segments(image: Floats, truth: Mask, settings: LowContrastClaim, ignored: Ma
     return Segments(of_pixel, cut.mean(contrast) if of_pixel.size else contrast, pixels)
 
 
-def errors(pair: MaskPair, cut: Segments, cap: float) -> Floats:
-    """Mean distance of each segment's pixels to the predicted boundary, none counted as more than `cap` pixels."""
-    distances = pair.from_truth
-    return cut.mean(np.minimum(distances, cap)) if distances.size else np.empty(0)
+def errors(pair: MaskPair, cut: Segments, cap: float) -> tuple[Floats, NDArray[np.int64]]:
+    """Error of each segment, and from how many pixels it is.
+
+    The average symmetric distance near the segment: of its own pixels to the predicted boundary, none counted as more
+    than `cap`, and of the predicted boundary's pixels to it, if it is nearest to them and within `cap`. So a false
+    boundary beside a true one counts; one direction alone would find noise, which is near to everything, perfect.
+    """
+    if not cut.pixels.size:
+        return np.empty(0), cut.pixels
+    # To each predicted pixel the nearest pixel of the true boundary, as its place in the order of `np.nonzero`.
+    order = np.full(pair.truth.shape, -1)
+    order[pair.true_boundary] = np.arange(cut.of_pixel.size)
+    nearest = order[tuple(pair.nearest_true[:, pair.predicted_boundary])]
+    near = pair.from_prediction <= cap
+    of = np.concatenate([cut.of_pixel, cut.of_pixel[nearest[near]]])
+    distances = np.concatenate([np.minimum(pair.from_truth, cap), pair.from_prediction[near]])
+    counted = np.bincount(of, minlength=cut.pixels.size)
+    return np.bincount(of, distances, cut.pixels.size) / counted, counted
 
 
 def measure(data: PreparedDataset, predictions: Masks, settings: LowContrastClaim) -> pd.DataFrame:
-    """Segments of all images: image (its index), contrast (in units of the prepared values), pixels, error."""
+    """Segments of all images: image (its index), contrast (in units of the prepared values), pixels, error, counted.
+
+    pixels: of the true boundary; counted: of both boundaries, what the error is a mean over.
+    """
     parts = []
     for index, prediction in enumerate(predictions):
         pair = MaskPair(prediction, data.truth(index), ignored=data.ignored(index))
         cut = segments(as_floats(np.asarray(data.images[index])).astype(float), pair.truth, settings, pair.ignored)
-        error = errors(pair, cut, settings.cap)
-        parts.append(pd.DataFrame({"image": index, "contrast": cut.contrast, "pixels": cut.pixels, "error": error}))
+        error, counted = errors(pair, cut, settings.cap)
+        columns = {"contrast": cut.contrast, "pixels": cut.pixels, "error": error, "counted": counted}
+        parts.append(pd.DataFrame({"image": index, **columns}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -102,16 +124,20 @@ def per_image(table: pd.DataFrame, count: int, lowest_share: float) -> tuple[Flo
     low = (table["contrast"] <= table["contrast"].quantile(lowest_share)).to_numpy()
     means = []
     for part in (table[low], table[~low]):
-        weight = np.bincount(part["image"], part["pixels"], count)
-        total = np.bincount(part["image"], part["pixels"] * part["error"], count)
+        weight = np.bincount(part["image"], part["counted"], count)
+        total = np.bincount(part["image"], part["counted"] * part["error"], count)
         means.append(np.divide(total, weight, out=np.full(count, np.nan), where=weight > 0))
     return means[0], means[1]
 
 
-def curves(tables: dict[str, pd.DataFrame], bins: int = 8) -> pd.DataFrame:
-    """Error as a function of contrast: segments in `bins` equal parts by contrast: model, contrast, error, segments."""
+def curves(segments: pd.DataFrame, bins: int = 8) -> pd.DataFrame:
+    """Error as a function of contrast, in `bins` equal parts of the boundary: model, contrast, error, segments.
+
+    Args:
+        segments: from `measure`, with columns model and seed; each seed's count.
+    """
     parts = []
-    for model, table in tables.items():
+    for model, table in segments.groupby("model", sort=False):
         rank = table["contrast"].rank(method="first")
         grouped = table.groupby(np.minimum(((rank - 1) * bins / max(len(table), 1)).astype(int), bins - 1))
         means = grouped.agg(contrast=("contrast", "mean"), error=("error", "mean"), segments=("error", "size"))
@@ -120,44 +146,34 @@ def curves(tables: dict[str, pd.DataFrame], bins: int = 8) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def findings(
-    ours: pd.DataFrame,
-    theirs: pd.DataFrame,
-    pair: Pair,
-    design: ComparisonDesign,
-    lowest_share: float,
-    min_effect: float,
-) -> list[Finding]:
-    """How much nearer the model's boundary is along the lowest-contrast quarter, along the rest, and the difference.
+@lru_cache(maxsize=64)  # a side is compared with several others
+def _of(side: Side, count: int, lowest_share: float) -> tuple[Floats, Floats]:
+    """`per_image` of each seed: N×seeds."""
+    parts = [per_image(part, count, lowest_share) for _, part in side.segments.groupby("seed", sort=False)]
+    low, rest = (np.stack(columns, axis=1) for columns in zip(*parts, strict=True))
+    return low, rest
 
-    The first is decisive: a network that is better everywhere is better at low-contrast boundaries, too. The
-    difference says whether its advantage is larger there.
 
-    Args:
-        ours, theirs: segments of the model and of the reference, from `measure`.
-        pair: the two models.
-        design: the data set's.
-        lowest_share: the share of the segments that counts as lowest contrast.
-        min_effect: smallest effect of interest, in pixels.
+def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list[Finding]:
+    """How much smaller the model's error is along the lowest-contrast quarter against the rest; and along each.
+
+    The first is decisive: a network that is better everywhere alike isn't better at low contrast in particular. But it
+    must be better there, too: one that is only worse elsewhere has the same difference.
     """
-    count = len(design.folds)
-    (low, rest), (their_low, their_rest) = (per_image(table, count, lowest_share) for table in (ours, theirs))
-    sides = {
-        "error along the lowest-contrast boundaries": (low, their_low),
-        "error along the other boundaries": (rest, their_rest),
-        "lowest-contrast against the others": (low - rest, their_low - their_rest),
-    }
+    share, min_effect = settings.low_contrast.lowest_share, settings.verdict.min_effect["low_contrast"]
+
+    (low, rest), (their_low, their_rest) = (_of(side, len(design.folds), share) for side in sides)
+    there = design.paired(their_low - low)
+    lacks = "" if there.value >= min_effect else "no better along the lowest-contrast boundaries themselves"
+
+    def finding(measure: str, ours: Floats, theirs: Floats, advantage: Advantage, **words: Any) -> Finding:
+        means = known_mean(ours), known_mean(theirs)
+        return Finding("low_contrast", measure, sides.pair, *means, advantage, "pixels", min_effect, **words)
+
+    apart, their_apart = low - rest, their_low - their_rest
+    against = design.paired(their_apart - apart)
     return [
-        Finding(
-            "low_contrast",
-            measure,
-            *pair,
-            float(np.nanmean(of_model)) if np.isfinite(of_model).any() else np.nan,
-            float(np.nanmean(of_reference)) if np.isfinite(of_reference).any() else np.nan,
-            design.paired(of_reference - of_model),
-            "pixels",
-            min_effect,
-            decisive=position == 0,
-        )
-        for position, (measure, (of_model, of_reference)) in enumerate(sides.items())
+        finding("lowest-contrast against the others", apart, their_apart, against, decisive=True, lacks=lacks),
+        finding("error along the lowest-contrast boundaries", low, their_low, there),
+        finding("error along the other boundaries", rest, their_rest, design.paired(their_rest - rest)),
     ]

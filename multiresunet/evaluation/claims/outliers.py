@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multiresunet.config import OutliersClaim
+from multiresunet.config import Evaluate, OutliersClaim
 from multiresunet.data.dataset import PreparedDataset, as_floats
-from multiresunet.evaluation.claims.verdict import Finding, Pair
-from multiresunet.evaluation.statistics.design import ComparisonDesign
+from multiresunet.evaluation.claims.verdict import Finding
+from multiresunet.evaluation.evidence import Sides
+from multiresunet.evaluation.statistics.design import Advantage, ComparisonDesign
 from multiresunet.evaluation.statistics.effects import tail_mean
 
 Floats = NDArray[np.float64]
@@ -48,24 +51,25 @@ def distance_to_training(table: Floats, folds: NDArray[np.int64]) -> Floats:
     return distances
 
 
-def table(images: pd.DataFrame, distances: pd.Series, settings: OutliersClaim) -> pd.DataFrame:
-    """For each model: mean, the tail's mean, the far images' mean, failures (images below `failure`), images.
+def table(images: pd.DataFrame, distances: Floats, settings: OutliersClaim) -> pd.DataFrame:
+    """For each model: mean, the tail's mean, the far images' mean, failures (below `failure`), of how many predictions.
 
     Args:
-        images: model, sample, jaccard.
-        distances: by sample.
+        images: model, seed, sample, jaccard; of each model and seed all samples, in the data set's order.
+        distances: in that order.
         settings: what is a tail, and what a failure.
     """
-    far = set(distances.index[_far(distances.to_numpy(), settings.tail)])
+    order = images.drop_duplicates("sample")["sample"]
+    far = set(order[_far(distances, settings.tail)])
     rows = []
     for model, part in images.groupby("model", sort=False):
-        scores = part["jaccard"].to_numpy()
+        scores = part["jaccard"].to_numpy(dtype=np.float64)
         rows.append(
             {
                 "model": model,
                 "images": len(part),
                 "mean": scores.mean(),
-                "tail": float(tail_mean(scores, np.ones_like(scores), settings.tail)),
+                "tail": tail_mean(scores, settings.tail),
                 "far": part["jaccard"][part["sample"].isin(far)].mean(),
                 "failures": int((scores < settings.failure).sum()),
             }
@@ -77,52 +81,46 @@ def _far(distances: Floats, share: float) -> NDArray[np.bool_]:
     return np.asarray(distances >= np.quantile(distances, 1 - share))
 
 
-def findings(
-    scores: tuple[Floats, Floats],
-    distances: Floats,
-    pair: Pair,
-    design: ComparisonDesign,
-    settings: OutliersClaim,
-    min_effect: float,
-) -> list[Finding]:
+def findings(sides: Sides, distances: Floats, design: ComparisonDesign, settings: Evaluate) -> list[Finding]:
     """The tails' difference, that on far images, and that of the shares of failures.
 
     Args:
-        scores: Jaccard index of each image, of the model and of the reference.
+        sides: the two models.
         distances: from `distance_to_training`.
-        pair: the two models.
         design: the data set's.
-        settings: what is a tail, and what a failure.
-        min_effect: smallest effect of interest, in Jaccard index, and as a share of the images.
+        settings: what is a tail, what a failure, and the smallest effect of interest: of Jaccard, or of failures.
     """
-    ours, theirs = scores
-    tail = f"mean of the worst {settings.tail:.0%}"
-    far = _far(distances, settings.tail)
-    apart = design.tails(ours, theirs, settings.tail)
-    ones = np.ones_like(ours)
-    sides = [float(tail_mean(one, ones, settings.tail)) for one in scores]
-    failed = [(one < settings.failure).astype(float) for one in scores]
-    far_differences = np.where(far, ours - theirs, np.nan)
+    rule, (ours, theirs) = settings.outliers, sides.scores("jaccard")
+    far = _far(distances, rule.tail)[:, None]
+    failed = [(scores < rule.failure).astype(float) for scores in (ours, theirs)]
+
+    def finding(
+        measure: str, means: Sequence[float | np.floating], advantage: Advantage, unit: str, decisive: bool
+    ) -> Finding:
+        of_model, of_reference = map(float, means)
+        min_effect = settings.verdict.min_effect["outliers"]
+        return Finding("outliers", measure, sides.pair, of_model, of_reference, advantage, unit, min_effect, decisive)
+
     return [
-        Finding("outliers", tail, *pair, sides[0], sides[1], apart, "Jaccard", min_effect, decisive=True),
-        Finding(
-            "outliers",
-            f"mean of the {settings.tail:.0%} farthest from the training images",
-            *pair,
-            float(ours[far].mean()),
-            float(theirs[far].mean()),
-            design.paired(far_differences),
+        finding(
+            f"mean of the worst {rule.tail:.0%}",
+            [tail_mean(scores.ravel(), rule.tail) for scores in (ours, theirs)],
+            design.tails(ours, theirs, rule.tail),
             "Jaccard",
-            min_effect,
+            True,
         ),
-        Finding(
-            "outliers",
-            f"share of failures (below {settings.failure:g})",
-            *pair,
-            float(failed[0].mean()),
-            float(failed[1].mean()),
+        finding(
+            f"mean of the {rule.tail:.0%} farthest from the training images",
+            [scores[far.ravel()].mean() for scores in (ours, theirs)],
+            design.paired(np.where(far, ours - theirs, np.nan)),
+            "Jaccard",
+            False,
+        ),
+        finding(
+            f"share of failures (below {rule.failure:g})",
+            [shares.mean() for shares in failed],
             design.paired(failed[1] - failed[0]),
             "share",
-            min_effect,
+            False,
         ),
     ]

@@ -1,18 +1,19 @@
-"""Claim 3, more robust to perturbations: how much of its score a network loses when its images are perturbed."""
+"""Claim 3, more robust to perturbations: how much of its score a network retains when its images are perturbed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multiresunet.config import Perturbed
+from multiresunet.config import Evaluate, Perturbed
 from multiresunet.data.dataset import PreparedDataset, Ragged, as_floats
-from multiresunet.evaluation.claims.verdict import Finding, Pair
+from multiresunet.evaluation.claims.verdict import Finding
+from multiresunet.evaluation.evidence import Side, Sides
 from multiresunet.evaluation.masks import Masks, pair_of
 from multiresunet.evaluation.metrics.overlap import jaccard
 from multiresunet.evaluation.perturbations import perturb
@@ -20,6 +21,7 @@ from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.resampling import units_of
 from multiresunet.seeds import seed_for
 
+Floats = NDArray[np.float64]
 Predict = Callable[[int, PreparedDataset], Masks]
 """From a fold and images to what the networks trained without the fold predict for them: N of (D×)H×W."""
 
@@ -85,23 +87,23 @@ def drops(images: pd.DataFrame, perturbed: pd.DataFrame) -> pd.DataFrame:
     """What each perturbation costs each image: `perturbed` with columns clean and drop = clean - jaccard.
 
     Args:
-        images: scores on the images as they are: model, sample, jaccard.
-        perturbed: from `perturbed_scores`, with a column model.
+        images: scores on the images as they are: model, seed, sample, jaccard.
+        perturbed: from `perturbed_scores`, with columns model and seed.
     """
-    clean = images[["model", "sample", "jaccard"]].rename(columns={"jaccard": "clean"})
-    table = perturbed.merge(clean, on=["model", "sample"], how="left", validate="many_to_one")
+    clean = images[["model", "seed", "sample", "jaccard"]].rename(columns={"jaccard": "clean"})
+    table = perturbed.merge(clean, on=["model", "seed", "sample"], how="left", validate="many_to_one")
     return table.assign(drop=table["clean"] - table["jaccard"])
 
 
 def table(lost: pd.DataFrame) -> pd.DataFrame:
-    """Means over images: model, kind, severity, images, clean, jaccard, drop, retained = jaccard / clean.
+    """Means over images and seeds: model, kind, severity, images, clean, jaccard, drop, retained = jaccard / clean.
 
     After each model's perturbations a row of kind `all` and severity 0 has the mean corruption score: the mean over
     kinds and severities, each counting the same.
     """
     means = (
         lost.groupby(["model", "kind", "severity"], sort=False)
-        .agg(images=("sample", "size"), clean=("clean", "mean"), jaccard=("jaccard", "mean"), drop=("drop", "mean"))
+        .agg(images=("sample", "nunique"), clean=("clean", "mean"), jaccard=("jaccard", "mean"), drop=("drop", "mean"))
         .reset_index()
     )
     parts = []
@@ -116,41 +118,54 @@ def table(lost: pd.DataFrame) -> pd.DataFrame:
     return result.assign(retained=(result["jaccard"] / result["clean"].where(result["clean"] > 0)).fillna(0.0))
 
 
-def findings(
-    lost: pd.DataFrame,
-    samples: Sequence[str],
-    pair: Pair,
-    design: ComparisonDesign,
-    min_effect: float,
-    objection: str,
-) -> list[Finding]:
-    """How much less of its score the model loses: over all perturbations, its score then, and each kind by itself.
+def retained(perturbed: Floats, clean: Floats) -> Floats:
+    """Numbers, one an image and seed, whose mean is the share of the score that is left: Σ perturbed / Σ clean.
 
-    Args:
-        lost: from `drops`.
-        samples: the data set's, in its order; those that weren't perturbed don't count.
-        pair: the two models.
-        design: the data set's.
-        min_effect: smallest effect of interest, in Jaccard index.
-        objection: why a drop says nothing (a network that hardly beats the baselines has little to lose); or empty.
+    Each is the share plus the image's part in its error, (perturbed - share·clean) / mean clean, so that intervals and
+    tests of means are those of the share (the delta method). Ratios image by image would explode where `clean` is near
+    0.
     """
+    mean = float(np.nanmean(clean))
+    share = float(np.nanmean(perturbed)) / mean if mean > 0 else 0.0
+    return share + (perturbed - share * clean) / max(mean, 1e-9)
 
-    def of(name: str, column: str, part: pd.DataFrame) -> NDArray[np.float64]:
-        rows = part[part["model"] == name]
-        by_kind = rows.groupby(["sample", "kind"])[column].mean()
-        return by_kind.groupby("sample").mean().reindex(list(samples)).to_numpy(dtype=np.float64)
 
-    def finding(measure: str, column: str, part: pd.DataFrame, sign: int, **words: Any) -> Finding:
-        ours, theirs = (of(name, column, part) for name in pair)
+@lru_cache(maxsize=64)  # a side is compared with several others
+def _by_kind(side: Side, column: str) -> Floats:
+    """Means over severities, images×seeds×kinds; not a number for images that weren't perturbed."""
+    kinds = list(side.lost["kind"].unique())
+    wide = side.lost.pivot_table(index="sample", columns=["seed", "kind"], values=column)
+    wide = wide.reindex(index=side.samples, columns=pd.MultiIndex.from_product([side.seeds, kinds]))
+    return wide.to_numpy(dtype=np.float64).reshape(len(wide), len(side.seeds), len(kinds))
+
+
+def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list[Finding]:
+    """The share of its score that a model retains, over all perturbations and by kind; the score then; the drop.
+
+    The share decides. A drop punishes the better network, which has more to lose, and the score rewards it for what it
+    is worth on clean images; of two networks that perturbations harm alike, neither has an advantage by the share.
+    """
+    min_effect = settings.verdict.min_effect["perturbations"]
+    kinds = list(sides.model.lost["kind"].unique())
+
+    def finding(
+        measure: str, values: Callable[[Side], Floats], unit: str, sign: int = 1, *, decisive: bool = False
+    ) -> Finding:
+        ours, theirs = (values(side) for side in sides)
         means = (float(np.nanmean(ours)), float(np.nanmean(theirs)))
         advantage = design.paired(sign * (ours - theirs))
-        return Finding("perturbations", measure, *pair, *means, advantage, "Jaccard", min_effect, **words)
+        return Finding("perturbations", measure, sides.pair, *means, advantage, unit, min_effect, decisive)
+
+    def of(side: Side, column: str, kind: str | None) -> Floats:
+        found = _by_kind(side, column)
+        return found.mean(axis=2) if kind is None else found[:, :, kinds.index(kind)]
+
+    def share(kind: str | None) -> Callable[[Side], Floats]:
+        return lambda side: retained(of(side, "jaccard", kind), of(side, "clean", kind))
 
     return [
-        finding("drop when perturbed", "drop", lost, -1, decisive=True, objection=objection),
-        finding("score when perturbed", "jaccard", lost, 1),
-        *(
-            finding(f"drop: {kind}", "drop", part, -1, objection=objection)
-            for kind, part in lost.groupby("kind", sort=False)
-        ),
+        finding("share retained when perturbed", share(None), "share", decisive=True),
+        finding("score when perturbed", lambda side: of(side, "jaccard", None), "Jaccard"),
+        finding("drop when perturbed", lambda side: of(side, "drop", None), "Jaccard", -1),
+        *(finding(f"share retained: {kind}", share(kind), "share") for kind in kinds),
     ]

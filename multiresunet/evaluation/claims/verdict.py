@@ -6,30 +6,29 @@ Every claim comes down to an advantage, above 0 if the claim is right. The rule 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from multiresunet.config import Verdict
+from multiresunet.evaluation.evidence import Pair
 from multiresunet.evaluation.statistics.design import Advantage
-from multiresunet.evaluation.statistics.significance import holm
+from multiresunet.evaluation.statistics.effects import Values
+from multiresunet.evaluation.statistics.significance import benjamini_hochberg, holm
+
+Correct = Callable[[Sequence[float]], Values]
 
 SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE = "supported", "not supported", "inconclusive"
+CONFIRMATORY, EXPLORATORY, SAME_NETWORK = "confirmatory", "exploratory", "same network"
+PRELIMINARY = "preliminary: "
+"""How the reason of a verdict begins that too few seeds keep inconclusive."""
 COLUMNS = (
-    *("claim", "measure", "decisive", "model", "reference", "of_model", "of_reference"),
-    *("advantage", "low", "high", "unit", "min_effect", "p", "p_holm", "effect", "folds_agree", "units"),
-    *("verdict", "reason"),
+    *("claim", "measure", "decisive", "family", "model", "reference", "of_model", "of_reference"),
+    *("advantage", "low", "high", "unit", "min_effect", "p", "p_corrected", "p_below", "effect"),
+    *("folds_agree", "p_folds", "units", "seeds", "verdict", "reason"),
 )
-
-
-class Pair(NamedTuple):
-    """The two models of a comparison: the advantage is the model's over the reference."""
-
-    model: str
-    reference: str
 
 
 def pairs(models: Sequence[str], references: Sequence[str]) -> list[Pair]:
@@ -47,18 +46,17 @@ def pairs(models: Sequence[str], references: Sequence[str]) -> list[Pair]:
 class Finding:
     """One number on a claim, for one model and reference.
 
-    measure: what was compared; a claim's first finding decides its verdict (`decisive`).
+    measure: what was compared; one of a claim's findings decides its verdict (`decisive`).
     of_model, of_reference: the measure for each of the two, in `unit`.
     min_effect: the smallest advantage of interest, in `unit`.
     objection: why the verdict is inconclusive, whatever the numbers; empty if there is no such reason.
-    caveat: what to keep in mind if the claim is supported.
+    lacks: why the claim isn't supported even if the numbers are; empty if there is no such reason.
     over_folds: folds, not images, were compared.
     """
 
     claim: str
     measure: str
-    model: str
-    reference: str
+    pair: Pair
     of_model: float
     of_reference: float
     advantage: Advantage
@@ -66,70 +64,110 @@ class Finding:
     min_effect: float
     decisive: bool = False
     objection: str = ""
-    caveat: str = ""
+    lacks: str = ""
     over_folds: bool = False
 
 
-def judge(finding: Finding, p: float, rule: Verdict) -> tuple[str, str]:
+def judge(finding: Finding, p: float, p_below: float, rule: Verdict) -> tuple[str, str]:
     """Verdict on a finding, and its reason.
 
     Args:
         finding: the numbers.
         p: its p-value, corrected for the number of comparisons.
+        p_below: of an advantage as large as the smallest of interest, corrected likewise.
         rule: from params.yaml.
     """
+    verdict, reason = _of_numbers(finding, p, p_below, rule)
+    seeds = finding.advantage.seeds
+    if verdict != INCONCLUSIVE and seeds < rule.seeds:
+        few = f"{seeds} seed{'s' * (seeds > 1)}; {rule.seeds} are needed, since another training may say otherwise"
+        return INCONCLUSIVE, f"{PRELIMINARY}{verdict} with {few}"
+    return verdict, reason
+
+
+def _of_numbers(finding: Finding, p: float, p_below: float, rule: Verdict) -> tuple[str, str]:
     a = finding.advantage
     if finding.objection:
         return INCONCLUSIVE, finding.objection
     if len(a.folds) < rule.folds:
         return INCONCLUSIVE, f"{len(a.folds)} folds are too few; {rule.folds} are needed"
     if not finding.over_folds and a.units < rule.units:
-        return INCONCLUSIVE, f"{a.units} independent images are too few; {rule.units} are needed"
+        few = "1 independent image is" if a.units == 1 else f"{a.units} independent images are"
+        return INCONCLUSIVE, f"{few} too few; {rule.units} are needed"
     if math.isnan(a.low) or math.isnan(p):
         return INCONCLUSIVE, "nothing to compare"
-    if a.value >= finding.min_effect and a.low > 0 and p < rule.level and a.agreeing >= rule.folds_agree:
-        return SUPPORTED, finding.caveat
-    if a.high < finding.min_effect:
+    if a.high < finding.min_effect and p_below < rule.level / 2:
         return NOT_SUPPORTED, "worse" if a.high < 0 else "no relevant effect"
     if a.value < finding.min_effect:
         return INCONCLUSIVE, "the interval includes both a relevant effect and none"
     if a.low <= 0 or p >= rule.level:
         return INCONCLUSIVE, "the advantage may be chance"
-    return INCONCLUSIVE, f"only {a.agreeing:.0%} of the folds agree"
+    if a.agreeing < rule.folds_agree or a.of_folds <= 0:
+        return INCONCLUSIVE, f"only {a.agreeing:.0%} of the folds agree"
+    return (INCONCLUSIVE, finding.lacks) if finding.lacks else (SUPPORTED, "")
 
 
-def table(findings: list[Finding], rule: Verdict) -> pd.DataFrame:
-    """All findings on a data set with verdicts; p-values corrected among the decisive ones, and among the others.
+def table(findings: Sequence[Finding], rule: Verdict, confirmatory: Sequence[str]) -> pd.DataFrame:
+    """All findings on a data set with verdicts.
 
-    Columns: `COLUMNS`; low and high are the advantage's interval, p_holm the corrected p, and effect Cohen's d.
+    A pair's decisive findings are corrected together by Holm's method, so that one false finding among them is rare;
+    all other findings by Benjamini and Hochberg's, so that few of them are false.
+
+    Args:
+        findings: on all claims and pairs.
+        rule: from params.yaml.
+        confirmatory: the pair, model and reference, whose decisive findings were planned; the rest is exploratory.
+
+    Returns:
+        Columns: `COLUMNS`; low and high are the advantage's interval, p_corrected and p_below the corrected p-values of
+        no advantage and of one of `min_effect`, p_folds that of the test over folds.
     """
-    rows = [
-        {
-            "claim": f.claim,
-            "measure": f.measure,
-            "decisive": f.decisive,
-            "model": f.model,
-            "reference": f.reference,
-            "of_model": f.of_model,
-            "of_reference": f.of_reference,
-            "advantage": f.advantage.value,
-            "low": f.advantage.low,
-            "high": f.advantage.high,
-            "unit": f.unit,
-            "min_effect": f.min_effect,
-            "p": f.advantage.p,
-            "effect": f.advantage.effect,
-            "folds_agree": f.advantage.agreeing,
-            "units": f.advantage.units,
-        }
-        for f in findings
-    ]
-    result = pd.DataFrame(rows, columns=None if rows else COLUMNS)
-    corrected = np.full(len(rows), math.nan)
-    for decisive in (True, False):
-        family = np.flatnonzero([f.decisive == decisive for f in findings])
-        corrected[family] = holm([findings[index].advantage.p for index in family])
-    result["p_holm"] = corrected
-    verdicts = [judge(f, p, rule) for f, p in zip(findings, corrected, strict=True)]
-    result["verdict"], result["reason"] = ([v[part] for v in verdicts] for part in (0, 1))
-    return result[list(COLUMNS)]
+    tests = [[f.advantage.p for f in findings], [f.advantage.p_below(f.min_effect) for f in findings]]
+    corrected = [np.full(len(findings), math.nan), np.full(len(findings), math.nan)]
+    for members, correct in _families(findings):
+        for values, into in zip(tests, corrected, strict=True):
+            into[members] = correct([values[index] for index in members])
+    rows = []
+    for f, p, p_below in zip(findings, *corrected, strict=True):
+        verdict, reason = judge(f, float(p), float(p_below), rule)
+        rows.append(
+            {
+                "claim": f.claim,
+                "measure": f.measure,
+                "decisive": f.decisive,
+                "family": _family(f, confirmatory),
+                "model": f.pair.model,
+                "reference": f.pair.reference,
+                "of_model": f.of_model,
+                "of_reference": f.of_reference,
+                "advantage": f.advantage.value,
+                "low": f.advantage.low,
+                "high": f.advantage.high,
+                "unit": f.unit,
+                "min_effect": f.min_effect,
+                "p": f.advantage.p,
+                "p_corrected": p,
+                "p_below": p_below,
+                "effect": f.advantage.effect,
+                "folds_agree": f.advantage.agreeing,
+                "p_folds": f.advantage.p_folds,
+                "units": f.advantage.units,
+                "seeds": f.advantage.seeds,
+                "verdict": verdict,
+                "reason": reason,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _family(finding: Finding, confirmatory: Sequence[str]) -> str:
+    if finding.pair.model == finding.pair.reference:
+        return SAME_NETWORK
+    return CONFIRMATORY if finding.decisive and finding.pair == tuple(confirmatory) else EXPLORATORY
+
+
+def _families(findings: Sequence[Finding]) -> Iterator[tuple[list[int], Correct]]:
+    """Which findings are corrected together, and how."""
+    for pair in dict.fromkeys(f.pair for f in findings):
+        yield [i for i, f in enumerate(findings) if f.decisive and f.pair == pair], holm
+    yield [i for i, f in enumerate(findings) if not f.decisive], benjamini_hochberg

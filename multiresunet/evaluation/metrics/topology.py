@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from multiresunet.evaluation.masks import MaskPair, components
+from multiresunet.evaluation.masks import Mask, MaskPair, components
 from multiresunet.registries import METRICS
 
 
@@ -27,20 +27,35 @@ def false_positives(masks: MaskPair) -> int:
 
 @METRICS.register("fragments", lower_is_better=True)
 def fragments(masks: MaskPair) -> float:
-    """Into how many components the predicted part of a true region falls, on average over the regions found.
+    """How many fragments too many, or too few, true regions are predicted as; mean over regions, background's too.
 
-    A perfect prediction has 1; not a number if no region is found.
+    A region in three fragments has two too many; one of which no pixel is right has one too few. So a prediction that
+    is all foreground, or all background, isn't whole: it has lost a region. A perfect prediction has 0.
     """
-    return components(masks.both)[1] / masks.found if masks.found else float("nan")
+    wrong = regions = 0
+    # Foreground hangs together across corners, so background doesn't.
+    for reach, truth, prediction in (
+        (masks.truth.ndim, masks.truth, masks.prediction),
+        (1, ~masks.truth, ~masks.prediction),
+    ):
+        near = ndimage.generate_binary_structure(truth.ndim, reach)
+        labels, count = ndimage.label(truth, near)
+        pieces, _ = ndimage.label(truth & prediction, near)
+        first = np.unique(pieces, return_index=True)[1][int(pieces.min() == 0) :]  # of each piece, a pixel of it
+        found = np.bincount(labels.flat[first], minlength=count + 1)[1:]
+        wrong, regions = wrong + int(np.abs(found - 1).sum()), regions + count
+    return wrong / regions
 
 
 @METRICS.register("holes", lower_is_better=True)
 def holes(masks: MaskPair) -> float:
     """How many holes a true region has: true pixels left out and enclosed by predicted ones; mean over those found.
 
-    A perfect prediction has 0; not a number if no region is found.
+    A perfect prediction has 0. Not a number if no region is found, or if less than half of the background is: what is
+    foreground nearly everywhere has no holes, but shows no region either.
     """
-    if not masks.found:
+    background = ~masks.truth
+    if not masks.found or 2 * np.count_nonzero(background & ~masks.prediction) < np.count_nonzero(background):
         return float("nan")
-    filled = ndimage.binary_fill_holes(masks.both) & masks.truth & ~masks.prediction
+    filled: Mask = ndimage.binary_fill_holes(masks.both) & masks.truth & ~masks.prediction
     return int(ndimage.label(filled)[1]) / masks.found

@@ -1,34 +1,49 @@
-"""How two models are compared on a data set: which images and folds are independent, and with which random samples."""
+"""How two models are compared on a data set: which images, trainings and folds are independent, with what samples."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from multiresunet.config import Statistics
-from multiresunet.evaluation.statistics.effects import Values, cohen_d, tail_mean
-from multiresunet.evaluation.statistics.resampling import Resamples, sign_flips
-from multiresunet.evaluation.statistics.significance import corrected_t, paired_p, permutation_p
+from multiresunet.evaluation.statistics import resampling
+from multiresunet.evaluation.statistics.effects import Values, cohen_d, known_mean
+from multiresunet.evaluation.statistics.significance import corrected_error, permutation_p, t_interval
+from multiresunet.evaluation.statistics.statistic import Index, MeanDifference, Statistic, TailDifference
 
 
 @dataclass(frozen=True)
 class Advantage:
     """How much better a model is than a reference.
 
-    low, high: interval of the value. p: two-sided, of no difference. effect: Cohen's d of the paired differences.
-    folds: each fold's own value. units: independent images (or folds, where these are what was compared).
+    low, high: interval of the value. p: two-sided, of no difference; the larger of two where images and trainings each
+    have a test. error, freedom: the value's standard error and its degrees of freedom. effect: the value in units of
+    one unit's deviation (Cohen's d, for a mean). folds: each fold's own value. p_folds: of their corrected test.
+    units: independent images (or folds, where these are what was compared). seeds: trainings of each fold.
     """
 
     value: float
-    low: float
-    high: float
-    p: float
-    effect: float
-    folds: tuple[float, ...]
-    units: int
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    error: float = math.nan
+    freedom: float = math.nan
+    effect: float = math.nan
+    folds: tuple[float, ...] = ()
+    p_folds: float = math.nan
+    units: int = 0
+    seeds: int = 1
+
+    @property
+    def of_folds(self) -> float:
+        """Mean over the folds' own values."""
+        known = [value for value in self.folds if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
 
     @property
     def agreeing(self) -> float:
@@ -36,12 +51,30 @@ class Advantage:
         known = [value for value in self.folds if not math.isnan(value)]
         return sum(value > 0 for value in known) / len(known) if known else math.nan
 
+    def p_below(self, effect: float) -> float:
+        """One-sided p-value of an advantage of `effect` or more; small if there is no such advantage."""
+        if not self.error > 1e-12:
+            return math.nan
+        return float(stats.t.cdf((self.value - effect) / self.error, self.freedom))
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way in which a comparison could have turned out otherwise: other images, or other trainings.
+
+    index: of each cell, the unit that it belongs to. strata: sets of units drawn from separately. size: units of each.
+    """
+
+    index: Index
+    strata: int
+    size: int
+
 
 class ComparisonDesign:
-    """What all comparisons on a data set share: its folds and units, and one set of random samples."""
+    """What all comparisons on a data set share: its folds, units and seeds, and the same random samples."""
 
     def __init__(self, folds: NDArray[np.int64], units: NDArray[np.int64], settings: Statistics, seed: int) -> None:
-        """Draw the samples.
+        """Prepare the samples, which are drawn when they are first needed.
 
         Args:
             folds: of each image.
@@ -49,56 +82,121 @@ class ComparisonDesign:
             settings: how many samples, and the intervals' confidence.
             seed: of the draws.
         """
-        self.folds, self.units, self.settings = folds, units, settings
-        self.resamples = Resamples(units, settings.resamples, seed)
-        self.flips = sign_flips(units, settings.resamples, seed + 1)
+        self.folds = np.unique(folds, return_inverse=True)[1].astype(np.int64)
+        self.units, self.settings = units, settings
+        self.count = int(self.folds.max()) + 1
+        count = settings.resamples
+        self._draws = cache(lambda strata, size: resampling.bootstrap(strata, size, count, (seed, 0, strata, size)))
+        self._flips = cache(lambda units: resampling.sign_flips(units, count, (seed, 1, units)))
 
     def paired(self, differences: Values) -> Advantage:
-        """Mean difference over images; images whose difference isn't a number don't count."""
-        known = np.isfinite(differences)
+        """Mean difference over images and seeds.
+
+        Args:
+            differences: N, or N×seeds. What isn't a number doesn't count; an image known with some seeds has their
+                mean for the others.
+        """
+        cells, known, means = self._cells(differences)
+        folds = tuple(known_mean(means[self.folds == fold]) for fold in range(self.count))
         if not known.any():
-            return Advantage(math.nan, math.nan, math.nan, math.nan, math.nan, self._by_fold(differences), 0)
-        low, high = self.resamples.interval_of_mean(differences, self.settings.confidence)
-        return Advantage(
-            float(differences[known].mean()),
-            low,
-            high,
-            paired_p(differences, self.flips),
-            cohen_d(differences),
-            self._by_fold(differences),
-            np.unique(self.units[known]).size,
-        )
+            return Advantage(math.nan, folds=folds, seeds=cells.shape[1])
+        found = self._advantage(MeanDifference(cells.ravel()), known, cells.shape[1], folds)
+        return replace(found, effect=cohen_d(means))
 
     def tails(self, model: Values, reference: Values, share: float) -> Advantage:
-        """Difference of the two networks' own tail means: each is judged by its own worst images."""
+        """Difference of the means of each network's own worst predictions, all images and seeds together.
 
-        def difference(first: Values, second: Values, weights: Values) -> Values:
-            return tail_mean(first, weights, share) - tail_mean(second, weights, share)
+        Args:
+            model: scores, N or N×seeds.
+            reference: likewise.
+            share: of the predictions, the worst ones.
+        """
+        ours, theirs = (scores.reshape(len(scores), -1) for scores in (model, reference))
+        parts = [self.folds == fold for fold in range(self.count)]
+        folds = tuple(TailDifference(ours[p].ravel(), theirs[p].ravel(), share).value for p in parts)
+        whole = TailDifference(ours.ravel(), theirs.ravel(), share)
+        return self._advantage(whole, np.ones(len(ours), dtype=bool), ours.shape[1], folds)
 
-        ones = np.ones_like(model)
-        low, high = self.resamples.interval(
-            difference(model, reference, self.resamples.weights), self.settings.confidence
-        )
-        # If there is no difference, the networks may change names on any unit.
-        first = np.where(self.flips > 0, model, reference)
-        second = np.where(self.flips > 0, reference, model)
-        parts = [self.folds == fold for fold in np.unique(self.folds)]
-        return Advantage(
-            float(difference(model, reference, ones)),
-            low,
-            high,
-            permutation_p(difference(first, second, ones)),
-            cohen_d(model - reference),
-            tuple(float(difference(model[part], reference[part], ones[part])) for part in parts),
-            int(self.units.max()) + 1,
-        )
+    def over_folds(self, differences: Values, resolution: float = 0.0) -> Advantage:
+        """Mean of one difference a training, with the correction for training sets that overlap.
 
-    def over_folds(self, differences: Values) -> Advantage:
-        """Mean of one difference a fold, with the correction for training sets that overlap."""
-        low, high, p = corrected_t(differences, 1 / (len(differences) - 1), self.settings.confidence)
-        effect, folds = cohen_d(differences), tuple(map(float, differences))
-        return Advantage(float(differences.mean()), low, high, p, effect, folds, len(folds))
+        Args:
+            differences: one a fold, or folds×seeds.
+            resolution: the step in which they are measured.
+        """
+        values = differences.reshape(len(differences), -1)
+        centre, cells = float(values.mean()), values.ravel()
+        error, freedom = corrected_error(cells, 1 / max(len(values) - 1, 1), resolution)
+        low, high, p = t_interval(centre, error, freedom, self.settings.confidence)
+        if values.shape[1] > 1:
+            swapped = MeanDifference(cells).swapped(self._flips(cells.size), np.arange(cells.size))
+            p = max(p, permutation_p(swapped))
+        folds = tuple(map(float, values.mean(axis=1)))
+        about = Advantage(centre, folds=folds, p_folds=self._p_folds(folds), units=len(values), seeds=values.shape[1])
+        return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=cohen_d(cells))
 
-    def _by_fold(self, differences: Values) -> tuple[float, ...]:
-        parts = (differences[(self.folds == fold) & np.isfinite(differences)] for fold in np.unique(self.folds))
-        return tuple(float(part.mean()) if part.size else math.nan for part in parts)
+    def interval(self, values: Values) -> tuple[float, float]:
+        """Interval of a mean over images and seeds: N, or N×seeds; what isn't a number doesn't count."""
+        cells, known, _ = self._cells(values)
+        if not known.any():
+            return math.nan, math.nan
+        return self._spread(MeanDifference(cells.ravel()), self._ways(known, cells.shape[1]))[:2]
+
+    @staticmethod
+    def _cells(values: Values) -> tuple[Values, NDArray[np.bool_], Values]:
+        """The numbers of the known images, which images are known, and each image's mean over seeds."""
+        values = values.reshape(len(values), -1)
+        finite = np.isfinite(values)
+        known: NDArray[np.bool_] = np.any(finite, axis=1)
+        means: Values = np.full(len(values), math.nan)
+        means[known] = np.nanmean(values[known], axis=1)
+        return np.where(finite, values, means[:, None])[known], known, means
+
+    def _ways(self, known: NDArray[np.bool_], seeds: int) -> list[Way]:
+        """What can be drawn again: images, and trainings where there are several of each fold."""
+        unit = np.unique(self.units[known], return_inverse=True)[1]
+        ways = [Way(np.repeat(unit, seeds), 1, int(unit.max()) + 1)]
+        if seeds > 1:
+            training = self.folds[known][:, None] * seeds + np.arange(seeds)
+            ways.append(Way(training.ravel(), self.count, seeds))
+        return ways
+
+    def _spread(self, statistic: Statistic, ways: list[Way]) -> tuple[float, float, float, float]:
+        """Interval, standard error and its degrees of freedom.
+
+        Bootstrap replicates over images and over trainings add up, as their variances do. Each is widened for what few
+        units lose, and the percentiles are those of Student's t (Hesterberg 2015, section 3.2) with Satterthwaite's
+        degrees of freedom. Not numbers if nothing varies, or for fewer than three units.
+        """
+        value = statistic.value
+        replicates, variances = np.full(self.settings.resamples, value), []
+        for way in ways:
+            drawn = statistic.resampled(self._draws(way.strata, way.size), way.index) - value
+            drawn *= math.sqrt(way.size / max(way.size - 1, 1))
+            replicates = replicates + drawn
+            variances.append((float(drawn.var()), way.strata * (way.size - 1)))
+        error = math.sqrt(sum(variance for variance, _ in variances))
+        if not error > 1e-12 or ways[0].size < 3:
+            return math.nan, math.nan, math.nan, math.nan
+        freedom = error**4 / sum(variance**2 / of for variance, of in variances)
+        reach = float(stats.t.ppf((1 + self.settings.confidence) / 2, freedom))
+        low, high = np.quantile(replicates, stats.norm.cdf([-reach, reach]))
+        return float(low), float(high), error, freedom
+
+    def _advantage(
+        self, statistic: Statistic, known: NDArray[np.bool_], seeds: int, folds: tuple[float, ...]
+    ) -> Advantage:
+        """The statistic with its interval, and the larger p-value of its tests over images and over trainings."""
+        ways = self._ways(known, seeds)
+        low, high, error, freedom = self._spread(statistic, ways)
+        p = max(permutation_p(statistic.swapped(self._flips(way.strata * way.size), way.index)) for way in ways)
+        effect = statistic.value / (error * math.sqrt(ways[0].size))
+        about = Advantage(statistic.value, low, high, p, error, freedom, effect, folds)
+        return replace(about, p_folds=self._p_folds(folds), units=ways[0].size, seeds=seeds)
+
+    def _p_folds(self, folds: tuple[float, ...]) -> float:
+        known = np.array([value for value in folds if not math.isnan(value)])
+        if known.size < 2:
+            return math.nan
+        error, freedom = corrected_error(known, 1 / (known.size - 1))
+        return t_interval(float(known.mean()), error, freedom, self.settings.confidence)[2]

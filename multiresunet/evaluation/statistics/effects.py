@@ -1,8 +1,9 @@
-"""How large a difference is: means, means of the worst images, effect sizes."""
+"""How large a difference is: means of the worst predictions, effect sizes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +11,34 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 
-def mean(values: Values, weights: Values) -> Values:
-    """Weighted mean over the last axis."""
-    return np.asarray((values * weights).sum(axis=-1) / weights.sum(axis=-1))
+def known_mean(values: Values) -> float:
+    """Mean of the values that are numbers; not a number if none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
-def tail_mean(values: Values, weights: Values, share: float = 0.1) -> Values:
-    """Weighted mean of the lowest `share` of the values, over the last axis; an image may count in part."""
-    values, weights = np.broadcast_arrays(values, weights)
-    order = np.argsort(values, axis=-1, kind="stable")
-    values, weights = (np.take_along_axis(each, order, axis=-1) for each in (values, weights))
-    reached = weights.cumsum(axis=-1)
-    within = np.minimum(reached, share * reached[..., -1:])
-    parts = np.diff(within, axis=-1, prepend=0)
-    return np.asarray((values * parts).sum(axis=-1) / parts.sum(axis=-1))
+def tail_mean(values: Values, share: float = 0.1) -> float:
+    """Mean of the lowest `share` of the values; a value may count in part."""
+    weights = np.ones((1, values.size))
+    return float(lowest_mean(np.sort(values), lambda some: weights[:, some], np.array([share * values.size]))[0])
+
+
+def lowest_mean(values: Values, weights: Callable[[slice], Values], amounts: Values) -> Values:
+    """Weighted means of the lowest values, in several samples at once: of so many that their weights are `amounts`.
+
+    Args:
+        values: n of them, sorted.
+        weights: from places among them to their weights, samples×places; only as many as are needed are asked for.
+        amounts: of weight, one a sample.
+    """
+    for count in (int(3 * amounts.max()) + 1, values.size):
+        some = slice(min(count, values.size))
+        reached = weights(some).cumsum(axis=-1)
+        if (reached[:, -1] >= amounts).all():
+            break
+    within = np.minimum(reached, amounts[:, None], out=reached)
+    within[:, 1:] -= within[:, :-1].copy()
+    return np.asarray(within @ values[some] / amounts)
 
 
 def cohen_d(differences: Values) -> float:

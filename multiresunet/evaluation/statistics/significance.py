@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -17,47 +17,57 @@ def permutation_p(replicates: Values) -> float:
     return float((np.abs(replicates) >= observed - 1e-12).mean())
 
 
-def paired_p(differences: Values, flips: Values) -> float:
-    """p-value of a paired test on the mean difference, whole units changing sign together.
+def corrected_error(differences: Values, test_share: float, resolution: float = 0.0) -> tuple[float, int]:
+    """Standard error of a mean over cross-validation's folds, and its degrees of freedom (Nadeau & Bengio 2003).
 
-    1 where there is nothing to compare; differences that aren't numbers are left out.
-    """
-    known = np.isfinite(differences)
-    if not known.any():
-        return 1.0
-    return permutation_p(flips[:, known] @ differences[known])
-
-
-def corrected_t(differences: Values, test_share: float, confidence: float) -> tuple[float, float, float]:
-    """Interval and two-sided p-value of a mean over cross-validation's folds (Nadeau & Bengio 2003).
-
-    Folds share training images, so that their plain standard error is too small: 1/k becomes 1/k + n_test/n_train.
+    Folds share training images, so that their plain standard error is too small: 1/n becomes 1/n + n_test/n_train. With
+    several trainings of each fold n counts them all (Bouckaert & Frank 2004).
 
     Args:
-        differences: one a fold.
+        differences: one a training.
         test_share: n_test/n_train; 1/(k-1) for k equal folds.
-        confidence: of the interval.
+        resolution: the step in which the two numbers of a difference are measured. Rounding hides differences within a
+            step, so that equal ones aren't certain: their variance is at least the rounding's, two twelfths of its
+            square.
 
     Returns:
-        Lower and upper end, and p; not a number with fewer than two folds.
+        Not a number with fewer than two differences; 0 if all are equal and measured in no steps.
     """
-    folds = len(differences)
-    if folds < 2:
-        return math.nan, math.nan, math.nan
-    centre = float(differences.mean())
-    error = float(differences.std(ddof=1)) * math.sqrt(1 / folds + test_share)
-    reach = float(stats.t.ppf((1 + confidence) / 2, folds - 1)) * error
-    if error < 1e-12:
-        return centre, centre, 1.0 if abs(centre) < 1e-12 else 0.0
-    return centre - reach, centre + reach, float(2 * stats.t.sf(abs(centre) / error, folds - 1))
+    count = differences.size
+    if count < 2:
+        return math.nan, 0
+    variance = max(float(differences.var(ddof=1)), resolution**2 / 6)
+    return math.sqrt(variance * (1 / count + test_share)), count - 1
+
+
+def t_interval(centre: float, error: float, freedom: float, confidence: float) -> tuple[float, float, float]:
+    """Interval of a value, and its two-sided p-value.
+
+    Without an error there is no knowing how sure a value is: the ends aren't numbers, and p is 1.
+    """
+    if not error > 1e-12:
+        return math.nan, math.nan, 1.0
+    reach = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    return centre - reach, centre + reach, float(2 * stats.t.sf(abs(centre) / error, freedom))
 
 
 def holm(p_values: Sequence[float]) -> Values:
-    """p-values corrected for their number (Holm 1979); what isn't a number stays so and doesn't count."""
+    """p-values corrected so that one false finding among them is rare (Holm 1979); what isn't a number stays so."""
+    return _corrected(p_values, lambda count: np.arange(count, 0.0, -1), falling=False)
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> Values:
+    """p-values corrected so that few of the findings are false (Benjamini & Hochberg 1995), for exploring."""
+    return _corrected(p_values, lambda count: count / np.arange(1.0, count + 1), falling=True)
+
+
+def _corrected(p_values: Sequence[float], factors: Callable[[int], Values], *, falling: bool) -> Values:
+    """p-values times factors by rank, kept in order from the smallest on, or from the largest on if `falling`."""
     p = np.asarray(p_values, dtype=np.float64)
     corrected = np.full(p.shape, math.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(order) else steps
+    steps = p[order] * factors(len(order))
+    kept = np.minimum.accumulate(steps[::-1])[::-1] if falling else np.maximum.accumulate(steps)
+    corrected[order] = np.minimum(kept, 1)
     return corrected

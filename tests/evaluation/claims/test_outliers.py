@@ -11,12 +11,13 @@ import pytest
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation.claims import outliers
 from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Finding
-from tests.evaluation.claims.making import EVALUATE, PAIR, RULE, design, verdict
+from multiresunet.evaluation.evidence import Sides
+from tests.evaluation.claims.making import EVALUATE, design, scored, verdict
 
 
 def of_outliers(ours: np.ndarray, theirs: np.ndarray) -> list[Finding]:
-    distances = np.linspace(0, 1, len(ours))
-    return outliers.findings((ours, theirs), distances, PAIR, design(), EVALUATE.outliers, RULE.min_effect["outliers"])
+    sides = Sides(scored("a", 1, jaccard=ours), scored("b", 2, jaccard=theirs))
+    return outliers.findings(sides, np.linspace(0, 1, 30), design(), EVALUATE)
 
 
 def test_a_network_without_a_bad_tail_is_found_so() -> None:
@@ -50,5 +51,5 @@ def test_far_images_are_found(disc_images: PreparedDataset) -> None:
 
 def test_outliers_by_hand() -> None:
     images = pd.DataFrame({"model": "m", "sample": list("abcdefghij"), "jaccard": np.arange(10) / 10})
-    row = outliers.table(images, pd.Series(np.arange(10), index=list("jihgfedcba")), EVALUATE.outliers).iloc[0]
+    row = outliers.table(images, np.arange(10.0)[::-1], EVALUATE.outliers).iloc[0]
     assert (row["tail"], row["far"], row["failures"], row["images"]) == (0, 0, 3, 10)

@@ -1,4 +1,4 @@
-"""Claim 3: a network that loses less when perturbed is found robust, another is not."""
+"""Claim 3: a network that retains more of its score when perturbed is found robust, another is not."""
 
 from __future__ import annotations
 
@@ -10,23 +10,44 @@ from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation.claims import robustness
 from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Finding
-from tests.evaluation.claims.making import EVALUATE, PAIR, design, lost, verdict
+from multiresunet.evaluation.evidence import Side, Sides
+from tests.evaluation.claims.making import EVALUATE, design, lost, verdict
 
 
-def of_perturbations(table: pd.DataFrame, count: int = 30, objection: str = "") -> Finding:
-    samples = [f"s{i:02d}" for i in range(count)]
-    return robustness.findings(table, samples, PAIR, design(count), 0.02, objection)[0]
+def of_perturbations(ours: Side, theirs: Side) -> list[Finding]:
+    return robustness.findings(Sides(ours, theirs), design(), EVALUATE)
 
 
 def test_a_robust_network_is_found_robust_and_another_is_not() -> None:
-    assert verdict(of_perturbations(lost(0.05, 0.15))) == SUPPORTED
-    assert verdict(of_perturbations(lost(0.10, 0.10))) == NOT_SUPPORTED
-    assert verdict(of_perturbations(lost(0.15, 0.05))) == NOT_SUPPORTED
-    assert verdict(of_perturbations(lost(0.05, 0.15), objection="b hardly beats the baselines")) == INCONCLUSIVE
+    def of(share: float, other: float) -> Finding:
+        return of_perturbations(lost("a", 0.8, share), lost("b", 0.8, other))[0]
+
+    assert verdict(of(0.95, 0.80)) == SUPPORTED
+    assert verdict(of(0.80, 0.95)) == NOT_SUPPORTED
+    assert verdict(of(0.9, 0.9)) == NOT_SUPPORTED
+
+
+def test_the_better_network_is_not_punished_for_having_more_to_lose() -> None:
+    # Perturbations halve both scores: the drop finds the better network worse, and the score finds it better.
+    share, score, drop = of_perturbations(lost("a", 0.9, 0.5), lost("b", 0.6, 0.5))[:3]
+    assert [f.decisive for f in (share, score, drop)] == [True, False, False]
+    assert share.advantage.value == pytest.approx(0, abs=0.01)
+    assert share.of_model == pytest.approx(0.5, abs=0.01)
+    assert verdict(score) == SUPPORTED
+    assert drop.advantage.high < 0
+
+
+def test_what_is_retained_is_a_ratio_of_means() -> None:
+    perturbed, clean = np.array([[0.1], [0.8], [np.nan]]), np.array([[0.01], [0.9], [np.nan]])
+    values = robustness.retained(perturbed, clean)
+    assert np.nanmean(values) == pytest.approx(0.9 / 0.91)
+    assert np.nanmax(np.abs(values)) < 2  # and not 0.1 / 0.01
+    assert np.isnan(values[2, 0])
+    assert (robustness.retained(np.zeros((2, 1)), np.zeros((2, 1))) == 0).all()
 
 
 def test_images_that_were_not_perturbed_do_not_count() -> None:
-    finding = of_perturbations(lost(0.05, 0.15, count=6))
+    finding = of_perturbations(lost("a", 0.8, 0.95, count=6), lost("b", 0.8, 0.80, count=6))[0]
     assert finding.advantage.units == 6
     assert verdict(finding) == INCONCLUSIVE
 
@@ -56,9 +77,9 @@ def test_perturbed_images_are_the_same_for_every_network_and_scored_against_the_
 
 
 def test_drops_by_hand() -> None:
-    images = pd.DataFrame({"model": "m", "sample": ["x", "y"], "jaccard": [0.8, 0.6]})
+    images = pd.DataFrame({"model": "m", "seed": 1, "sample": ["x", "y"], "jaccard": [0.8, 0.6]})
     perturbed = pd.DataFrame(
-        {"model": "m", "kind": ["k", "k", "l", "l"], "severity": 1, "fold": 0, "sample": ["x", "y"] * 2}
+        {"model": "m", "seed": 1, "kind": ["k", "k", "l", "l"], "severity": 1, "fold": 0, "sample": ["x", "y"] * 2}
         | {"jaccard": [0.4, 0.6, 0.8, 0.0]}
     )
     table = robustness.table(robustness.drops(images, perturbed)).set_index("kind")

@@ -13,7 +13,7 @@ import pytest
 from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import comparison, masks, metrics, tables
-from multiresunet.evaluation.comparison import Evidence
+from multiresunet.evaluation.evidence import Evidence
 from multiresunet.evaluation.masks import MaskPair
 from multiresunet.registries import METRICS
 from multiresunet.registry import Entry
@@ -25,11 +25,20 @@ EVALUATE = config.load().evaluate
 def test_columns_and_their_order() -> None:
     assert metrics.names([1, 2]) == [
         *("jaccard_best_epoch", "jaccard", "dice_best_epoch", "dice", "precision", "recall"),
-        *("boundary_f1_1", "boundary_f1_2", "nsd_1", "nsd_2", "hd95", "asd"),
+        *("boundary_f1_1", "boundary_f1_2", "nsd_1", "nsd_2", "hd95", "asd", "hd95_framed", "asd_framed"),
         *("false_negatives", "false_positives", "fragments", "holes"),
     ]
     lower = [column.name for column in metrics.columns([1]) if column.lower_is_better]
-    assert lower == ["hd95", "asd", "false_negatives", "false_positives", "fragments", "holes"]
+    assert lower == [
+        "hd95",
+        "asd",
+        "hd95_framed",
+        "asd_framed",
+        "false_negatives",
+        "false_positives",
+        "fragments",
+        "holes",
+    ]
 
 
 @pytest.fixture
@@ -51,18 +60,19 @@ def evidence(data: PreparedDataset) -> Evidence:
     more[:, 0, :3] = True
     predicted = {"perfect": truth} | dict.fromkeys(("more", "everything foreground", "Otsu threshold"), more)
     images = pd.concat([tables.per_image(data, name, p, p, EVALUATE.tolerances) for name, p in predicted.items()])
-    empty = pd.DataFrame()
-    return Evidence(images, empty, empty, {}, pd.Series(dtype=float))
+    none = pd.DataFrame({"model": []})
+    return Evidence(images.assign(seed=1), none, none, none, np.zeros(len(data.table)), {})
 
 
 @pytest.mark.usefixtures("surplus_registered")
 def test_a_registered_metric_is_in_every_table_and_on_the_page(disc_images: PreparedDataset) -> None:
     found = evidence(disc_images)
-    assert set(found.of("more")["surplus_1"]) == {2.0}
-    design = comparison.design_of(found.of("more"), EVALUATE, 0, grouped=False)
+    assert set(found.side("more").images["surplus_1"]) == {2.0}
+    design = comparison.design_of(found.side("more").images, EVALUATE, 0, grouped=False)
     intervals = comparison.intervals(found, design, EVALUATE)
     row = intervals.set_index(["model", "measure"]).loc[("more", "surplus_2")]
-    assert (row["mean"], row["low"], row["high"]) == (1, 1, 1)
+    assert row["mean"] == 1
+    assert np.isnan(row["low"])  # equal numbers give no certainty
     compared = comparison.comparisons(found, ["more", "perfect"], design, EVALUATE).set_index("measure")
     assert compared.loc["surplus_1", "difference"] == 2  # above 0: the first, which has none, is better
     shown = sections._wide(intervals)
@@ -73,9 +83,9 @@ def test_nothing_is_computed_twice_for_an_image(monkeypatch: pytest.MonkeyPatch,
     calls: Counter[str] = Counter()
 
     def counted(name: str, function: object) -> object:
-        def call(*words: object) -> object:
+        def call(*words: object, **named: object) -> object:
             calls[name] += 1
-            return function(*words)  # type: ignore[operator]
+            return function(*words, **named)  # type: ignore[operator]
 
         return call
 
@@ -93,4 +103,5 @@ def test_nothing_is_computed_twice_for_an_image(monkeypatch: pytest.MonkeyPatch,
     predicted = np.roll(one.masks.astype(bool), 1, axis=1)
     tables.per_image(one, "m", predicted, predicted, [1, 2])
     # The truth's components; those of the prediction, and of both, are for one metric each.
-    assert calls == {"boundary": 2, "_distances": 2, "components": 1, "counts": 2}  # counts of best and last epoch
+    # Boundaries and distances with the frame and without it; counts of best and last epoch.
+    assert calls == {"boundary": 4, "_distances": 4, "components": 1, "counts": 2}

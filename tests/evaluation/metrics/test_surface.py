@@ -14,6 +14,8 @@ from multiresunet.evaluation.masks import MaskPair, boundary
 from multiresunet.evaluation.metrics.surface import (
     average_surface_distance,
     boundary_f1,
+    framed_average_surface_distance,
+    framed_hausdorff95,
     hausdorff95,
     normalised_surface_distance,
 )
@@ -88,6 +90,31 @@ def test_monai_agrees(shape: tuple[int, ...]) -> None:
         ]
         scores = (hausdorff95(ours), average_surface_distance(ours), normalised_surface_distance(ours, 1.0))
         assert scores == pytest.approx([t.item() for t in theirs], rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (7, 6, 5)])
+def test_monai_agrees_where_masks_touch_the_frame(shape: tuple[int, ...]) -> None:
+    metrics = pytest.importorskip("monai.metrics")
+    rng, apart = np.random.default_rng(4), 0
+    for _ in range(20):
+        masks = [rng.random(shape) < share for share in (0.5, 0.7)]
+        ours = MaskPair(*masks)
+        prediction, truth = (torch.from_numpy(mask)[None, None].float() for mask in masks)
+        theirs = [
+            metrics.compute_hausdorff_distance(prediction, truth, include_background=True, percentile=95),
+            metrics.compute_average_surface_distance(prediction, truth, include_background=True, symmetric=True),
+        ]
+        scores = (framed_hausdorff95(ours), framed_average_surface_distance(ours))
+        assert scores == pytest.approx([t.item() for t in theirs], rel=1e-5)
+        apart += average_surface_distance(ours) != scores[1]
+    assert apart > 10  # the convention matters
+
+
+def test_a_shift_along_the_frame_is_no_error_but_by_monais_convention_it_halves_the_mean() -> None:
+    half, more = column(0, 1, 2, 3), column(0, 1, 2, 3, 4)
+    pair = MaskPair(more, half)
+    assert average_surface_distance(pair) == 1
+    assert framed_average_surface_distance(pair) < 0.6
 
 
 masks = arrays(bool, (5, 6))

@@ -59,15 +59,36 @@ def test_fragments_and_holes_by_hand() -> None:
     .........
     ..###....
     """)
-    # Two regions are found; the square is in two fragments, one of which has a hole, and the bar is whole.
-    assert fragments_and_holes(prediction, TRUTH) == (3 / 2, 1 / 2)
-    assert fragments_and_holes(TRUTH, TRUTH) == (1, 0)
-    assert all(math.isnan(value) for value in fragments_and_holes(~TRUTH, TRUTH))
+    # Of four regions, the background's one of them, the square is in two fragments, one of which has a hole; the bar is
+    # whole, and the pair at the right is lost.
+    assert fragments_and_holes(prediction, TRUTH) == (2 / 4, 1 / 2)
+    assert fragments_and_holes(TRUTH, TRUTH) == (0, 0)
+    opposite = fragments_and_holes(~TRUTH, TRUTH)
+    assert opposite[0] == 1
+    assert math.isnan(opposite[1])
+
+
+def test_neither_everything_nor_nothing_is_whole() -> None:
+    for constant in (np.ones_like(TRUTH), np.zeros_like(TRUTH)):
+        lost, enclosed = fragments_and_holes(constant, TRUTH)
+        assert lost > 0
+        assert math.isnan(enclosed)
+    # Nearly everything foreground isn't better: its one background pixel is a fragment of the background, but shows
+    # no region.
+    nearly = np.ones_like(TRUTH)
+    nearly[3, 8] = False
+    assert math.isnan(fragments_and_holes(nearly, TRUTH)[1])
+    # Two regions of the background that a false bridge has joined are one too few, or one more fragment.
+    wall = drawn("...#... ...#... ...#...")
+    assert fragments_and_holes(np.zeros_like(wall), wall)[0] == 1 / 3
+    assert fragments_and_holes(wall | drawn("...#... ####... ...#..."), wall)[0] == 1 / 3
 
 
 def test_a_hole_of_the_truth_is_none_of_the_prediction() -> None:
     ring = drawn("### #.# ###")
-    assert fragments_and_holes(ring, ring) == (1, 0)
+    assert fragments_and_holes(ring, ring) == (0, 0)
+    full = np.ones((2, 2), dtype=bool)
+    assert fragments_and_holes(full, full) == (0, 0)
 
 
 def test_volumes() -> None:
@@ -75,5 +96,5 @@ def test_volumes() -> None:
     truth[1:4, 1:4, 1:4] = True
     hollow = truth.copy()
     hollow[2, 2, 2] = False
-    assert fragments_and_holes(hollow, truth) == (1, 1)
+    assert fragments_and_holes(hollow, truth) == (0, 1)
     assert false_negatives_and_positives(hollow, truth) == (0, 0)

@@ -1,0 +1,91 @@
+"""Warnings that help: what went wrong with a model on a data set, and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multiresunet.config import Params
+from multiresunet.evaluation import BASELINES
+
+RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
+FALLEN = 0.02  # Jaccard index below the best epoch's
+
+
+class Warning(NamedTuple):
+    """What is wrong with a model, and the remedy."""
+
+    model: str
+    kind: str
+    words: str
+    remedy: str
+
+
+def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Params) -> list[Warning]:
+    """What is wrong with the models on a data set, the gravest first.
+
+    Args:
+        own: the data set's rows of the tables in metrics/, by name.
+        images: model, seed, fold, jaccard of each image; the baselines', too.
+        loaded: params.yaml.
+    """
+    recipe = f"recipes.{loaded.run.recipe}"
+    found: list[Warning] = []
+    means = images.groupby(["model", "seed", "fold"])["jaccard"].mean()
+    for model in (str(name) for name in images["model"].unique() if name not in BASELINES):
+        curve = own["learning_curves"][own["learning_curves"]["model"] == model]
+        found += _beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, recipe)
+        found += _of_curve(model, curve, recipe)
+        found += _of_seeds(
+            model, means.loc[[model]].groupby("seed").mean(), loaded.evaluate.verdict.min_effect["overlap"]
+        )
+    order = ["loses to a baseline", "undertrained", "overfitted", "seeds disagree"]
+    return sorted(found, key=lambda one: order.index(one.kind))
+
+
+def _beside_baselines(model: str, means: pd.Series[float], margin: float, recipe: str) -> Iterator[Warning]:
+    baselines = means.loc[list(BASELINES)]
+    own: pd.Series[float] = means.loc[[model]]
+    gap = own.sub(baselines.groupby("fold").max(), level="fold")
+    if poor := int((gap < margin).sum()):
+        best = baselines.groupby("model").mean().idxmax()
+        yield Warning(
+            model,
+            "loses to a baseline",
+            f"in {poor} of {len(gap)} trainings it isn’t {100 * margin:.0f} points better than “{best}”, so that no "
+            "claim on it can be decided",
+            f"train longer or with another learning rate ({recipe}), and look at the masks on the data set’s page",
+        )
+
+
+def _of_curve(model: str, curve: pd.DataFrame, recipe: str) -> Iterator[Warning]:
+    scores, losses = (curve[name].to_numpy(dtype=np.float64) for name in ("test_jaccard", "train_loss"))
+    part = max(1, len(scores) // 5)
+    if len(scores) < 2 * part + 1:
+        return
+    rise = _mean(scores[-part:]) - _mean(scores[-2 * part : -part])
+    best = int(scores.argmax())
+    if rise > RISING:
+        words = f"its curve still rises, by {100 * rise:.1f} points in the last fifth of the training"
+        yield Warning(model, "undertrained", words, f"train longer ({recipe})")
+    elif scores[best] - _mean(scores[-part:]) > FALLEN and losses[-1] < losses[best]:
+        more = f"{100 * (scores[best] - _mean(scores[-part:])):.1f} points more than the end"
+        words = f"epoch {best + 1} of {len(scores)} scored {more}, while the training loss went on falling"
+        yield Warning(model, "overfitted", words, f"add images, or set {recipe}.augment, or train less")
+
+
+def _of_seeds(model: str, seeds: pd.Series[float], effect: float) -> Iterator[Warning]:
+    spread = float(seeds.max() - seeds.min())
+    if len(seeds) > 1 and spread > effect:
+        words = f"its {len(seeds)} seeds differ by {100 * spread:.1f} points, with nothing else changed"
+        yield Warning(
+            model, "seeds disagree", words, "train longer, or add seeds (run.seeds) until intervals are narrow"
+        )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
