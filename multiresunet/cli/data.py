@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import re
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from multiresunet.cli.project import in_project
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, write_text
-from multiresunet.paths import DATASET_PAGES, INCOMING, PARAMS
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from multiresunet.config import Dataset
-    from multiresunet.data.manifest import Sample
-
-SHEET = 12  # samples on a contact sheet
-SIDE = 240  # pixels of each
+from multiresunet.paths import DATASET_PAGES, INCOMING, PARAMS, RAW
 
 app = typer.Typer(no_args_is_help=True, help="Use your own data, and see whether it is in order.")
 
@@ -30,12 +21,25 @@ app = typer.Typer(no_args_is_help=True, help="Use your own data, and see whether
 @in_project
 def add(
     name: Annotated[str, typer.Argument(help="letters, digits, underscores")],
-    images: Annotated[str, typer.Option(help="pattern of image files, in quotes: 'scans/*.tif'; ** for folders")],
-    masks: Annotated[str, typer.Option(help="pattern of mask files, in quotes")],
+    images: Annotated[
+        str | None, typer.Option(help="pattern of image files, in quotes: 'scans/*.tif'; ** for folders")
+    ] = None,
+    masks: Annotated[str | None, typer.Option(help="pattern of mask files, in quotes")] = None,
+    annotations: Annotated[
+        str | None, typer.Option(help="pattern of LabelMe, COCO or ImageJ files to draw masks from, instead of --masks")
+    ] = None,
+    nnunet: Annotated[Path | None, typer.Option(help="an nnU-Net data set's folder, or a Decathlon task's")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="CSV file with the columns image and mask (sample, group)")] = None,
     group_pattern: Annotated[
         str | None, typer.Option(help="regular expression that finds patient or video in a name")
     ] = None,
     modality: Annotated[str, typer.Option(help="what the images are, for the report")] = "own data",
+    mask: Annotated[
+        str | None, typer.Option(help="the masks' rule, as in params.yaml: '{values: [0, 1], foreground: [1]}'")
+    ] = None,
+    alpha: Annotated[str | None, typer.Option(help="masks' alpha channel: mask (it is the mask) or drop")] = None,
+    colours: Annotated[str | None, typer.Option(help="label of each colour: '#000000=0 #ff0000=1'")] = None,
+    pages: Annotated[str | None, typer.Option(help="what a TIFF's pages are: channels, z or samples")] = None,
     write: Annotated[bool, typer.Option("--write", help="write the entry to params.yaml")] = False,
 ) -> None:
     """Look at files, link them into data/incoming/NAME, propose the entry for params.yaml, show a contact sheet.
@@ -43,8 +47,9 @@ def add(
     If anything fails, nothing is left behind.
     """
     from multiresunet import config
-    from multiresunet.config import Dataset, editing
-    from multiresunet.data import pairing, preview, proposal
+    from multiresunet.config import editing
+    from multiresunet.data import adding, pairing, preview, proposal
+    from multiresunet.data.nnunet import DATASET
     from multiresunet.data.sources import folder
 
     if not re.fullmatch(r"\w+", name, re.ASCII):
@@ -56,24 +61,39 @@ def add(
             re.compile(group_pattern)
         except re.error as error:
             raise UserError(f"--group-pattern {group_pattern!r} is no regular expression ({error}); fix it") from None
-    paired = pairing.pair(_files(images), _files(masks), group_pattern)
-    target, sheet = INCOMING / name, DATASET_PAGES / f"{name}-contact-sheet.png"
-    with replacing(target) as draft, pairing.originals_named(paired, draft):
-        pairing.link(paired, draft)
-        samples = folder.scan(draft)
-        found = proposal.propose(draft, samples, modality, name, folder.digest(samples))
-        entry = Dataset.model_validate(found.entry)
-        lost = preview.losses(draft, samples, entry, config.load(PARAMS).recipe)
-        drawn = _contact_sheet(draft, samples, entry)
-        if write:  # last, so that there is no entry without its folder
-            text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
-            config.parse_text(text)
-            write_text(PARAMS, text)
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    drawn.save(sheet)
+    answers = adding.answers(mask, alpha, colours, pages, grouped=group_pattern is not None or pairs is not None)
+    target, sheets = INCOMING / name, DATASET_PAGES
+    with adding.found(adding.Given(images, masks, annotations, nnunet, pairs), group_pattern) as files:
+        answers = answers.filled(files.rule)
+        with replacing(target) as draft, pairing.originals_named(files.paired, draft):
+            pairing.link(files.paired, draft)
+            if pages == "samples":
+                adding.part_pages(draft)
+            if nnunet is not None:
+                shutil.copyfile(nnunet / DATASET, draft / DATASET)
+            samples = folder.scan(draft)
+            source = {"kind": "folder", "path": name, "digest": folder.digest(samples)}
+            found = proposal.propose(draft, samples, source, modality, answers)
+            drawn = adding.contact_sheets(draft, samples, found)
+            lost = [] if found.open else preview.losses(draft, samples, found.dataset, config.load(PARAMS).recipe)
+            if write:  # last, so that there is no entry without its folder
+                if found.open:
+                    raise UserError(f"{name}: {adding.question(found)}")
+                text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
+                config.parse_text(text)
+                write_text(PARAMS, text)
+    sheets.mkdir(parents=True, exist_ok=True)
+    shown = [sheets / f"{name}-contact-sheet{'' if len(drawn) == 1 else f'-{n}'}.png" for n in range(1, len(drawn) + 1)]
+    for path, sheet in zip(shown, drawn, strict=True):
+        sheet.save(path)
     print(f"{name}: {len(samples)} samples, in {target}")
-    print("\n".join(f"  {reason}" for reason in (*found.reasons, *lost)))
-    print(f"Look at {sheet}: the blue line is the edge of what the mask marks.\n")
+    print("\n".join(f"  {line}" for line in (*pairing.examples(files.paired), *files.said, *found.reasons, *lost)))
+    if found.open:
+        print(f"\nThe masks can be read in {len(found.open)} ways. Look at the pictures and say which is right:")
+        for reading, path in zip(found.open, shown, strict=True):
+            print(f"  {path}: {reading.why}\n    --mask {adding.quoted(reading.rule)}")
+        return
+    print(f"Look at {shown[0]}: what the mask marks is tinted, and its edge is a blue line.\n")
     print("\n".join(editing.entry_lines(name, found.entry)))
     if write:
         print(f"\nWritten to {PARAMS}. `multiresunet data check {name}` checks the data with it.")
@@ -100,20 +120,25 @@ def check(name: Annotated[str, typer.Argument(help="a data set of params.yaml")]
     outcome.conclude()
 
 
-def _files(pattern: str) -> list[Path]:
-    found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - may be absolute
-    return [path for path in found if path.is_file() and not path.name.startswith(".")]
+@app.command()
+@in_project
+def export(
+    name: Annotated[str, typer.Argument(help="a data set of params.yaml")],
+    out: Annotated[Path, typer.Option(help="the new folder, such as nnUNet_raw/Dataset101_Cells")],
+    to: Annotated[str, typer.Option(help="the form: nnunet")] = "nnunet",
+) -> None:
+    """Fetch one data set and write it as a folder of nnU-Net's."""
+    from multiresunet import config
+    from multiresunet.data import fetching, nnunet
+    from multiresunet.data.sources import folder
 
-
-def _contact_sheet(place: Path, samples: list[Sample], entry: Dataset) -> Image:
-    from PIL import Image
-
-    from multiresunet.report.dataset_page import picture
-
-    step = max(1, len(samples) // SHEET)
-    shown = [thumbnail for s in samples[::step][:SHEET] if (thumbnail := picture(place, s, entry, SIDE))]
-    columns, pitch = min(4, len(shown)) or 1, SIDE + 10
-    sheet = Image.new("RGB", (columns * pitch + 10, -(-len(shown) // columns) * pitch + 10), "white")
-    for index, thumbnail in enumerate(shown):
-        sheet.paste(thumbnail, (10 + index % columns * pitch, 10 + index // columns * pitch))
-    return sheet
+    if to != "nnunet":
+        raise UserError(f"--to {to}: isn't known; there is nnunet")
+    params = config.load(PARAMS)
+    dataset = params.dataset(name)
+    if out.exists():
+        raise UserError(f"{out}: is there already; name a new folder")
+    fetching.fetch(name, params)
+    source = dataset.source
+    original = folder.locate(source.path) / nnunet.DATASET if source.kind == "folder" else None
+    print("\n".join(nnunet.write(name, dataset, RAW / name, out, original)))

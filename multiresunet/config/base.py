@@ -5,6 +5,7 @@ Values that change a result have no defaults in any section, so that params.yaml
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -64,6 +65,12 @@ def _sha256(digest: str) -> str:
     return digest
 
 
+def _colour(text: str) -> str:
+    if re.fullmatch("#[0-9a-f]{6}", text) is None:
+        raise ValueError('must be a colour in lower case, like "#ff0000"')
+    return text
+
+
 def _url(url: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
     if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
@@ -76,6 +83,7 @@ def _url_or_file(url: str) -> str:
 
 Side = Annotated[int, AfterValidator(_halvable)]
 Name = Annotated[str, AfterValidator(_plain_name)]
+Colour = Annotated[str, AfterValidator(_colour)]
 Sha256 = Annotated[str, AfterValidator(_sha256)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlOrFile = Annotated[str, AfterValidator(_url_or_file)]

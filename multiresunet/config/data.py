@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from multiresunet.config.base import Name, Sha256, Side, Strict, Url, registered
+from multiresunet.config.base import Colour, Name, Sha256, Side, Strict, Url, registered
 from multiresunet.registries import PHANTOMS
 
 
@@ -65,6 +65,8 @@ class MaskRule(Strict):
     classes: what the foreground's values mean, name by name; without it all foreground is one thing.
     empty, full: the share of samples whose mask may be empty, or full; none if absent.
     ignore: a value that says that nobody knows; such pixels count nowhere.
+    alpha: whether the alpha channel is the mask, or is dropped; only where files have one that isn't opaque.
+    colours: the label of each colour, as {"#ff0000": 1}; `values` and the rest are of these labels.
     """
 
     values: Annotated[list[int], Field(min_length=2)] | None = None
@@ -74,6 +76,8 @@ class MaskRule(Strict):
     empty: Annotated[float, Field(ge=0, le=1)] | None = None
     full: Annotated[float, Field(ge=0, le=1)] | None = None
     ignore: int | None = None
+    alpha: bool | None = None
+    colours: Annotated[dict[Colour, int], Field(min_length=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +106,12 @@ class MaskRule(Strict):
         return self
 
     @model_validator(mode="after")
+    def _colours_are_what_is_read(self) -> Self:
+        if self.colours is not None and self.alpha:
+            raise ValueError("alpha: true and colours are two masks; keep one")
+        return self
+
+    @model_validator(mode="after")
     def _classes_share_the_foreground_out(self) -> Self:
         if self.classes is None:
             return self
@@ -117,6 +127,7 @@ class Dataset(Strict):
     """One data set: where it comes from and what the network sees of it.
 
     channel: take this one channel of the file, counted from 0; all of them if absent.
+    pages: what the pages of an image's TIFF are, where it doesn't say: slices (z) if absent.
     spacing: a pixel's size in mm along each axis, to which images are resampled; with `fit: spacing` or patches.
     one_block: all samples are neighbours in one specimen, so that together they are one independent unit.
     """
@@ -131,6 +142,7 @@ class Dataset(Strict):
     groups: bool
     channel: NonNegativeInt | None = None
     one_block: bool = False
+    pages: Literal["channels", "z"] | None = None
     spacing: Annotated[list[PositiveFloat], Field(min_length=2, max_length=3)] | None = None
 
     @model_validator(mode="after")

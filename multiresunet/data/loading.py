@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from multiresunet.config import Dataset, MaskRule
 from multiresunet.data import manifest, readers
 from multiresunet.data.dataset import IGNORED
+from multiresunet.data.placing import beside
 from multiresunet.data.readers import Decoded
+from multiresunet.data.space import same_grid
 from multiresunet.errors import UserError
 
 Array = NDArray[Any]
@@ -24,35 +26,59 @@ def load_image(folder: Path, path: str, dataset: Dataset) -> Decoded:
         UserError: naming the file that can't be read, or those that don't fit together, or if the file doesn't
             have the channel that is declared.
     """
-    names = manifest.parts(path)
-    read = [readers.decode_image(folder / name) for name in names]
-    _same_shape(folder, names, [one.array.shape[1:] for one in read], "channels of one image")
-    array = read[0].array if len(read) == 1 else np.concatenate([one.array for one in read])
-    notes = _notes(read, f"channels read from {len(read)} files")
+    read = read_channels(folder, path, dataset.pages)
+    array, notes = read.array, read.notes
     if dataset.channel is not None:
         if dataset.channel >= len(array):
             raise UserError(
-                f"{folder / names[0]}: has no channel {dataset.channel} (counted from 0, of {len(array)}); fix channel"
+                f"{folder / manifest.parts(path)[0]}: has no channel {dataset.channel} (counted from 0, "
+                f"of {len(array)}); fix channel"
             )
         if len(array) > 1:
             notes = (*notes, f"channel {dataset.channel} of {len(array)} taken")
         array = array[dataset.channel : dataset.channel + 1]
-    return read[0]._replace(array=array, notes=notes)
+    return read._replace(array=array, notes=notes)
 
 
-def load_mask(folder: Path, path: str) -> Decoded:
-    """Read H×W or D×H×W integers; of several files joined by `;` (one instance each) the highest value counts.
+def read_channels(folder: Path, path: str, pages: str | None = None) -> Decoded:
+    """As `load_image`, with all channels; `pages` says what a TIFF's pages are, where it doesn't say it itself.
 
     Raises:
         UserError: naming the file that can't be read, or those that don't fit together.
     """
     names = manifest.parts(path)
-    read = [readers.decode_mask(folder / name) for name in names]
+    read = [_paged(readers.decode_image(folder / name), pages) for name in names]
+    _same_shape(folder, names, [one.array.shape[1:] for one in read], "channels of one image")
+    for name, one in zip(names, read, strict=True):
+        if one.space and read[0].space and not same_grid(one.space, read[0].space):
+            raise UserError(f"{folder / name}: lies elsewhere than {names[0]}, by its affine; resample it to that grid")
+    array = read[0].array if len(read) == 1 else np.concatenate([one.array for one in read])
+    return read[0]._replace(array=array, notes=_notes(read, f"channels read from {len(read)} files"))
+
+
+def load_mask(folder: Path, path: str, rule: MaskRule | None = None, image: Decoded | None = None) -> Decoded:
+    """Read H×W or D×H×W integers; of several files joined by `;` (one instance each) the highest value counts.
+
+    Args:
+        folder: the data set's.
+        path: relative to it.
+        rule: says whether alpha is the mask, and what colours mean.
+        image: the mask's image as `load_image` returns it; the mask is moved to its grid.
+
+    Raises:
+        UserError: naming the file that can't be read, those that don't fit together, or a mask that doesn't lie where
+            its image does.
+    """
+    names = manifest.parts(path)
+    alpha, colours = (rule.alpha, rule.colours) if rule else (None, None)
+    read = [readers.decode_mask(folder / name, alpha=alpha, colours=colours) for name in names]
+    if image is not None:
+        read = [beside(folder / name, one, image) for name, one in zip(names, read, strict=True)]
     _same_shape(folder, names, [one.array.shape for one in read], "instances of one mask")
     array = read[0].array
     for one in read[1:]:
         array = np.maximum(array, one.array)
-    return Decoded(array, _notes(read, f"instances merged from {len(read)} files"), read[0].container)
+    return read[0]._replace(array=array, notes=_notes(read, f"instances merged from {len(read)} files"))
 
 
 def foreground(mask: Array, rule: MaskRule) -> NDArray[np.bool_]:
@@ -82,6 +108,13 @@ def encode_labels(mask: Array, rule: MaskRule) -> NDArray[np.uint8]:
     if rule.ignore is not None:
         found[ignored(mask, rule)] = IGNORED
     return found
+
+
+def _paged(read: Decoded, pages: str | None) -> Decoded:
+    """A stack whose pages are declared to be channels, as an image with channels."""
+    if pages != "channels" or read.array.ndim != 4 or len(read.array) != 1:
+        return read
+    return read._replace(array=read.array[0], notes=("pages taken as channels",))
 
 
 def _same_shape(folder: Path, names: list[str], shapes: list[tuple[int, ...]], what: str) -> None:

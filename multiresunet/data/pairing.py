@@ -1,30 +1,35 @@
-"""Pair a user's images and masks by their names, and link them into one folder."""
+"""Pair a user's images and masks by where they lie and what they are called, and link them into one folder."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from multiresunet.data import manifest
-from multiresunet.data.manifest import JOIN, Sample, extension, sample_name
+from multiresunet.data.filing import moves, place
+from multiresunet.data.manifest import JOIN, Sample, composed, folded, sample_name
+from multiresunet.data.matching import SEPARATORS, Files, Key, match
+from multiresunet.data.readers.several import without_companions
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
 
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "stage1_train", "stage1_test"}
+PairedFiles = list[tuple[Sample, list[Path]]]
 
-def pair(images: list[Path], masks: list[Path], group_pattern: str | None) -> list[tuple[Sample, list[Path]]]:
-    """Match images and masks by their names; several of one sample are its channels, or its instances.
 
-    The key of a sample is the longest name (or name of its folder) that all its files begin with.
+def pair(images: list[Path], masks: list[Path], group_pattern: str | None) -> PairedFiles:
+    """Match images and masks; several of one sample are its channels, or its instances.
 
     Returns:
         For each sample: its name, group and new relative paths, and the files that belong there, in that order.
 
     Raises:
-        UserError: if nothing was found, something has no partner, or the pattern doesn't match a name.
+        UserError: if nothing was found, something has no partner or several, or the pattern doesn't match a name.
     """
     if not images or not masks:
         raise UserError(
@@ -32,43 +37,99 @@ def pair(images: list[Path], masks: list[Path], group_pattern: str | None) -> li
         )
     masks = [path for path in masks if path not in set(images)] or masks
     images = [path for path in images if path not in set(masks)]
-    found = [_keyed(files) for files in (images, masks)]
-    by_image, by_mask = found if found[0].keys() & found[1].keys() else _by_prefix(*found)
-    lone = sorted(by_image.keys() ^ by_mask.keys())
-    if lone:
-        raise UserError(f"{some_of(lone)} has only an image or only a mask; name both alike, or add the missing one")
-    counts = {len(files) for files in by_image.values()}
-    if len(counts) > 1:
-        raise UserError(
-            f"some samples have {min(counts)} image files and some {max(counts)}; give all the same channels"
-        )
+    if not images:
+        raise UserError("the patterns of images and of masks match the same files; make one of them narrower")
+    return _samples(*match(without_companions(images), without_companions(masks)), group_pattern)
+
+
+def together(pairs: list[tuple[Path, Path]], group_pattern: str | None) -> PairedFiles:
+    """As `pair`, of files that are pairs already.
+
+    Raises:
+        UserError: if two images have the same name, or the pattern doesn't match one.
+    """
+    keys = {(str(index), folded(sample_name(image.name))): (image, mask) for index, (image, mask) in enumerate(pairs)}
+    return _samples({k: [i] for k, (i, _) in keys.items()}, {k: [m] for k, (_, m) in keys.items()}, group_pattern)
+
+
+def _samples(by_image: Files, by_mask: Files, group_pattern: str | None) -> PairedFiles:
+    names, groups = _names(by_image), _folder_groups(list(by_image))
     paired = []
-    for name in sorted(by_image):
-        places = [
-            JOIN.join(_place(role, name, file, alone=len(files) == 1) for file in files)
-            for role, files in (("images", by_image[name]), ("masks", by_mask[name]))
-        ]
-        sample = Sample(name, places[0], places[1], _group(name, group_pattern))
-        paired.append((sample, [*by_image[name], *by_mask[name]]))
-    manifest.check_names(Path("the files found"), by_image)
+    for key in sorted(by_image, key=lambda key: names[key]):
+        name = names[key]
+        roles = (("images", by_image[key]), ("masks", by_mask[key]))
+        places = [JOIN.join(_places(role, name, files)) for role, files in roles]
+        shared = "".join(_spelt(by_image[key][0], (groups[key],)))
+        group = shared if group_pattern is None else _group(name, group_pattern)
+        paired.append((Sample(name, places[0], places[1], group), [*by_image[key], *by_mask[key]]))
+    named = [sample.sample for sample, _ in paired]
+    manifest.check_names(Path("the files found"), named)
+    if twice := sorted(name for name, count in Counter(named).items() if count > 1):
+        raise UserError(
+            f"{some_of(twice)}: names of more than one sample; list the pairs with names (--pairs file.csv)"
+        )
     return paired
 
 
-def link(paired: list[tuple[Sample, list[Path]]], target: Path) -> None:
+def listed(path: Path) -> PairedFiles:
+    """Pairs as a CSV file lists them: columns image and mask, and sample and group if there are such.
+
+    Paths are relative to the CSV file's folder, or absolute; several of one cell have `;` between them.
+
+    Raises:
+        UserError: naming the line that can't be used, or the files that are missing.
+    """
+    table = manifest.table(path)
+    paired, missing = [], list[str]()
+    for row in table.to_dict("records"):
+        files = [[_found(path.parent, part) for part in manifest.parts(str(row[role]))] for role in ("image", "mask")]
+        missing += [str(file) for each in files for file in each if not file.exists()]
+        name = str(row.get("sample") or sample_name(files[0][0].name))
+        places = [JOIN.join(_places(role, name, each)) for role, each in zip(("images", "masks"), files, strict=True)]
+        paired.append((Sample(name, places[0], places[1], str(row.get("group") or "")), [*files[0], *files[1]]))
+    if missing:
+        raise UserError(f"{path}: missing {some_of(missing)}; paths are relative to the CSV file's folder")
+    if not paired:
+        raise UserError(f"{path}: lists no pair; give each sample a line with image and mask")
+    names = [sample.sample for sample, _ in paired]
+    manifest.check_names(path, names)
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise UserError(f"{path}: {some_of(twice)} stands there more than once; add a column sample with names")
+    return paired
+
+
+def examples(paired: PairedFiles) -> list[str]:
+    """The pairs in words: the first, the last, how many, and how many files make an image or a mask."""
+    said = [f"{len(paired)} pairs; first and last:" if len(paired) > 1 else "1 pair:"]
+    for sample, files in [paired[0], *paired[1:][-1:]]:
+        many = len(manifest.parts(sample.image))
+        image, mask = (some_of([str(file) for file in some], 4) for some in (files[:many], files[many:]))
+        group = f", group {sample.group}" if sample.group else ""
+        said.append(f"  {sample.sample}: {image} ↔ {mask}{group}")
+    counts = Counter(len(files) - len(manifest.parts(sample.image)) for sample, files in paired)
+    if set(counts) != {1}:
+        said.append(f"  masks are {min(counts)} to {max(counts)} files each, one an instance")
+    return said
+
+
+def link(paired: PairedFiles, target: Path) -> None:
     """Link (or else copy) the files into `target` and write its manifest.csv."""
     for sample, files in paired:
         places = [place for cell in (sample.image, sample.mask) for place in manifest.parts(cell)]
-        for file, place in zip(files, places, strict=True):
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(file.resolve(), target / place)
-            except OSError:  # another file system, or one without links
-                shutil.copyfile(file, target / place)
+        for file, where in zip(files, places, strict=True):
+            for source, goal in moves(file, target / where):
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(source.resolve(), goal)
+                except FileExistsError:
+                    raise UserError(f"{source}: another file has its place, {goal}; rename one of the two") from None
+                except OSError:  # another file system, or one without links
+                    shutil.copyfile(source, goal)
     manifest.write(target, [sample for sample, _ in paired])
 
 
 @contextmanager
-def originals_named(paired: list[tuple[Sample, list[Path]]], target: Path) -> Iterator[None]:
+def originals_named(paired: PairedFiles, target: Path) -> Iterator[None]:
     """Errors that name files in `target` name the files that were linked there instead.
 
     Raises:
@@ -80,70 +141,62 @@ def originals_named(paired: list[tuple[Sample, list[Path]]], target: Path) -> It
         message = str(error)
         for sample, files in paired:
             places = [place for cell in (sample.image, sample.mask) for place in manifest.parts(cell)]
-            for file, place in zip(files, places, strict=True):
-                message = message.replace(f"{target / place}:", f"{file}:")
+            for file, where in zip(files, places, strict=True):
+                message = message.replace(f"{target / where}:", f"{file}:").replace(f"{target / where}/", f"{file}/")
         raise UserError(message.replace(f"{target}:", "the files found:")) from None
 
 
-def _place(role: str, name: str, file: Path, *, alone: bool) -> str:
-    """Where a sample's file goes; a name may not hold the sign that joins names."""
-    return f"{role}/{name}{extension(file.name)}" if alone else f"{role}/{name}/{file.name.replace(JOIN, '_')}"
+def _places(role: str, name: str, files: list[Path]) -> list[str]:
+    """Where a sample's files go; a name may not hold the sign that joins names."""
+    if len(files) == 1:
+        return [place(role, name, files[0])]
+    return [place(role, name, file, inside=sample_name(file.name).replace(JOIN, "_")) for file in files]
 
 
-def _keyed(files: list[Path]) -> dict[str, list[Path]]:
-    """Files by name, or by folder where each of several folders holds a sample of its own."""
-    folders = {path.parent for path in files}
-    by_folder = len(folders) > 1 and len(files) > len(folders)
-    found: dict[str, list[Path]] = {}
-    for path in sorted(files):
-        found.setdefault(path.parent.name if by_folder else sample_name(path.name), []).append(path)
-    if not by_folder and (twice := [name for name, paths in found.items() if len(paths) > 1]):
-        raise UserError(
-            f"{some_of(sorted(twice))}: several files have this name; give each its own, or use a folder each"
-        )
-    return found
+def _found(folder: Path, part: str) -> Path:
+    """A path of a CSV file, which Windows may have written."""
+    path = folder / part.strip()
+    return path if path.exists() or "\\" not in part else folder / part.strip().replace("\\", "/")
 
 
-def _by_prefix(
-    images: dict[str, list[Path]], masks: dict[str, list[Path]]
-) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
-    """Keys are what an image's and a mask's name begin with alike (case_flair and case_seg: case)."""
-    tries = []
-    # First as they are, then without what all images, or all masks, end with.
-    for cut_images, cut_masks in ((False, False), (False, True), (True, False), (True, True)):
-        first, second = _without_ending(images, cut_images), _without_ending(masks, cut_masks)
-        tries.append((_named_after(first, second), _named_after(second, first)))
-    return min(tries, key=lambda pair: len(pair[0].keys() ^ pair[1].keys()))
+def _names(files: Files) -> dict[Key, str]:
+    """A name for each sample: the file's own, or with its folders in front where that isn't unique."""
+    many = any(len(paths) > 1 for paths in files.values())
+    short = {}
+    for key, paths in files.items():
+        spelt = composed(sample_name(paths[0].name))
+        cut = spelt[: len(key[-1])] if key and folded(spelt).startswith(key[-1]) else (key[-1] if key else spelt)
+        short[key] = (cut if many else spelt).strip(SEPARATORS) or spelt
+    if len({folded(name) for name in short.values()}) == len(short):
+        return short
+    long = {}
+    for key, paths in files.items():
+        folders = key[:-1] if key[-1] in folded(short[key]) else key
+        long[key] = "_".join([*_spelt(paths[0], folders), short[key]])
+    return long
 
 
-def _without_ending(files: dict[str, list[Path]], cut: bool) -> dict[str, list[Path]]:
-    ending = _common_ending(list(files)) if cut else ""
-    return {name.removesuffix(ending): paths for name, paths in files.items()}
+def _spelt(path: Path, folders: Key) -> list[str]:
+    """Folders as the disk has them."""
+    return [next((composed(part) for part in path.parts if folded(part) == name), name) for name in folders]
 
 
-def _named_after(files: dict[str, list[Path]], partners: dict[str, list[Path]]) -> dict[str, list[Path]]:
-    """Several files whose names begin with a partner's belong to that partner."""
-    merged: dict[str, list[Path]] = {}
-    known = sorted(partners, key=len, reverse=True)
-    for name, paths in sorted(files.items()):
-        longer = (k for k in known if name.startswith(k) and name[len(k) : len(k) + 1] in ("_", "-", ".", " "))
-        key = name if name in partners else next(longer, name)
-        merged.setdefault(key, []).extend(paths)
-    return merged
+def _folder_groups(keys: list[Key]) -> dict[Key, str]:
+    """For each sample, the folder that it shares with some others: of the level that has most; a split is none."""
+    levels: dict[int, list[str]] = {}
+    for key in keys:
+        for level, part in enumerate(key[:-1]):
+            levels.setdefault(level, []).append(part)
+    most = {
+        level: len(set(parts))
+        for level, parts in levels.items()
+        if len(set(parts)) < len(keys) and not set(parts) <= SPLITS
+    }
+    chosen = max(most, key=lambda level: most[level], default=None)
+    return {key: key[chosen] if chosen is not None and chosen < len(key) - 1 else "" for key in keys}
 
 
-def _common_ending(names: list[str]) -> str:
-    """What all names end with, from its first separator on ("_seg"); nothing for a single name."""
-    ending = "" if len(names) < 2 else names[0]
-    while not all(name.endswith(ending) for name in names):
-        ending = ending[1:]
-    place = re.search(r"[_\-. ]", ending)
-    return ending[place.start() :] if place else ""
-
-
-def _group(name: str, pattern: str | None) -> str:
-    if pattern is None:
-        return ""
+def _group(name: str, pattern: str) -> str:
     match = re.search(pattern, name)
     if not match:
         raise UserError(f"--group-pattern {pattern!r} doesn't match the name {name!r}; fix it")

@@ -98,7 +98,7 @@ def prepare(
 
 def _prepared(source: Path, sample: Sample, dataset: Dataset, size: tuple[int, ...]) -> Prepared:
     read = load_image(source, sample.image, dataset)
-    image, mask = read.array, load_mask(source, sample.mask).array
+    image, mask = read.array, load_mask(source, sample.mask, dataset.mask, read).array
     if len(image) != dataset.channels or mask.shape != image.shape[1:] or mask.ndim != len(size):
         raise UserError(
             f"{source / sample.image}: image {list(image.shape)} and mask {list(mask.shape)} where params.yaml "

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from multiresunet.config import Dataset, Recipe
 from multiresunet.data.geometry import input_size
-from multiresunet.data.loading import encode_labels, load_mask
+from multiresunet.data.loading import encode_labels, load_image, load_mask
 from multiresunet.data.manifest import Sample
 from multiresunet.data.resizing import emptied, in_words, kept, loss, resized_labels
 
@@ -28,7 +29,7 @@ def losses(folder: Path, samples: list[Sample], dataset: Dataset, recipe: Recipe
     sizes = dict.fromkeys((tuple(dataset.size), input_size(dataset, recipe)))
     rows: dict[tuple[int, ...], list[dict[str, object]]] = {size: [] for size in sizes}
     for sample in some:
-        before = encode_labels(load_mask(folder, sample.mask).array, dataset.mask)
+        before = _labels(folder, sample, dataset)
         for size in sizes if before.ndim == len(dataset.size) else ():
             after = resized_labels(before, size) if before.shape != size else before
             found = kept(before, after)
@@ -51,3 +52,8 @@ def losses(folder: Path, samples: list[Sample], dataset: Dataset, recipe: Recipe
         said = loss(table, size)
         lines.append(f"{whose}: {said}" if said else f"{whose}: {in_words(size)} keeps what the masks mark")
     return lines
+
+
+def _labels(folder: Path, sample: Sample, dataset: Dataset) -> NDArray[np.uint8]:
+    image = load_image(folder, sample.image, dataset)
+    return encode_labels(load_mask(folder, sample.mask, dataset.mask, image).array, dataset.mask)

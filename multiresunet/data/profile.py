@@ -10,6 +10,7 @@ import pandas as pd
 
 from multiresunet.config import Dataset, MaskRule
 from multiresunet.data import manifest, measures, near_duplicates
+from multiresunet.data.filing import hash_of
 from multiresunet.data.loading import foreground, ignored, load_image, load_mask
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.data.near_duplicates import Picture
@@ -76,7 +77,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
         "pixels_sha256": f"unknown {sample.sample}",  # no two that can't be read are called the same
     }
     read_image, image_problem = _read(lambda: load_image(folder, sample.image, dataset))
-    read_mask, mask_problem = _read(lambda: load_mask(folder, sample.mask))
+    read_mask, mask_problem = _read(lambda: load_mask(folder, sample.mask, dataset.mask, read_image))
     if read_image is None or read_mask is None:
         return facts | {"problem": "; ".join(filter(None, (image_problem, mask_problem)))}, None
     image, mask = read_image.array, read_mask.array
@@ -111,8 +112,8 @@ def _read(reader: Callable[[], Decoded]) -> tuple[Decoded | None, str]:
 def _changed(folder: Path, sample: Sample) -> str:
     """Files that aren't what the manifest says; one that is gone is a problem, not a change."""
     said = ((sample.image, sample.image_sha256), (sample.mask, sample.mask_sha256))
-    whole = [(p, s) for p, s in said if s and all((folder / file).is_file() for file in manifest.parts(p))]
-    return " ".join(path for path, said_hash in whole if manifest.hash_of(folder, path) != said_hash)
+    whole = [(p, s) for p, s in said if s and all((folder / file).exists() for file in manifest.parts(p))]
+    return " ".join(path for path, said_hash in whole if hash_of(folder, path) != said_hash)
 
 
 def _turn(read: Decoded) -> str:

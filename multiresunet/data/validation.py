@@ -102,8 +102,18 @@ def complaint(name: str, facts: pd.DataFrame, findings: list[dict[str, Any]]) ->
         if finding["column"] == "problem":
             parts.append("; ".join(problems[:5]) + (f" and {len(problems) - 5} more" if len(problems) > 5 else ""))
         else:
-            parts.append(f"{finding['remedy']} ({some_of(finding['samples']) or 'the whole data set'})")
+            names = some_of(finding["samples"]) or "the whole data set"
+            parts.append(f"{finding['remedy']} ({names}){_allowing(finding, len(facts))}")
     return f"{name}: {'; '.join(parts)}" if parts else None
+
+
+def _allowing(finding: dict[str, Any], total: int) -> str:
+    """How to allow masks that are empty, or full, where they are right."""
+    if finding["column"] != "foreground_share":
+        return ""
+    key = "full" if "everything" in finding["title"] else "empty"
+    share = -(-100 * len(finding["samples"]) // total) / 100
+    return f", or, if that is right, allow it with mask.{key}: {share:g} in params.yaml"
 
 
 def _finding(one: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ EXAMPLES = 8  # pictures of samples that nothing is wrong with
 THUMBNAIL = 180  # pixels of a thumbnail
 SHOWN = 12  # thumbnails of one finding
 OUTLINE = (0, 190, 255)
+TINT = 0.35  # how much of the outline's colour foreground gets, so that an inverted mask is seen at a glance
 
 
 def render(name: str, dataset: Dataset) -> Path:
@@ -71,15 +72,19 @@ def render(name: str, dataset: Dataset) -> Path:
 
 
 def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = THUMBNAIL) -> Image.Image | None:
-    """The image (a volume's middle slice) with its mask's outline, `side` pixels at most; None if it can't be read."""
+    """The image (a volume's middle slice), `side` pixels at most, with its foreground tinted and outlined.
+
+    What is to be ignored is hatched. None if the image can't be read.
+    """
     try:
-        image = _plane(load_image(folder, sample.image, dataset).array)
+        read = load_image(folder, sample.image, dataset)
+        image = _plane(read.array)
     except UserError:
         return None
     colour = Image.fromarray(_grey_or_colour(image))
     colour.thumbnail((side, side))
     try:
-        mask = _plane(load_mask(folder, sample.mask).array[None])[0]
+        mask = _plane(load_mask(folder, sample.mask, dataset.mask, read).array[None])[0]
     except UserError:
         return colour
     # Seen at the thumbnail's size even where the mask has another: a wrong size shows as a shift.
@@ -91,6 +96,7 @@ def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = THUMBNAI
         for of in (foreground, ignored)
     )
     pixels = np.moveaxis(hatched(np.moveaxis(np.asarray(colour), -1, 0), unknown), 0, -1)
+    pixels[small] = np.round((1 - TINT) * pixels[small] + TINT * np.array(OUTLINE)).astype(np.uint8)
     pixels[small & ~_shrunk(small)] = OUTLINE
     return Image.fromarray(np.ascontiguousarray(pixels))
 

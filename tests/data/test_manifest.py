@@ -78,7 +78,7 @@ def test_excel_s_byte_order_mark_and_upper_case_checksums_are_fine(tmp_path: Pat
         ('image,mask\n"a,b\n', ["not a readable CSV"]),
         ("image,mask\na,b\nc,d,e\n", ["not a readable CSV", "line 3"]),
         ("image,mask\na,b,c\nd,e,f\n", ["more cells than the header"]),
-        ("image;mask\na;b\n", ["'image' is missing", "image;mask"]),
+        ("image|mask\na|b\n", ["'image' is missing", "image|mask"]),
         ("image,label\na,b\n", ["'mask' is missing", "image, label"]),
         ("image,mask\na,b\nc,\n", ["line 3", "no mask"]),
         ("image,mask\n,b\n", ["line 2", "no image"]),
@@ -117,3 +117,22 @@ def test_whatever_stands_in_the_file_is_read_or_refused(
         manifest.read(folder)
     except UserError as error:
         assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffimage;mask;group\r\nimages\\a.png;masks\\a.png;g\r\n",
+        'image,mask,group\nimages/a.png,"masks\\a.png",g\n',
+        "image\tmask\tgroup\nimages/a.png\tmasks/a.png\tg\n",
+    ],
+)
+def test_as_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.csv").write_text(text, encoding="utf-8", newline="")
+    (only,) = manifest.read(tmp_path)
+    assert (only.image, only.mask, only.group) == ("images/a.png", "masks/a.png", "g")
+
+
+def test_names_in_two_unicode_forms_are_one(tmp_path: Path) -> None:
+    assert manifest.folded("Mu\u0308ller") == manifest.folded("M\u00fcLLER")
+    assert manifest.sample_name("a.OME.TIF") == "a"

@@ -76,11 +76,13 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "empty mask": (
         lambda d: save(d / "masks" / "b.png", np.zeros(SIZE, np.uint8)),
-        "mask is empty; draw it, or take the sample out (b)",
+        "mask is empty; draw it, or take the sample out (b), or, if that is right, allow it with mask.empty: 0.25 in "
+        "params.yaml",
     ),
     "full mask": (
         lambda d: save(d / "masks" / "b.png", np.full(SIZE, 255, np.uint8)),
-        "mask is full; draw it, or take the sample out (b)",
+        "mask is full; draw it, or take the sample out (b), or, if that is right, allow it with mask.full: 0.25 in "
+        "params.yaml",
     ),
     "undeclared values": (
         lambda d: save(d / "masks" / "b.png", np.maximum(pair(1)[1], 7)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,28 @@ from PIL.ExifTags import Base
 from multiresunet.errors import UserError
 
 Array = NDArray[Any]
-Read = tuple[Array, tuple[str, ...], str]  # channels first; what was converted; the format's name
 ORIENTATION = int(Base.Orientation)
+PAGES = "pages taken as the slices of a volume"  # where the file doesn't say what its pages are
 LIMIT = 2 * 2**30  # bytes of one decoded file; a header may claim anything
+
+
+class Read(NamedTuple):
+    """What a reader returns.
+
+    array: channels first, then the file's axes in the file's order.
+    notes: what was converted.
+    container: the format's name.
+    affine: 4×4, of a volume: from an index to mm towards right, anterior, superior; None if the file doesn't say.
+    spacing: a pixel's size along each axis of a picture in mm, if the file says; a volume's follows from its affine.
+    alpha: H×W, where the file has an alpha channel that isn't opaque everywhere.
+    """
+
+    array: Array
+    notes: tuple[str, ...]
+    container: str
+    affine: NDArray[np.float64] | None = None
+    spacing: tuple[float, ...] | None = None
+    alpha: Array | None = None
 
 
 def check_size(path: Path, size: int) -> None:
@@ -35,8 +54,20 @@ def channels_first(array: Array) -> Array:
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
 
+def without_alpha(array: Array, depth: int) -> tuple[Array, tuple[str, ...], Array | None]:
+    """C×H×W whose last channel is alpha, without it; a note; and the alpha channel unless it is opaque everywhere."""
+    alpha = array[-1]
+    clear = float(np.mean(alpha < 2**depth - 1))
+    if not clear:
+        return array[:-1], ("opaque alpha channel dropped",), None
+    return array[:-1], (f"alpha channel dropped, which isn't opaque on {clear:.1%} of the pixels",), alpha
+
+
 def apply_palette(indices: Array, palette: Array, as_mask: bool) -> tuple[Array, tuple[str, ...]]:
     """C×H×W of H×W indices into N×3 colours: one channel if all colours in use are grey, else a mask's indices.
+
+    A table of 256 shades of one colour, or of inverted greys, is how a microscope's program shows grey values; then
+    the values themselves are returned.
 
     Raises:
         ValueError: if an index is outside the palette.
@@ -45,11 +76,26 @@ def apply_palette(indices: Array, palette: Array, as_mask: bool) -> tuple[Array,
     if used.max() >= len(palette):
         raise ValueError(f"index {used.max()} of a palette of {len(palette)} colours")
     colours = palette[used]
-    if (colours == colours[:, :1]).all():
+    if _is_display(palette):
+        return indices[None], ("colour table for display left aside, stored values taken",)
+    grey = bool((colours == colours[:, :1]).all())
+    if as_mask and grey and len(np.unique(colours[:, 0])) < len(used):
+        return indices[None], ("palette's indices taken as labels",)  # its greys would merge some
+    if grey:
         return palette[:, 0].astype(np.uint8)[indices][None], ("palette converted to its greys",)
     if as_mask:
         return indices[None], ("palette's indices taken as labels",)
     return channels_first(palette.astype(np.uint8)[indices]), ("palette converted to its colours",)
+
+
+def _is_display(palette: Array) -> bool:
+    ramp = np.arange(256)
+    if len(palette) != 256:
+        return False
+    if (palette == ramp[::-1, None]).all():
+        return True
+    ramps = [bool((column == ramp).all()) for column in palette.T]
+    return any(ramps) and not all(ramps) and not palette[:, [not each for each in ramps]].any()
 
 
 def upright(array: Array, orientation: int) -> tuple[Array, tuple[str, ...]]:

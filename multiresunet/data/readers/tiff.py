@@ -4,49 +4,91 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
-from multiresunet.data.readers.common import ORIENTATION, Array, Read, apply_palette, check_size, upright
+from multiresunet.data.readers.common import (
+    ORIENTATION,
+    PAGES,
+    Array,
+    Read,
+    apply_palette,
+    check_size,
+    upright,
+    without_alpha,
+)
 from multiresunet.errors import UserError
 from multiresunet.registries import READERS
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # remarks on tags; the error that follows says it
+ALPHA = (1, 2)  # ExtraSamples: associated and unassociated alpha; 0, unspecified, is data
 
 
 @READERS.register("tiff", suffixes=(".tif", ".tiff"))
 def read_tiff(path: Path, as_mask: bool) -> Read:
-    """C×H×W, or C×D×H×W for a stack of pages; what was converted; TIFF."""
-    with tifffile.TiffFile(path) as file:
+    """C×H×W, or C×D×H×W for a stack of pages; what was converted; TIFF. No other file is read, whatever OME-XML names.
+
+    Where white is 0, an image is inverted; a mask, and an image of one bit, come as stored, as tifffile writes them.
+    """
+    with tifffile.TiffFile(path, _multifile=False) as file:
+        if file.is_ome and _names_others(file):
+            return _read(path, file.pages, as_mask)
+        return _read(path, file, as_mask)
+
+
+def _names_others(file: tifffile.TiffFile) -> bool:
+    """Whether OME-XML lists planes that this file hasn't."""
+    return any(page is None for series in file.series for page in series.pages)
+
+
+def _read(path: Path, file: Any, as_mask: bool) -> Read:
+    notes: tuple[str, ...] = ()
+    if isinstance(file, tifffile.TiffPages):  # part of an OME set of several files
+        page = file.first
+        check_size(path, page.nbytes * len(file))
+        array, axes = file[0].asarray(), page.axes
+        if len(file) > 1:
+            array, axes = np.stack([each.asarray() for each in file]), f"I{page.axes}"
+        notes = ("one file of several of an OME set, read alone",)
+    else:
         if len(file.series) != 1:
             raise UserError(f"{path}: holds {len(file.series)} images of different sizes; save each as its own file")
         series, page = file.series[0], file.pages.first
         check_size(path, series.nbytes)
         array, axes = series.asarray(), series.axes
-        if array.dtype == bool:
-            array = array.astype(np.uint8) * 255
-        if array.dtype.kind not in "iuf" or page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
-            raise UserError(
-                f"{path}: pixels of kind {array.dtype} in CMYK or complex numbers aren't known; save as RGB"
-            )
-        array = _arranged(path, array, axes)
-        notes: tuple[str, ...] = ()
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and len(array) == 1:
-            array, notes = apply_palette(array[0], page.colormap.T >> 8, as_mask)
-        elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind == "u":
-            array, notes = np.iinfo(array.dtype).max - array, ("inverted, since white is 0 in this file",)
-        elif "S" in axes and page.extrasamples and len(array) in (2, 4):
-            array, notes = array[:-1], ("alpha dropped",)
-        tag = page.tags.get(ORIENTATION)
-    array, turned = upright(array, int(tag.value) if tag else 1)
+    one_bit = array.dtype == bool
+    if one_bit:
+        array = array.astype(np.uint8) * 255
+    if array.dtype.kind not in "iuf" or page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
+        raise UserError(f"{path}: pixels of kind {array.dtype} in CMYK or complex numbers aren't known; save as RGB")
+    alpha = None
+    array, paged = _arranged(path, array, axes)
+    notes += paged
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and len(array) == 1:
+        array, said = apply_palette(array[0], page.colormap.T >> 8, as_mask)
+        notes += said
+    elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind == "u":
+        if as_mask or one_bit:
+            notes += ("white is 0 in this file; values taken as stored",)
+        else:
+            array, notes = np.iinfo(array.dtype).max - array, (*notes, "inverted, since white is 0 in this file")
+    elif "S" in axes and page.extrasamples and page.extrasamples[-1] in ALPHA and array.dtype.kind == "u":
+        array, said, alpha = without_alpha(array, array.dtype.itemsize * 8)
+        notes += said
+    tag = page.tags.get(ORIENTATION)
+    turn = int(tag.value) if tag else 1
+    array, turned = upright(array, turn)
+    if alpha is not None:
+        alpha = upright(alpha, turn)[0]
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array, (*turned, *notes), "TIFF"
+    return Read(array, (*turned, *notes), "TIFF", alpha=alpha)
 
 
-def _arranged(path: Path, array: Array, axes: str) -> Array:
-    """Channels first, then what is left in the file's order."""
+def _arranged(path: Path, array: Array, axes: str) -> tuple[Array, tuple[str, ...]]:
+    """Channels first, then what is left in the file's order; a note if pages were taken for a volume's slices."""
     for axis in reversed(range(array.ndim)):
         if array.shape[axis] == 1 and axes[axis] not in "YX":
             array, axes = array.squeeze(axis), axes[:axis] + axes[axis + 1 :]
@@ -56,4 +98,8 @@ def _arranged(path: Path, array: Array, axes: str) -> Array:
             f"{path}: axes {axes} of {'×'.join(map(str, array.shape))}; an image has two, a stack three, and channels "
             "one more; save it so"
         )
-    return np.moveaxis(array, channel[0], 0) if channel else array[None]
+    stacked = [letter for letter in axes if letter not in "SCYX"]
+    notes = (PAGES,) if stacked and stacked[0] not in "ZT" else ()
+    if stacked and stacked[0] == "T":
+        notes = ("time steps taken as the slices of a volume",)
+    return np.moveaxis(array, channel[0], 0) if channel else array[None], notes

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from multiresunet.data import manifest
-from multiresunet.data.manifest import JOIN, Sample, extension, parts, sample_name
+from multiresunet.data.filing import hash_of, is_there, moves, place, stays_inside
+from multiresunet.data.manifest import JOIN, Sample, composed, folded, parts, sample_name
+from multiresunet.data.readers.several import is_image_folder, is_litter, without_companions
 from multiresunet.data.sources import layouts
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
@@ -50,19 +52,16 @@ def scan(folder: Path, layout: str | None = None) -> list[Sample]:
     if not listed:
         raise UserError(f"{folder}: there is no image in it; put images into images/ and masks into masks/")
     paths = [path for s in listed for cell in (s.image, s.mask) for path in parts(cell)]
-    missing = [path for path in paths if not (folder / path).is_file()]
+    missing = [path for path in paths if not is_there(folder / path)]
     if missing:
         raise UserError(
             f"{folder}: missing {some_of(missing)}; put back, or take out its partner and its manifest line"
         )
     root = folder.resolve()
-    outside = [path for path in paths if not (folder / path).resolve().is_relative_to(root)]
+    outside = [path for path in paths if not stays_inside(folder / path, root)]
     if outside:
         raise UserError(f"{folder}: {some_of(outside)} is a link out of this folder; put the file itself there")
-    hashed = [
-        replace(s, image_sha256=manifest.hash_of(folder, s.image), mask_sha256=manifest.hash_of(folder, s.mask))
-        for s in listed
-    ]
+    hashed = [replace(s, image_sha256=hash_of(folder, s.image), mask_sha256=hash_of(folder, s.mask)) for s in listed]
     changed = [
         path
         for old, new in zip(listed, hashed, strict=True)
@@ -114,17 +113,21 @@ def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
     """Copy the files to `target` as images/<sample>.<ext> and masks/<sample>.<ext>.
 
     Several files of one become images/<sample>/channel<n>.<ext>, or masks/<sample>/instance<n>.<ext>, counted from 0.
+    A header and its data file keep their names, in a folder; a folder that is one image stays one.
     """
     copied = []
     for s in samples:
         places = {}
         for role, part in (("image", "channel"), ("mask", "instance")):
             files = parts(getattr(s, role))
-            names = [s.sample] if len(files) == 1 else [f"{s.sample}/{part}{n}" for n in range(len(files))]
-            to = [f"{role}s/{name}{extension(file)}" for name, file in zip(names, files, strict=True)]
-            for file, place in zip(files, to, strict=True):
-                (target / place).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / file, target / place)
+            names = [None] if len(files) == 1 else [f"{part}{n}" for n in range(len(files))]
+            to = [
+                place(f"{role}s", s.sample, folder / file, inside=name) for name, file in zip(names, files, strict=True)
+            ]
+            for file, goal in zip(files, to, strict=True):
+                for source, copy_of_it in moves(folder / file, target / goal):
+                    copy_of_it.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, copy_of_it)
             places[role] = JOIN.join(to)
         copied.append(replace(s, **places))
     return copied
@@ -132,7 +135,7 @@ def copy(folder: Path, samples: list[Sample], target: Path) -> list[Sample]:
 
 def _instances(path: Path) -> list[Path]:
     """The files of masks/<sample>/, one an instance; none if it holds anything else."""
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    entries = without_companions([entry for entry in sorted(path.iterdir()) if not is_litter(entry)])
     return entries if all(entry.is_file() for entry in entries) else []
 
 
@@ -150,21 +153,22 @@ def _listed(folder: Path, layout: str | None) -> list[Sample]:
 
 def _pair_by_name(folder: Path) -> list[Sample]:
     found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
+    known: dict[tuple[str, str], str] = {}
     for role, names in found.items():
         if not (folder / role).is_dir():
             raise UserError(f"{folder / role}: this folder is missing; images belong into images/, masks into masks/")
-        for path in sorted((folder / role).iterdir()):
-            if path.name.startswith("."):
-                continue
-            several = _instances(path) if path.is_dir() and role == "masks" else []
-            if path.is_dir() and not several:
+        entries = [path for path in sorted((folder / role).iterdir()) if not is_litter(path)]
+        for path in without_companions(entries):
+            whole = is_image_folder(path)
+            several = _instances(path) if path.is_dir() and not whole and role == "masks" else []
+            if path.is_dir() and not whole and not several:
                 raise UserError(f"{path}: a folder among the files; move its files up, or list them in {manifest.NAME}")
-            name = path.name if several else sample_name(path.name)
-            if name in names:
-                other = Path(names[name]).name
+            name = composed(path.name if several or (whole and not path.suffix) else sample_name(path.name))
+            if (other := known.get((role, folded(name)))) is not None:
                 raise UserError(f"{path}: {other} has the same name but for the extension; rename one")
+            known[role, folded(name)] = path.name
             places = [f"{role}/{path.name}/{file.name}" for file in several] or [f"{role}/{path.name}"]
-            if any(JOIN in place for place in places):
+            if any(JOIN in each for each in places):
                 raise UserError(f"{path}: {JOIN!r} in a name would part one file into two; rename the file")
             names[name] = JOIN.join(places)
     images, masks = found["images"], found["masks"]

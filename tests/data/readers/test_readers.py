@@ -99,7 +99,7 @@ def test_a_mask_with_fractions_or_nan_is_refused(tmp_path: Path, value: float, w
 
 def test_a_mask_with_channels_is_refused(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "m.png")
-    assert "(13, 17, 3)" in refusal(tmp_path / "m.png", readers.read_mask)
+    assert "a mask of colours: #" in refusal(tmp_path / "m.png", readers.read_mask)
     nifti(tmp_path / "m.nii", np.zeros((2, 3, 4, 2), dtype=np.uint8))
     assert "(2, 3, 4, 2)" in refusal(tmp_path / "m.nii", readers.read_mask)
 
@@ -118,9 +118,10 @@ def test_alpha_is_dropped_and_noted(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", alpha, photometric="rgb", extrasamples=["unassalpha"])
     Image.fromarray(alpha).convert("LA").save(tmp_path / "g.png")
     for name in ("a.png", "a.tif"):
-        array, notes, _ = readers.decode_image(tmp_path / name)
-        np.testing.assert_array_equal(array, np.moveaxis(COLOUR, -1, 0))
-        assert notes == ("alpha dropped",)
+        decoded = readers.decode_image(tmp_path / name)
+        np.testing.assert_array_equal(decoded.array, np.moveaxis(COLOUR, -1, 0))
+        clear = f"{np.mean(GREY < 255):.1%}"
+        assert decoded.notes == (f"alpha channel dropped, which isn't opaque on {clear} of the pixels",)
     assert readers.decode_image(tmp_path / "g.png").array.shape == (1, 13, 17)
 
 
@@ -129,11 +130,11 @@ def test_a_palette_becomes_colours_in_an_image_and_labels_in_a_mask(tmp_path: Pa
     picture = Image.fromarray(labels).convert("P")
     picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
     picture.save(tmp_path / "p.png")
-    array, notes, _ = readers.decode_image(tmp_path / "p.png")
+    array, notes, *_ = readers.decode_image(tmp_path / "p.png")
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])[labels]
     np.testing.assert_array_equal(array, np.moveaxis(colours, -1, 0))
     assert notes == ("palette converted to its colours",)
-    array, notes, _ = readers.decode_mask(tmp_path / "p.png")
+    array, notes, *_ = readers.decode_mask(tmp_path / "p.png")
     np.testing.assert_array_equal(array, labels)
     assert notes == ("palette's indices taken as labels",)
 
@@ -150,7 +151,7 @@ def test_a_gif_mask_holds_0_and_255_whatever_its_palette_s_order(tmp_path: Path)
 
 def test_a_mask_of_grey_colours_is_a_mask(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GREY] * 3)).save(tmp_path / "m.bmp")
-    array, notes, _ = readers.decode_mask(tmp_path / "m.bmp")
+    array, notes, *_ = readers.decode_mask(tmp_path / "m.bmp")
     np.testing.assert_array_equal(array, GREY)
     assert notes == ("equal colours taken as grey",)
 
@@ -164,7 +165,7 @@ def test_exif_orientation_is_honoured_as_pillow_does(tmp_path: Path, extension: 
     picture.save(tmp_path / f"a.{extension}", exif=exif)
     with Image.open(tmp_path / f"a.{extension}") as saved:
         upright = np.asarray(ImageOps.exif_transpose(saved))
-    array, notes, _ = readers.decode_image(tmp_path / f"a.{extension}")
+    array, notes, *_ = readers.decode_image(tmp_path / f"a.{extension}")
     np.testing.assert_array_equal(array, np.moveaxis(upright, -1, 0))
     assert bool(notes) == (orientation > 1)
 
@@ -187,7 +188,7 @@ def test_16_bit_colours_keep_their_bits(tmp_path: Path, bytes_first: str) -> Non
 
 def test_white_is_not_black(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "w.tif", GREY, photometric="miniswhite")
-    array, notes, _ = readers.decode_image(tmp_path / "w.tif")
+    array, notes, *_ = readers.decode_image(tmp_path / "w.tif")
     np.testing.assert_array_equal(array[0], 255 - GREY)
     assert "inverted" in notes[0]
 
@@ -201,11 +202,12 @@ def test_pages_of_different_sizes_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extension", ["nrrd", "mha"])
 def test_nrrd_and_mha_have_nifti_s_axes(tmp_path: Path, extension: str) -> None:
-    simpleitk.WriteImage(simpleitk.GetImageFromArray(VOLUME.T), tmp_path / f"v.{extension}")
+    # ITK counts towards left and posterior, NIfTI towards right and anterior: the second is the first, turned.
+    simpleitk.WriteImage(simpleitk.GetImageFromArray(VOLUME[::-1, ::-1].T), tmp_path / f"v.{extension}")
     nifti(tmp_path / "v.nii", VOLUME)
     np.testing.assert_array_equal(readers.read_image(tmp_path / f"v.{extension}"), VOLUME[None])
     np.testing.assert_array_equal(readers.read_image(tmp_path / "v.nii"), VOLUME[None])
-    four = simpleitk.GetImageFromArray(np.stack([VOLUME.T + n for n in range(4)], axis=-1), isVector=True)
+    four = simpleitk.GetImageFromArray(np.stack([VOLUME[::-1, ::-1].T + n for n in range(4)], axis=-1), isVector=True)
     simpleitk.WriteImage(four, tmp_path / f"f.{extension}")
     np.testing.assert_array_equal(readers.read_image(tmp_path / f"f.{extension}")[3], VOLUME + 3)
 

@@ -1,0 +1,198 @@
+"""What `multiresunet data add` does beside pairing and proposing: options, patterns, pages, contact sheets."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import tifffile
+import yaml
+from PIL import Image
+from pydantic import ValidationError
+
+from multiresunet.config import Dataset, MaskRule
+from multiresunet.data import manifest, nnunet, pairing, readers
+from multiresunet.data.pairing import PairedFiles
+from multiresunet.data.proposal import Answers, Proposal
+from multiresunet.data.readers.several import is_image_folder, is_litter
+from multiresunet.data.sources import drawn
+from multiresunet.errors import UserError
+from multiresunet.files import some_of
+
+SHEET = 12  # samples on a contact sheet
+SIDE = 240  # pixels of each
+PAGES = ("channels", "z", "samples")
+COLOUR = re.compile(r"(#?[0-9a-fA-F]{6})=(-?\d+)")
+
+
+def answers(mask: str | None, alpha: str | None, colours: str | None, pages: str | None, *, grouped: bool) -> Answers:
+    """The options of `data add`, checked.
+
+    Raises:
+        UserError: naming the option that can't be used.
+    """
+    if alpha not in (None, "mask", "drop"):
+        raise UserError(f"--alpha {alpha}: say mask (alpha is the mask) or drop")
+    if pages not in (None, *PAGES):
+        raise UserError(f"--pages {pages}: say {', '.join(PAGES[:-1])} or {PAGES[-1]}")
+    rule: dict[str, Any] | None = None
+    if mask is not None:
+        try:
+            tree = yaml.safe_load(mask)
+            rule = MaskRule.model_validate(tree).model_dump(exclude_none=True)
+        except yaml.YAMLError:
+            raise UserError(f"--mask {mask!r}: not YAML; write it as in params.yaml: '{{above: 127}}'") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise UserError(f"--mask {mask!r}: {'.'.join(map(str, first['loc']))} {first['msg']}; fix it") from None
+    told = None
+    if colours is not None:
+        words = colours.replace(",", " ").split()
+        odd = [word for word in words if not COLOUR.fullmatch(word)]
+        if odd or not words:
+            raise UserError(f"--colours {some_of(odd) or 'says nothing'}: write '#000000=0 #ff0000=1'")
+        told = {f"#{word.partition('=')[0].removeprefix('#').lower()}": int(word.partition("=")[2]) for word in words}
+    return Answers(
+        rule=rule,
+        alpha=None if alpha is None else alpha == "mask",
+        colours=told,
+        pages=None if pages == "samples" else pages,
+        grouped=grouped,
+    )
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where the user says that files are: patterns, an nnU-Net folder, or a CSV file of pairs."""
+
+    images: str | None
+    masks: str | None
+    annotations: str | None = None
+    nnunet: Path | None = None
+    pairs: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pairs, remarks for the user, and the masks' rule where the files themselves say it."""
+
+    paired: PairedFiles
+    said: list[str]
+    rule: dict[str, Any] | None = None
+
+
+@contextmanager
+def found(given: Given, group_pattern: str | None) -> Iterator[Found]:
+    """The pairs of what is given; masks drawn from annotations are there until the block ends.
+
+    Raises:
+        UserError: as `pairing.pair`, `annotations.draw` and `nnunet.read`; or if too little, or too much, is given.
+    """
+    if given.pairs is not None or given.nnunet is not None:
+        if {given.images, given.masks, given.annotations} != {None} or (given.pairs and given.nnunet):
+            option = "--pairs" if given.pairs else "--nnunet"
+            raise UserError(f"{option} says itself where images and masks are; leave the other options out")
+        if given.pairs is not None:
+            yield Found(pairing.listed(given.pairs), [])
+        elif given.nnunet is not None:
+            task = nnunet.read(given.nnunet)
+            yield Found(task.paired, [f"channels: {', '.join(task.channels)}", *task.said], task.rule)
+        return
+    second = given.masks or given.annotations
+    if given.images is None or second is None or (given.masks and given.annotations):
+        raise UserError(
+            "say where images and masks are: --images PATTERN with --masks PATTERN or --annotations PATTERN, "
+            "or --pairs FILE.csv, or --nnunet FOLDER"
+        )
+    files, litter = {}, set[Path]()
+    for role, pattern in (("images", given.images), ("masks", second)):
+        files[role], left = files_of_pattern(pattern)
+        litter |= set(left)
+    names = sorted({path.name for path in litter})
+    said = [f"{len(litter)} files that systems leave lying about are left out: {some_of(names)}"] if litter else []
+    if given.masks:
+        yield Found(pairing.pair(files["images"], files["masks"], group_pattern), said)
+        return
+    with TemporaryDirectory() as place:
+        pairs, numbers = drawn.draw(files["images"], files["masks"], Path(place))
+        paired = pairing.together(pairs, group_pattern)
+        labels = ", ".join(f"{label} ({number})" for label, number in numbers.items())
+        yield Found(
+            paired,
+            [*said, f"masks drawn from {len(files['masks'])} files; labels: {labels}"],
+            drawn.rule_of(numbers),
+        )
+
+
+def files_of_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
+    """Files, and folders that are one image, that match a pattern; and those left out as litter."""
+    matches = [Path(path) for path in sorted(glob.glob(pattern, recursive=True, include_hidden=True))]  # noqa: PTH207 - may be absolute
+    whole = {path for path in matches if is_image_folder(path)}
+    wanted = [path for path in matches if (path.is_file() or path in whole) and not whole & set(path.parents)]
+    litter = [path for path in wanted if is_litter(path)]
+    return [path for path in wanted if path not in set(litter)], litter
+
+
+def part_pages(folder: Path) -> None:
+    """Make a sample of each page of a folder's TIFF stacks, images and masks alike; rewrites its manifest.
+
+    Raises:
+        UserError: if an image and its mask don't have the same pages.
+    """
+    parted = []
+    for sample in manifest.read(folder):
+        stacks = [readers.read_image(folder / sample.image), readers.read_mask(folder / sample.mask)[None]]
+        if any(stack.ndim != 4 for stack in stacks) or stacks[0].shape[1] != stacks[1].shape[1]:
+            counts = " and ".join(str(stack.shape[1]) if stack.ndim == 4 else "1" for stack in stacks)
+            raise UserError(
+                f"{folder / sample.image}: image and mask have {counts} pages, which are no pairs of samples"
+            )
+        for page in range(stacks[0].shape[1]):
+            name = f"{sample.sample}_{page:04d}"
+            places = [f"{role}/{name}.tif" for role in ("images", "masks")]
+            for place, stack in zip(places, stacks, strict=True):
+                plane = stack[:, page]
+                colours = {"photometric": "rgb", "planarconfig": "separate"} if len(plane) == 3 else {}
+                tifffile.imwrite(folder / place, plane if len(plane) > 1 else plane[0], **colours)  # type: ignore[arg-type]
+            parted.append(
+                replace(sample, sample=name, image=places[0], mask=places[1], group=sample.group or sample.sample)
+            )
+        for place in (sample.image, sample.mask):
+            (folder / place).unlink()
+    manifest.write(folder, parted)
+
+
+def question(found: Proposal) -> str:
+    """Several readings, in one line."""
+    ways = " or ".join(f"--mask {quoted(reading.rule)} ({reading.why})" for reading in found.open)
+    return f"the masks can be read in {len(found.open)} ways, and nothing says which: {ways}; say one"
+
+
+def quoted(rule: dict[str, Any]) -> str:
+    """A rule as it is given to `--mask`, in quotes."""
+    return f"'{json.dumps(rule, ensure_ascii=False)}'"
+
+
+def contact_sheets(folder: Path, samples: list[manifest.Sample], found: Proposal) -> list[Image.Image]:
+    """A sheet of evenly spaced samples for each reading of their masks."""
+    rules = [reading.rule for reading in found.open] or [found.entry["mask"]]
+    return [_contact_sheet(folder, samples, found.with_rule(rule)) for rule in rules]
+
+
+def _contact_sheet(place: Path, samples: list[manifest.Sample], entry: Dataset) -> Image.Image:
+    from multiresunet.report.dataset_page import picture
+
+    step = max(1, len(samples) // SHEET)
+    shown = [thumbnail for s in samples[::step][:SHEET] if (thumbnail := picture(place, s, entry, SIDE))]
+    columns, pitch = min(4, len(shown)) or 1, SIDE + 10
+    sheet = Image.new("RGB", (columns * pitch + 10, -(-len(shown) // columns) * pitch + 10), "white")
+    for index, thumbnail in enumerate(shown):
+        sheet.paste(thumbnail, (10 + index % columns * pitch, 10 + index // columns * pitch))
+    return sheet
