@@ -48,6 +48,10 @@ def main() -> None:
             run(**words)
         else:
             subprocess.run([sys.executable, "-m", *CHECK], check=True)
+        if not words["commit"] and not words["targets"]:
+            from multiresunet.review.outcome import outcome
+
+            print(outcome(), flush=True)
     except FIXABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))
     except subprocess.CalledProcessError as error:

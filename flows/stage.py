@@ -13,7 +13,7 @@ from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed
 
 from flows import artifacts
-from flows.commands import NETWORK, Commands
+from flows.commands import NETWORK, OFFLINE, Commands
 from flows.graph import Graph, affected
 from flows.resources import Resources
 from multiresunet.errors import UserError
@@ -77,8 +77,8 @@ def retries(name: str) -> int:
 
 
 def is_worth_retrying(error: Exception) -> bool:
-    """Whether a stage failed for want of an answer from the network; a changed file fails again."""
-    return isinstance(error, UserError) and NETWORK in str(error)
+    """Whether a stage failed for want of a server's answer; changed files, or no network, fail again."""
+    return isinstance(error, UserError) and NETWORK in str(error) and OFFLINE not in str(error)
 
 
 def retry_condition(_task: Any, _run: Any, state: State[Any]) -> bool:
