@@ -53,6 +53,10 @@ def main() -> None:
             from flows.server import run  # imports Prefect, which takes seconds, as its server does to start
 
             run(launched, **words)
+        if not words["commit"] and not words["targets"]:
+            from multiresunet.review.outcome import outcome
+
+            print(outcome(), flush=True)
     except FIXABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))
     except OSError as error:

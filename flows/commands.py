@@ -12,7 +12,8 @@ from multiresunet.errors import UserError
 
 CHECK = ("stages.fetch", "--check")  # DVC can't see whether users' folders have changed
 HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
-NETWORK = "can't be downloaded"  # what a command says when trying again may help
+NETWORK = "can't be downloaded"  # what a command says when trying again, or on another machine, may help
+OFFLINE = "(no connection)"  # what it says too if this machine has no network
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 # DVC's, on success, and where to ask for help.
 HINTS = (

@@ -23,8 +23,7 @@ from flows.commands import NETWORK, Commands
 from flows.stage import LocalExecutor, Run
 from flows.worktree import alone
 from multiresunet.errors import UserError
-from multiresunet.review.git import git
-from multiresunet.review.verify import changed
+from multiresunet.review.git import changed, git
 
 LOST = 3  # further tries of a stage whose worker has lost its network; one that dies is replaced by Dask itself
 PUSH = "push of"

@@ -48,7 +48,7 @@ from flows.stage import Executor, LocalExecutor, Run, run_stale
 from flows.worktree import alone, configure, working_in
 from multiresunet.errors import UserError, of_the_system
 from multiresunet.paths import PAGE, STATE
-from multiresunet.review.verify import changed
+from multiresunet.review.outcome import outcome
 
 PULL = ("pull", "--run-cache", "--allow-missing")
 PUSH = ("push", "--run-cache")
@@ -98,6 +98,29 @@ def bring_up_to_date(run: Run, targets: Sequence[str], at_once: int) -> None:
         )
 
 
+def recorded_otherwise() -> list[str]:
+    """How the checkout in the current folder differs from what dvc.lock and numerics.lock record of it."""
+    from multiresunet.review.recorded import changed_tables, other_versions  # a second, as below
+
+    return [*changed_tables(Path()), *other_versions(Path())]
+
+
+def judge_tables(commit: str, findings: Sequence[str]) -> None:
+    """Compare what has been made in the current folder, a checkout of a commit, with the commit's own tables.
+
+    Raises:
+        UserError: they aren't the same within tolerance, or there are findings
+    """
+    from multiresunet.review.judgement import judge, tolerances
+
+    log, found = get_run_logger(), judge(Path(), tolerances(Path()), findings)
+    for part in found.details():
+        log.info("%s", part)
+    if not found.passes():
+        raise UserError(f"{commit} makes other tables than git has: {found.line()}; somebody has to look")
+    log.info("%s: %s", commit, found.line())
+
+
 @flow(name="pipeline", persist_result=False, task_runner=THREADS)
 def pipeline(
     targets: Sequence[str] = (),
@@ -127,7 +150,8 @@ def pipeline(
         pull: fetch DVC's cache from the remote first
         push: send it to the remote at the end
         base: the commit that the tables are compared with
-        commit: work in a clean checkout of this commit, and fail if what git has of it isn't what it makes
+        commit: work in a clean checkout of this commit, and fail if git's tables aren't those that it makes, within
+            tolerance
         scheduler: address of a Dask cluster whose workers run the stages (see flows/dask.py)
         check: compare users' folders with their digests in params.yaml first
 
@@ -144,6 +168,7 @@ def pipeline(
     with ExitStack() as stack:
         if commit is not None:
             stack.enter_context(working_in(commit))
+        findings = [] if commit is None else recorded_otherwise()
         commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
         try:
             configure({key: value for key, value in settings.items() if value is not None})
@@ -155,8 +180,13 @@ def pipeline(
             resources = Resources(at_once, devices() if gpus is None else gpus)
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
+            graph = Graph()
             with on_terminal() as display:
-                bring_up_to_date(Run(Graph(), executor, display), targets, at_once)
+                bring_up_to_date(Run(graph, executor, display), targets, at_once)
+            # Once more, since nothing but git vouches for what these have written.
+            for name in sorted(graph.in_git) if commit is not None else []:
+                words = ("dvc", "repro", "--force", "--single-item", name)
+                run_command.with_options(task_run_name=f"{name} once more")(commands, name, *words)
             if push:
                 run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
         except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
@@ -166,5 +196,7 @@ def pipeline(
             artifacts.publish(base, keep=folder / STATE / PAGE if commit else None)
         except httpx.TransportError:  # all is made, and a server that is away can't say otherwise
             log.warning("Prefect's server doesn't answer, so its UI doesn't show the tables of this run")
-        if commit is not None and (differing := changed()):
-            raise UserError(f"{commit} makes another {', '.join(differing)} than git has; somebody has to look")
+        if commit is None:
+            log.info(outcome())
+            return
+        judge_tables(commit, findings)

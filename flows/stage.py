@@ -15,7 +15,7 @@ from prefect.states import Cancelled, Completed
 
 from flows import artifacts
 from flows.busy import when_free
-from flows.commands import NETWORK, Commands, KilledError
+from flows.commands import NETWORK, OFFLINE, Commands, KilledError
 from flows.display import Display
 from flows.graph import Graph, affected
 from flows.journal import Journal
@@ -110,8 +110,8 @@ def retries(name: str) -> int:
 
 
 def is_worth_retrying(error: Exception) -> bool:
-    """Whether a stage failed for want of an answer from the network; a changed file fails again."""
-    return isinstance(error, UserError) and NETWORK in str(error)
+    """Whether a stage failed for want of a server's answer; changed files, or no network, fail again."""
+    return isinstance(error, UserError) and NETWORK in str(error) and OFFLINE not in str(error)
 
 
 def retry_condition(_task: Any, _run: Any, state: State[Any]) -> bool:

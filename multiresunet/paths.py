@@ -6,6 +6,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
+NUMERICS_LOCK = Path("numerics.lock")
 SUITES = Path("expectations")
 
 RAW = Path("data/raw")

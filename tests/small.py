@@ -59,6 +59,17 @@ Path("metrics/summary.csv").write_text("\\n".join(["dataset,score", *rows, ""]))
 """,
 }
 
+# Instead of the stage above: a score that depends on the machine, by $ROUNDING, and on the recipe's threads.
+TRAIN_ON_ANY_CPU = """
+import os, sys, yaml
+from pathlib import Path
+recipes = yaml.safe_load(Path("params.yaml").read_text()).get("recipes", {"quick": {"threads": 1}})
+score = 0.5 + float(os.environ["ROUNDING"]) + 0.002 * (recipes["quick"]["threads"] - 1)
+print(f"training on {sys.argv[1]}")
+Path("data/trained").mkdir(parents=True, exist_ok=True)
+Path("data/trained", sys.argv[1]).write_text(f"{score:.4f}")
+"""
+
 
 def settings(folder: Path) -> dict[str, str]:
     """The environment of every command in such a project: this checkout's code, and state of its own in `folder`."""

@@ -46,8 +46,6 @@ WORDS = {
 # Files whose words aren't ours to choose.
 SKIPPED = {
     "*.lock": "names of packages, or of files at the commit that the lock is of",
-    "results/*/params.yaml": "a record: the parameters as they were at the run's commit",
-    "results/*/provenance.json": "a record",
     "CHANGELOG.md": "names what was renamed",
     "tests/test_words.py": "lists the words",
 }

@@ -114,6 +114,7 @@ def runner(folder: Path) -> dict[str, str]:
     """The environment of a runner, whose programs and state are in a folder."""
     script(folder / "bin/gh", GH)
     script(folder / "bin/python", PYTHON)
+    script(folder / "bin/sudo", 'echo "$@" >> "$GH_FOLDER/installed"')
     settings = small.settings(folder)
     path = os.pathsep.join([str(folder / "bin"), settings["PATH"]])
     return {**settings, "PATH": path, "GH_FOLDER": str(folder), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
@@ -137,7 +138,9 @@ def test_the_tests_run_the_checks_and_all_tests(tmp_path: Path, monkeypatch: pyt
     failed, output = run(project / ".github/workflows/tests.yml", {}, runner(tmp_path))
     assert not failed, output
     called = (tmp_path / "called").read_text().splitlines()
-    assert called == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest", "-m pytest -m slow"]
+    checks, [tests] = make.COMMANDS["check"], make.COMMANDS["test"]
+    assert called == [*(f"-m {words}" for words in checks), f"-m {tests}", f"-m {tests} -m slow"]
+    assert "install --quiet --yes qemu-user" in (tmp_path / "installed").read_text()
 
 
 def test_a_pull_request_goes_through_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +170,25 @@ def test_a_command_that_fails_fails_the_check_even_without_a_word(
 
 
 @pytest.fixture
-def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small project with its workflows, whose stages have run, as a bare repository with a DVC remote."""
+def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A small project with its workflows, whose stages have run, as a bare repository with a DVC remote.
+
+    Parametrized with False, it has numbers that depend on the CPU ($ROUNDING), and the remote is empty.
+    """
     settings = small.settings(tmp_path)
     project = small.create(tmp_path / "project", settings)
+    has_cache = getattr(request, "param", True)
+    if not has_cache:
+        settings["ROUNDING"] = "0"
+        (project / "stages/train.py").write_text(small.TRAIN_ON_ANY_CPU)
+        with (project / "params.yaml").open("a") as file:
+            file.write("verify: {tolerances: {'*.score': 0.01}}\n")
     (project / ".gitignore").write_text("/data/\n/.state/\n/.venv\n")
     prepare(project, f'exec "{sys.executable}" "$@"', monkeypatch)
     dvc(project, settings, "remote", "add", "--default", "store", str(tmp_path / "store"))
     dvc(project, settings, "repro", "-q")
-    dvc(project, settings, "push", "-q", "--run-cache")
+    if has_cache:
+        dvc(project, settings, "push", "-q", "--run-cache")
     small.commit(project, settings)
     subprocess.run(["git", "clone", "-q", "--bare", str(project), str(tmp_path / "origin")], env=settings, check=True)
     return tmp_path / "origin"
@@ -224,7 +237,7 @@ def test_a_pull_request_is_green_until_a_table_is_edited(origin: Path, monkeypat
     assert not failed, output
     comment = (origin.parent / "comment").read_text()
     assert comment.startswith("<!-- multiresunet metrics -->\n## ")
-    assert "Every table is the one that the commit makes." in comment
+    assert "<summary>Tables made again: same bytes</summary>" in comment
     assert (origin.parent / "summary").read_text() == comment
     log = (origin.parent / "clone/.state/pull-request/verify.log").read_text()
     assert "training on" not in log, "the cache was not pulled"
@@ -232,13 +245,34 @@ def test_a_pull_request_is_green_until_a_table_is_edited(origin: Path, monkeypat
     request.commit("metrics/summary.csv", "dataset,score\na,aab\nb,bbb\n")
     failed, output = request.check()
     assert failed == "The verdict", output
-    assert "::error::metrics/summary.csv: " in output
-    assert re.search(r"^metrics/summary\.csv: ", (origin.parent / "comment").read_text(), re.MULTILINE)
+    assert "::error::different: metrics/summary.csv: edited, since dvc.lock records another one" in output
+    assert "<summary>Tables made again: different: metrics/summary.csv: " in (origin.parent / "comment").read_text()
     methods = re.findall(r"--method (\w+) (\S+)", (origin.parent / "calls").read_text())
     assert methods == [
         ("POST", "repos/{owner}/{repo}/issues/12/comments"),
         ("PATCH", "repos/{owner}/{repo}/issues/comments/7"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("origin", [False], indirect=True)
+def test_a_runner_of_another_cpu_is_green_until_a_number_is_edited(
+    origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDING", "0.0040")
+    request = PullRequest(origin, monkeypatch)
+    request.commit("README.md", "Something else.\n")
+    failed, output = request.check()
+    assert not failed, output
+    comment = (origin.parent / "comment").read_text()
+    assert "Tables made again: same within tolerance (largest 0.004: summary, a, score)" in comment
+    assert "| summary, a, score | 0.5 | 0.504 | 0.004 | 0.01 |" in comment
+    assert "training on" in (origin.parent / "clone/.state/pull-request/verify.log").read_text()
+
+    request.commit("metrics/summary.csv", "dataset,score\na,0.5000\nb,0.4950\n")
+    failed, output = request.check()
+    assert failed == "The verdict", output
+    assert "::error::different: metrics/summary.csv: edited, since dvc.lock records another one" in output
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ from multiresunet.config.tuning import (
     Span,
     Tune,
 )
+from multiresunet.config.verify import Verify
 
 __all__ = [
     "TUNED",
@@ -87,6 +88,7 @@ __all__ = [
     "Tune",
     "Tuned",
     "Verdict",
+    "Verify",
     "load",
     "parse",
     "parse_text",

@@ -15,6 +15,7 @@ from multiresunet.config.models import Model
 from multiresunet.config.recipes import Recipe
 from multiresunet.config.run import Run
 from multiresunet.config.tuning import Tune
+from multiresunet.config.verify import Verify
 from multiresunet.errors import UserError, did_you_mean
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Params(Strict):
     evaluate: Evaluate
     fetch: Fetch = Fetch()
     machine: Machine = Machine()
+    verify: Verify = Verify()
 
     @property
     def recipe(self) -> Recipe:

@@ -33,14 +33,15 @@ class Data:
 def of_params(old: Tree, new: Tree) -> list[Setting]:
     """The changed keys of params.yaml, in its order."""
     before, after = (yaml.safe_load(tree.read(PARAMS.as_posix()) or "") or {} for tree in (old, new))
-    return list(_of_branch("", before, after))
+    return list(of_branch("", before, after))
 
 
-def _of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Setting]:
+def of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Setting]:
+    """The keys below `prefix` whose values aren't the same in two branches of params.yaml."""
     for key in dict.fromkeys([*new, *old]):
         was, now, name = old.get(key), new.get(key), f"{prefix}{key}"
         if isinstance(was, dict) and isinstance(now, dict):
-            yield from _of_branch(f"{name}.", was, now)
+            yield from of_branch(f"{name}.", was, now)
         elif was != now or (key in old) != (key in new):
             yield Setting(name, was, now)
 

@@ -92,6 +92,14 @@ class TableDiff:
         """Changed values of the rows and columns that both sides have, row by row."""
         shared = [column for column in self.columns_new if column in self.columns_old]
         columns = [c for c in shared if not any(c.endswith(end) and c.removesuffix(end) in shared for end in AUXILIARY)]
+        return self._changed(columns)
+
+    @cached_property
+    def all_cells(self) -> list[Change]:
+        """As `cells`, with the columns that state another one's uncertainty."""
+        return self._changed([column for column in self.columns_new if column in self.columns_old])
+
+    def _changed(self, columns: Sequence[str]) -> list[Change]:
         return [
             Change(self.name, key, column, self.old[key][column], row[column], interval_of(self.old[key], column))
             for key, row in self.new.items()

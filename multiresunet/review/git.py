@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from multiresunet.errors import UserError
-from multiresunet.paths import PARAMS
+from multiresunet.paths import LOCK, PARAMS
 
 
 def git(*words: str, folder: Path | None = None) -> str:
@@ -43,39 +43,49 @@ def require_repository(command: str) -> None:
         )
 
 
-def resolve(commit: str) -> str:
+def resolve(commit: str, folder: Path | None = None) -> str:
     """The full name of a commit that is given as a branch, a tag, an abbreviation, …
 
     Raises:
         UserError: there is no such commit
     """
     try:
-        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
+        return git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}", folder=folder
+        ).strip()
     except UserError:
         raise UserError(f"{commit!r} is no commit of this repository; fetch it, or name another") from None
 
 
-class Tree:
-    """The tracked files of a commit or, without one, the files of the working tree."""
+def changed(root: Path = Path()) -> list[str]:
+    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last."""
+    lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=root).split("\0")
+    return sorted((line[3:] for line in lines if line), key=lambda path: (path == LOCK.as_posix(), path))
 
-    def __init__(self, commit: str | None) -> None:
+
+class Tree:
+    """The tracked files of a commit or, without one, the files of a working tree: this folder's, or another's."""
+
+    def __init__(self, commit: str | None, folder: Path = Path()) -> None:
         """Raises UserError if there is no such commit."""
-        self.commit = commit and resolve(commit)
+        self._root = folder
+        self.commit = commit and resolve(commit, folder)
         self.name = commit or "the working tree"
 
     def paths(self, folder: str, suffix: str) -> list[str]:
         """The files right below `folder` whose names end with `suffix`, sorted; empty if there is no such folder."""
         if self.commit:
-            found = git("ls-tree", "-z", "--name-only", self.commit, f"{folder}/").split("\0")
+            found = git("ls-tree", "-z", "--name-only", self.commit, f"{folder}/", folder=self._root).split("\0")
         else:
-            found = [path.as_posix() for path in Path(folder).glob("*") if path.is_file()]
+            files = (path for path in (self._root / folder).glob("*") if path.is_file())
+            found = [path.relative_to(self._root).as_posix() for path in files]
         return sorted(path for path in found if path.endswith(suffix))
 
     def read(self, path: str) -> str | None:
         """A file's text; None if there is no such file."""
         if not self.commit:
-            file = Path(path)
+            file = self._root / path
             return file.read_text(encoding="utf-8") if file.is_file() else None
-        if not git("ls-tree", "--name-only", self.commit, path):
+        if not git("ls-tree", "--name-only", self.commit, path, folder=self._root):
             return None
-        return git("show", f"{self.commit}:{path}")
+        return git("show", f"{self.commit}:{path}", folder=self._root)

@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from multiresunet import config
-from multiresunet.config import FolderSource
+from multiresunet import arithmetic, config
+from multiresunet.config import FolderSource, editing
 from multiresunet.data import sources
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.paths import LOCK, STATE
-from multiresunet.review.git import git
+from multiresunet.files import write_text
+from multiresunet.paths import LOCK, PARAMS, STATE
+from multiresunet.review.git import changed, git
+from multiresunet.review.judgement import Judgement, judge, tolerances
+from multiresunet.review.recorded import changed_data, changed_tables, locked, of_status, other_versions
 from multiresunet.review.worktree import dvc, environment, worktree
 
 
-def of_commit(commit: str, from_scratch: bool = False) -> list[str]:
+@dataclass(frozen=True)
+class How:
+    """How a commit's tables are made; None: as its recipe says.
+
+    from_scratch: run every stage, even those whose results the cache has.
+    arithmetic, threads: of the recipe.
+    settings: values of params.yaml, by key, which make other tables on purpose.
+    """
+
+    from_scratch: bool = False
+    arithmetic: str | None = None
+    threads: int | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def changes(self, recipe: str) -> dict[str, object]:
+        """The values of params.yaml to set, by key."""
+        wanted = {"arithmetic": self.arithmetic, "threads": self.threads}
+        own = {f"recipes.{recipe}.{name}": value for name, value in wanted.items() if value is not None}
+        return {**own, **self.settings}
+
+
+def of_commit(commit: str, how: How | None = None) -> Judgement:
     """Make the commit's tables in a clean checkout and compare.
-
-    Args:
-        commit: its name
-        from_scratch: run every stage, even those whose results the cache has
-
-    Returns:
-        One line for each file that isn't as it should be; causes (parameters, data) before effects (tables).
 
     Raises:
         UserError: there is no such commit, or a stage failed
     """
+    how = how or How()
     with worktree(commit) as root:
         with suppress(UserError):  # what the cache hasn't got is made below
             dvc("checkout", folder=root)
-        findings = [*_of_status(json.loads(dvc("status", "--json", folder=root))), *changed_data(root)]
+        findings, notes = of_status(root)
+        findings += [*changed_tables(root), *changed_data(root), *other_versions(root)]
         for line in findings:
             print(line, file=sys.stderr, flush=True)
-        _reproduce(root, *(["--force"] if from_scratch else []))
+        own = _set(root, how)
+        notes += _circumstances(root)
+        _reproduce(root, *(["--force"] if how.from_scratch else []))
         if tables := _stages_of_tables(root):  # again, since nothing but git vouches for what they have written
             _reproduce(root, "--force", "--single-item", *tables)
-        return [*findings, *(f"{path}: the commit makes another one" for path in changed(root))]
+        return replace(judge(root, tolerances(root), findings, own), notes=notes)
 
 
 def of_workspace() -> list[str]:
@@ -77,63 +93,35 @@ def changed_folders(loaded: config.Params) -> list[str]:
     return findings
 
 
-def changed_data(root: Path) -> list[str]:
-    """The files of DVC's outputs that are there and aren't those that dvc.lock names, by their bytes.
+def _set(root: Path, how: How) -> list[str]:
+    """Write what is to be done otherwise into a checkout's params.yaml.
 
-    `dvc status` trusts the time stamps of files that it has linked from its cache itself.
+    Returns:
+        The files that aren't the commit's for that reason.
     """
-    cache = Path(dvc("cache", "dir", folder=root).strip())
-    cache = cache if cache.is_absolute() else root / cache
-    findings = []
-    for out in (out for stage in _locked(root).values() for out in stage.get("outs", [])):
-        path, name = root / out["path"], out["md5"]
-        listing = cache / "files/md5" / name[:2] / name[2:]
-        if not path.is_dir() or not name.endswith(".dir") or not listing.exists():
-            continue
-        wanted = {each["relpath"]: each["md5"] for each in json.loads(listing.read_text(encoding="utf-8"))}
-        there = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = dict(zip(there, pool.map(_md5, (path / file for file in there)), strict=True))
-        for file in sorted(wanted.keys() | found.keys()):
-            if wanted.get(file) != found.get(file):
-                what = "is missing" if file not in found else "changed" if file in wanted else "is one too many"
-                findings.append(f"{out['path']}/{file}: {what}, by dvc.lock")
-    return findings
+    path = root / PARAMS
+    if not (how.arithmetic or how.threads or how.settings):
+        return []
+    changes = how.changes(config.load(path).run.recipe)
+    write_text(path, editing.set_values(path.read_text(encoding="utf-8"), changes))
+    return [PARAMS.as_posix(), LOCK.as_posix()]
 
 
-def _of_status(status: dict[str, list[Any]]) -> list[str]:
-    findings: dict[str, None] = {}
-    for stage, parts in status.items():
-        for part in parts:
-            if part == "changed command":
-                findings[f"dvc.yaml: another command than in dvc.lock ({stage})"] = None
-            for path, what in (part.get("changed deps", {}) if isinstance(part, dict) else {}).items():
-                if isinstance(what, dict):
-                    findings |= {f"{path}: {key} isn't what dvc.lock was made with": None for key in what}
-                elif not path.startswith("data/"):
-                    findings[f"{path}: isn't what dvc.lock was made with"] = None
-    return list(findings)
+def _circumstances(root: Path) -> list[str]:
+    """In which arithmetic a checkout's tables are made here; nothing if its params.yaml doesn't say."""
+    try:
+        recipe = config.load(root / PARAMS).recipe
+    except UserError:
+        return []
+    wanted = "native" if arithmetic.obstacle() else recipe.arithmetic
+    threads = "1 thread" if recipe.threads == 1 else f"{recipe.threads} threads"
+    return [f"made in {wanted} arithmetic, with {threads}, on {arithmetic.cpu()}"]
 
 
 def _stages_of_tables(root: Path) -> list[str]:
     """The stages with outputs that git keeps and DVC's cache doesn't."""
     tracked = set(git("ls-files", "-z", folder=root).split("\0"))
-    return [name for name, stage in _locked(root).items() if tracked & {out["path"] for out in stage.get("outs", [])}]
-
-
-def _locked(root: Path) -> dict[str, Any]:
-    try:
-        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        return {}
-    stages: dict[str, Any] = lock.get("stages", {})
-    return stages
-
-
-def changed(root: Path = Path()) -> list[str]:
-    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last."""
-    lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=root).split("\0")
-    return sorted((line[3:] for line in lines if line), key=lambda path: (path == LOCK.as_posix(), path))
+    return [name for name, stage in locked(root).items() if tracked & {out["path"] for out in stage.get("outs", [])}]
 
 
 def _reproduce(root: Path, *words: str) -> None:
@@ -153,8 +141,3 @@ def _reproduce(root: Path, *words: str) -> None:
             error, last = line if re.match("error: ", line) else error, line
     if process.returncode:
         raise UserError(f"the commit's pipeline fails: {error or last}")
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -11,6 +11,7 @@ from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 
+from multiresunet.data.sources.download import MIRROR, mirror
 from multiresunet.data.sources.folder import ENVIRONMENT
 from multiresunet.errors import UserError
 from multiresunet.paths import INCOMING
@@ -53,10 +54,11 @@ def _share(cache: Path, folder: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of stages in another folder: this Python first on PATH, and the users' data from here."""
+    """The environment of stages in another folder: this Python first on PATH; users' data and the mirror from here."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     data = str(Path(os.environ.get(ENVIRONMENT, INCOMING)).absolute())
-    return {**os.environ, "PATH": path, ENVIRONMENT: data, "DVC_NO_ANALYTICS": "1"}
+    found = {MIRROR: root} if (root := mirror()) else {}
+    return {**os.environ, **found, "PATH": path, ENVIRONMENT: data, "DVC_NO_ANALYTICS": "1"}
 
 
 def dvc(*words: str, folder: Path | None = None) -> str:

@@ -81,7 +81,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         # unknown keys, at every depth
         ("colour", "blue", ["colour", "'blue'", "isn't known"]),
         ("run.dataset", ["nuclei"], ["run.dataset", "nuclei", "isn't known"]),
-        ("datasets.murphy.source.url", "x", ["datasets.murphy.source.url", "'x'", "isn't known"]),
+        ("datasets.brats17.source.url", "x", ["datasets.brats17.source.url", "'x'", "isn't known"]),
         (
             "recipes.quick.deep_supervision",
             {"weight": 1.0},
@@ -90,7 +90,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.quick.optimiser.momentum", 0.9, ["recipes.quick.optimiser.momentum", "0.9", "isn't known"]),
         # absent keys
         ("seed", GONE, ["seed", "is missing", "add"]),
-        ("datasets.murphy.mask.values", GONE, ["datasets.murphy.mask", "values is missing", "above"]),
+        ("datasets.nuclei.mask.values", GONE, ["datasets.nuclei.mask", "values is missing", "above"]),
         # names that a table's reader takes for something else
         ("datasets.nuclei.mask.classes", {"NA": [255], "b": [0]}, ["mask.classes.NA", "'NA'", "reads as a number or"]),
         ("datasets.nuclei.mask.classes", {"1e5": [255], "b": [0]}, ["mask.classes.1e5", "reads as a number or"]),
@@ -154,21 +154,21 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("recipes.quick.folds.stratify", 1, ["recipes.quick.folds.stratify", "1", "greater than or equal to 2"]),
         # sources
         (
-            "datasets.murphy.source.digest",
+            "datasets.brats17.source.digest",
             "abc",
-            ["datasets.murphy.source.digest", "'abc'", "64", "--digest"],
+            ["datasets.brats17.source.digest", "'abc'", "64", "--digest"],
         ),
-        ("datasets.murphy.source.digest", "A" * 64, ["datasets.murphy.source.digest", "lower case"]),
-        ("datasets.murphy.source.kind", "ftp", ["datasets.murphy.source", "'ftp'", "'folder'"]),
+        ("datasets.brats17.source.digest", "A" * 64, ["datasets.brats17.source.digest", "lower case"]),
+        ("datasets.brats17.source.kind", "ftp", ["datasets.brats17.source", "'ftp'", "'folder'"]),
         ("datasets.nuclei.source.draw", "cats", ["datasets.nuclei.source.draw", "'cats'", "one of nuclei, membranes"]),
         ("datasets.nuclei.source.samples", 0, ["datasets.nuclei.source.samples", "0", "greater than 0"]),
-        ("datasets.murphy.source.layout", "brats18", ["datasets.murphy.source.layout", "'brats18'", "'brats17'"]),
+        ("datasets.brats17.source.layout", "brats18", ["datasets.brats17.source.layout", "'brats18'", "'brats17'"]),
         (
-            "datasets.murphy.source",
+            "datasets.brats17.source",
             {"kind": "archive", "layout": "msd", "files": [{"url": "ftp://x/y", "sha256": "0" * 64}]},
-            ["datasets.murphy.source.files.0.url", "'ftp://x/y'", "https://"],
+            ["datasets.brats17.source.files.0.url", "'ftp://x/y'", "https://"],
         ),
-        ("datasets.murphy.source", {"kind": "archive", "layout": "msd", "files": []}, ["files", "at least 1"]),
+        ("datasets.brats17.source", {"kind": "archive", "layout": "msd", "files": []}, ["files", "at least 1"]),
         # downloads
         ("fetch.mirror", {"from": "x.org", "to": "https://m.org"}, ["fetch.mirror.from", "'x.org'", "https://"]),
         ("fetch.mirror", {"from": "https://x.org", "to": "/disk"}, ["fetch.mirror.to", "'/disk'", "file://"]),
@@ -277,7 +277,7 @@ def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
     [
         ("recipes.quick.epoch", 10, "recipes.quick.epoch = 10: this key isn't known here (did you mean epochs?)"),
         ("Seed", 1, "Seed = 1: this key isn't known here (did you mean seed?)"),
-        ("datasets.murphy.source.digset", "x", "datasets.murphy.source.digset = 'x': this key isn't known here (did"),
+        ("datasets.brats17.source.digset", "x", "datasets.brats17.source.digset = 'x': this key isn't known here (did"),
         ("tune.space.alpha.hihg", 3.0, "tune.space.alpha.hihg = 3.0: this key isn't known here (did you mean high?)"),
         (
             "fetch.mirror",
@@ -314,14 +314,14 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     del tree["recipes"]["quick"]["updates"]
     tree["seed"] = "x"
     tree["run"]["models"] = ["multiresunet", "multiresnet"]
-    tree["datasets"]["murphy"]["source"]["digest"] = "abc"
+    tree["datasets"]["brats17"]["source"]["digest"] = "abc"
     tree["models"]["unet"]["alpha"] = 1.67
     line = refusal(tree)
     assert line.startswith("params.yaml: 5 things to fix: (1) ")
     for number, words in enumerate(
         [
             "seed = 'x'",
-            "murphy.source.digest",
+            "brats17.source.digest",
             "models.unet: network unet has no alpha",
             "quick.epoch = 10",
             "multiresnet",
@@ -366,7 +366,7 @@ def test_a_space_that_varies_nothing_is_refused() -> None:
 
 
 def test_a_data_set_named_like_a_kind_of_source_keeps_its_name_in_the_message() -> None:
-    tree = changed("datasets.folder", copy.deepcopy(ORIGINAL["datasets"]["murphy"]))
+    tree = changed("datasets.folder", copy.deepcopy(ORIGINAL["datasets"]["brats17"]))
     tree["datasets"]["folder"]["channels"] = 0
     assert "datasets.folder.channels = 0" in refusal(tree)
 

@@ -45,7 +45,11 @@ def differing(old: str, new: str) -> list[tuple[str, str]]:
         ("recipes.quick.deep_supervision", {"weights": [0.5]}, "    deep_supervision: {weights: [0.5]}\n"),
         ("tune.space.alpha", None, "    alpha: null\n"),
         ("tune.trials", 20, "  trials: 20                            # of each study"),
-        ("datasets.murphy.source.digest", None, "    source: {kind: folder, path: murphy, digest: null}\n"),
+        (
+            "datasets.brats17.source.digest",
+            "1",
+            "    source: {kind: folder, path: Brats17TrainingData, layout: brats17, ",
+        ),
         ("recipes.modern_cpu.augment", None, "    augment: null\n"),
         ("datasets.murphy.modality", "données: 3-D", '    modality: "données: 3-D"\n'),
     ],

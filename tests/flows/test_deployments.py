@@ -101,17 +101,21 @@ def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
 
     monkeypatch.chdir(tmp_path)
     for kind in ("images", "masks"):
-        (tmp_path / f"data/incoming/murphy/{kind}").mkdir(parents=True)
-        Image.new("L", (8, 8)).save(tmp_path / f"data/incoming/murphy/{kind}/one.png")
-    text = (repository / "params.yaml").read_text().replace("datasets: [nuclei,", "datasets: [murphy,", 1)
-    (tmp_path / "params.yaml").write_text(text)
+        (tmp_path / f"data/incoming/own/{kind}").mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / f"data/incoming/own/{kind}/one.png")
+    text = (repository / "params.yaml").read_text()
+    phantom = "source: {kind: phantom, draw: nuclei, samples: 36, seed: 1}"
+    assert phantom in text
+    (tmp_path / "params.yaml").write_text(
+        text.replace(phantom, f"source: {{kind: folder, path: own, digest: {'a' * 64}}}")
+    )
     monkeypatch.delenv("MULTIRESUNET_DATA", raising=False)
     looked = Looked()
     monkeypatch.setattr("flows.retrain.pipeline", looked)
     monkeypatch.setattr("flows.retrain.get_run_logger", lambda: __import__("logging").getLogger("test"))
-    digest = folder.digest(folder.scan(folder.locate("murphy")))
-    assert retrain.fn() == ["murphy"]
+    digest = folder.digest(folder.scan(folder.locate("own")))
+    assert retrain.fn() == ["nuclei"]
     assert looked.runs == 1
-    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["murphy"]["source"]["digest"] == digest
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["nuclei"]["source"]["digest"] == digest
     assert retrain.fn() == []
     assert looked.runs == 1

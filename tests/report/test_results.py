@@ -1,8 +1,9 @@
-"""The runs kept in results/ are read by today's code, with the functions that read metrics/."""
+"""The default run's tables, and archived ones, are read by the functions that read metrics/."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,27 +11,46 @@ import pandas as pd
 import pytest
 
 from multiresunet.evaluation import tables as scores
-from multiresunet.evaluation.table_keys import SUMMARY, TABLES, keys_of
+from multiresunet.evaluation.table_keys import SUMMARY, keys_of
+from multiresunet.evaluation.table_keys import TABLES as TABLE_KEYS
+from multiresunet.files import write_csv, write_json, write_text
+from multiresunet.paths import FIGURES, METRICS, TABLES
 from multiresunet.report import charts, export, tables, verdicts
+from multiresunet.report.archive import archive
 from multiresunet.review.changes import interval_of, of_tables
 from multiresunet.review.git import Tree
 
 ROOT = Path(__file__).parents[2]
-RUNS = sorted(path.parent for path in ROOT.glob("results/*/provenance.json"))
 
 
-@pytest.fixture(params=[ROOT / "metrics", *RUNS], ids=lambda path: path.name)
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of two of the default run's data sets; written as the stage writes its tables."""
+    folder = tmp_path_factory.mktemp("archived")
+    for name in ("params.yaml", "dvc.lock", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    (folder / FIGURES).mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, table in tables.read(ROOT / METRICS).items():
+            part = table[table["dataset"].isin(["nuclei", "tumours"])]
+            write_csv(METRICS / f"{name}.csv", part, tables.DIGITS)
+            write_text(TABLES / f"{name}.md", export.markdown(part))
+            write_text(TABLES / f"{name}.tex", export.latex(part))
+            if name == SUMMARY:
+                write_json(METRICS / "summary.json", tables.as_tree(part))
+        archive(Path("results/trial"))
+    return folder / "results/trial"
+
+
+@pytest.fixture(params=["default", "archived"])
 def run(request: pytest.FixtureRequest) -> dict[str, pd.DataFrame]:
-    """The tables of the default run, and of each kept one."""
-    return tables.read(request.param)
-
-
-def test_there_are_kept_runs() -> None:
-    assert {"cpu", "tune-cpu"} <= {path.name for path in RUNS}
+    """The tables of the default run, and of an archived one."""
+    return tables.read(ROOT / METRICS if request.param == "default" else request.getfixturevalue("archived"))
 
 
 def test_every_table_has_its_keys_and_no_row_twice(run: dict[str, pd.DataFrame]) -> None:
-    assert set(run) >= {SUMMARY, *TABLES} - {"tuning", "learning_curves"}  # a run may be older than these tables
+    assert set(run) >= {SUMMARY, *TABLE_KEYS}
     for name, table in run.items():
         keys = list(keys_of(name))
         assert set(keys) <= set(table.columns), name
@@ -60,18 +80,16 @@ def test_it_can_be_drawn_and_written(run: dict[str, pd.DataFrame]) -> None:
     assert tree[row["dataset"]][row["model"]]["jaccard"] == row["jaccard"]
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
-def test_its_tables_as_markdown_and_latex_are_those_of_its_csv_files(folder: Path) -> None:
+def test_its_tables_as_markdown_and_latex_are_those_of_its_csv_files(archived: Path) -> None:
     for name in (SUMMARY, "claims", "folds"):
-        table = pd.read_csv(folder / f"{name}.csv")
-        assert (folder / f"tables/{name}.md").read_text(encoding="utf-8") == export.markdown(table)
-        assert (folder / f"tables/{name}.tex").read_text(encoding="utf-8") == export.latex(table)
+        table = pd.read_csv(archived / f"{name}.csv")
+        assert (archived / f"tables/{name}.md").read_text(encoding="utf-8") == export.markdown(table)
+        assert (archived / f"tables/{name}.tex").read_text(encoding="utf-8") == export.latex(table)
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
-def test_its_summary_is_json_too(folder: Path) -> None:
-    kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert kept == tables.as_tree(tables.read(folder)[SUMMARY])
+def test_its_summary_is_json_too(archived: Path) -> None:
+    kept = json.loads((archived / "summary.json").read_text(encoding="utf-8"))
+    assert kept == tables.as_tree(tables.read(archived)[SUMMARY])
 
 
 class Folder(Tree):
@@ -92,8 +110,12 @@ class Folder(Tree):
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.name)
-def test_it_can_be_compared_with_the_default_run(folder: Path) -> None:
-    compared = {one.name: one for one in of_tables(Folder(ROOT / "metrics"), Folder(folder))}
-    assert len(compared[SUMMARY].new) == len(tables.read(folder)[SUMMARY])
+def test_it_can_be_compared_with_the_default_run(archived: Path) -> None:
+    compared = {one.name: one for one in of_tables(Folder(ROOT / "metrics"), Folder(archived))}
+    assert compared[SUMMARY].new
+    assert {key[0] for key in compared[SUMMARY].rows_gone} == {
+        "membranes",
+        "lesions",
+        "polyps",
+    }
     assert all(interval_of(row, "jaccard") for row in compared[SUMMARY].new.values())

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
-from multiresunet import config
+from multiresunet import arithmetic, config
 from multiresunet.cli.verify import verify
 from multiresunet.data import readers
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.review.verify import changed_folders, of_commit, of_workspace
+from multiresunet.review.verify import How, changed_folders, of_commit, of_workspace
 from multiresunet.review.worktree import worktree
 from tests import small
 
@@ -73,7 +73,7 @@ def test_a_commit_that_made_its_tables_passes_and_trains_nothing(
 ) -> None:
     verify()
     out, err = capfd.readouterr()
-    assert out == "Every table is the one that the commit makes.\n"
+    assert out == f"- made in portable arithmetic, with 1 thread, on {arithmetic.cpu()}\n\nsame bytes\n"
     assert "> echo" not in err
     assert "> python -m stages.report" in err
     assert subprocess.check_output(["git", "worktree", "list"]).count(b"\n") == 1
@@ -88,20 +88,18 @@ def test_a_hand_edited_table_is_named(
     subprocess.run([sys.executable, "-m", "dvc", "commit", "-fq"], check=True)
     small.commit(project, settings)
     assert of_workspace() == []
-    with pytest.raises(UserError, match=r"^metrics/summary.csv, dvc.lock: not what the commit makes"):
+    with pytest.raises(UserError, match=r"^different: metrics/summary.csv, a, score: aaaa in git, aaa made;"):
         verify("main")
-    assert "metrics/summary.csv: the commit makes another one\n" in capsys.readouterr().out
+    assert "| summary, a, score | aaaa | aaa |" in capsys.readouterr().out
 
 
 def test_a_hand_edited_params_yaml_is_named_with_its_key(project: Path, settings: dict[str, str]) -> None:
     replace(project / "params.yaml", "seed: 3", "seed: 4")
     assert of_workspace() == ["params.yaml: differs from the commit"]
     small.commit(project, settings)
-    assert of_commit("HEAD") == [
-        "params.yaml: seed isn't what dvc.lock was made with",
-        "metrics/summary.csv: the commit makes another one",
-        "dvc.lock: the commit makes another one",
-    ]
+    found = of_commit("HEAD")
+    assert found.findings == ["params.yaml: seed isn't what dvc.lock was made with"]
+    assert "metrics/summary.csv, a, score: aaa in git, aaaa made" in found.wrong
 
 
 def test_a_changed_data_file_is_named(project: Path) -> None:
@@ -112,7 +110,7 @@ def test_a_changed_data_file_is_named(project: Path) -> None:
     os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
     (project / "data/raw/a/more").touch()
     assert of_workspace() == ["data/raw/a/more: is one too many, by dvc.lock", "data/raw/b/image: changed, by dvc.lock"]
-    assert of_commit("HEAD") == []
+    assert of_commit("HEAD").is_same
 
 
 def test_a_changed_file_of_a_users_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +138,71 @@ def test_a_changed_file_in_the_cache_is_named(project: Path) -> None:
     [cached] = [path for path in project.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == b"b"]
     cached.chmod(0o644)
     cached.write_text("B")
-    assert "data/raw/b/image: changed, by dvc.lock" in of_commit("HEAD")
+    assert "data/raw/b/image: changed, by dvc.lock" in of_commit("HEAD").wrong
+
+
+@pytest.fixture
+def measured(project: Path, settings: dict[str, str]) -> Path:
+    """A commit whose tables are numbers, which depend on the machine and on the recipe's threads."""
+    (project / "stages/train.py").write_text(small.TRAIN_ON_ANY_CPU)
+    replace(project / "dvc.yaml", "params: [seed]", "params: [seed, recipes.quick]")
+    tree = yaml.safe_load((project / "params.yaml").read_text())
+    (project / "params.yaml").write_text(yaml.safe_dump({**tree, "verify": {"tolerances": {"*.score": 0.01}}}))
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], env={**settings, "ROUNDING": "0"}, check=True)
+    small.commit(project, settings)
+    return project
+
+
+@pytest.mark.slow
+def test_another_cpu_or_number_of_threads_is_within_tolerance(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROUNDING", "-0.002")
+    verify("HEAD", threads=4)
+    out = capsys.readouterr().out
+    assert "| summary, a, score | 0.5 | 0.504 | 0.004 | 0.01 |" in out
+    assert out.splitlines()[-1] == "same within tolerance (largest 0.004: summary, a, score)"
+    monkeypatch.setenv("ROUNDING", "0")
+    with pytest.raises(UserError, match=r"^different: metrics/summary.csv, a, score: 0.5 in git, 0.518 made"):
+        verify("HEAD", threads=10)
+
+
+@pytest.mark.slow
+def test_threads_that_were_edited_are_noted_and_judged_by_tolerance(
+    measured: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDING", "0")
+    tree = yaml.safe_load((measured / "params.yaml").read_text())
+    tree["recipes"]["quick"]["threads"] = 2
+    (measured / "params.yaml").write_text(yaml.safe_dump(tree))
+    small.commit(measured, settings)
+    found = of_commit("HEAD")
+    assert found.notes[0] == "params.yaml: recipes.quick.threads isn't what dvc.lock was made with"
+    assert found.notes[1].startswith("made in portable arithmetic, with 2 threads, on ")
+    assert found.line() == "same within tolerance (largest 0.002: summary, a, score)"
+
+
+@pytest.mark.slow
+def test_an_edited_cell_is_different_however_small(
+    measured: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDING", "0.001")
+    replace(measured / "metrics/summary.csv", "a,0.5000", "a,0.5010")
+    small.commit(measured, settings)
+    found = of_commit("HEAD", How(from_scratch=True))
+    assert found.findings == ["metrics/summary.csv: edited, since dvc.lock records another one"]
+    assert not found.passes()
+
+
+def test_another_version_of_a_library_is_different(project: Path, settings: dict[str, str]) -> None:
+    (project / "numerics.lock").write_text("numpy==1.0\nnowhere==2.0\n")
+    small.commit(project, settings)
+    found = of_commit("HEAD")
+    assert found.findings == [
+        f"numpy: {np.__version__} is installed, numerics.lock names 1.0",
+        "nowhere: none is installed, numerics.lock names 2.0",
+    ]
+    assert not found.passes()
 
 
 def test_a_stage_that_fails_is_told_in_its_own_words(project: Path, settings: dict[str, str]) -> None:

@@ -20,20 +20,17 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy import ndimage
 
-from multiresunet.data import manifest
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.data.description import DataDescription
-from multiresunet.data.loading import foreground, load_mask
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
 from stages import fetch, preprocess, running, validate
 from tests.data.making import declared, folder_of, pair, save, truncate
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "datasets"
-REAL = ["murphy", "isbi2012", "isic2017", "cvc_clinicdb", "msd_hippocampus"]
+MIRROR = ROOT.parent / "shared" / "mirror"
+REAL = ["murphy", "isbi2012", "cvc_clinicdb", "msd_hippocampus"]
 NAMES = [f"s{index:02d}" for index in range(9)]
 
 
@@ -459,23 +456,19 @@ def test_whatever_comes_there_is_a_result_or_one_line(
 # The real data
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
-def test_the_nuclei_of_murphy_are_all_there() -> None:
-    counts = {"u2os": 0, "nih3t3": 0}
-    rule = declared().mask
-    for sample in manifest.read(SHARED / "murphy"):
-        mask = foreground(load_mask(SHARED / "murphy", sample.mask).array, rule)
-        counts[sample.group] += int(ndimage.label(mask, np.ones((3, 3)))[1])
-    assert counts == {"u2os": 1663, "nih3t3": 2016}
+@pytest.fixture
+def public(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A checkout's params.yaml and catalogs, with a mirror of the public data sets in the place of the internet."""
+    if not MIRROR.is_dir():
+        pytest.skip("no mirror of the public data sets is at hand")
+    monkeypatch.setenv("MULTIRESUNET_MIRROR", str(MIRROR))
+    shutil.copytree(ROOT / "catalog", workspace.root / "catalog")
+    shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
+    return workspace
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
-def test_random_folds_of_cvc_leak_and_grouped_ones_hardly(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MULTIRESUNET_DATA", str(SHARED))
-    shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
+def test_random_folds_of_cvc_leak_and_grouped_ones_hardly(public: Workspace) -> None:
     through("cvc_clinicdb")
     table = pd.read_csv("data/prepared/cvc_clinicdb/folds.csv")
     assert table["groups"].sum() == 29
@@ -484,16 +477,13 @@ def test_random_folds_of_cvc_leak_and_grouped_ones_hardly(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
 @pytest.mark.parametrize("name", REAL)
-def test_real_data_goes_through(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("MULTIRESUNET_DATA", str(SHARED))
-    shutil.copy(ROOT / "params.yaml", workspace.root / "params.yaml")
+def test_real_data_goes_through(public: Workspace, name: str) -> None:
     through(name)
     data = PreparedDataset.open(Path("data/prepared") / name)
     facts = pd.read_csv(f"data/validated/{name}/facts.csv", keep_default_na=False)
     assert len(facts) == len(data.table) == len(data.images) == len(data.masks)
-    entry = workspace.tree["datasets"][name]
+    entry = public.tree["datasets"][name]
     assert data.channels == entry["channels"]
     assert data.masks.any(axis=tuple(range(1, data.masks.ndim))).all()  # no foreground was lost in resizing
     shares = facts["foreground_share"].to_numpy(dtype=float)
@@ -502,7 +492,7 @@ def test_real_data_goes_through(workspace: Workspace, monkeypatch: pytest.Monkey
     if entry["groups"]:
         assert data.table.groupby("group")["fold"].nunique().max() == 1
     folds = np.bincount(data.folds)
-    assert len(folds) == workspace.tree["recipes"][workspace.tree["run"]["recipe"]]["folds"]["count"]
+    assert len(folds) == public.tree["recipes"][public.tree["run"]["recipe"]]["folds"]["count"]
     if entry["normalisation"] == "rescale":
         assert data.images.dtype == np.uint8
     else:

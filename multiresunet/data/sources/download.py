@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterable
@@ -18,7 +19,8 @@ from multiresunet.data.sources.transfer import Disk, Remote, Transfer
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 
-TIMEOUT = httpx.Timeout(60, connect=20)
+TIMEOUT = httpx.Timeout(60, connect=5)
+MIRROR = "MULTIRESUNET_MIRROR"
 
 
 def fetch_files(files: Iterable[Remote], store: Path, settings: Fetch) -> dict[str, Path]:
@@ -49,14 +51,43 @@ def fetch_files(files: Iterable[Remote], store: Path, settings: Fetch) -> dict[s
 
 
 def redirected(url: str, settings: Fetch) -> str:
-    """The URL, or its place on the mirror if it starts with the mirrored prefix."""
+    """The URL, or its place on a mirror.
+
+    $MULTIRESUNET_MIRROR, a folder or a URL, has all files, each at its own URL's path; fetch.mirror has those whose URL
+    starts with its prefix.
+
+    Raises:
+        UserError: $MULTIRESUNET_MIRROR is no URL, and no folder.
+    """
+    if root := mirror():
+        return _below(root, httpx.URL(url).raw_path.decode())
     if settings.mirror is None:
         return url
     prefix = settings.mirror.origin.rstrip("/")
     if url != prefix and not url.startswith(f"{prefix}/"):
         return url
-    to = settings.mirror.to.rstrip("/").replace("file:///", "file://localhost/", 1)  # httpx wants a host
-    return to + url.removeprefix(prefix)
+    return _below(settings.mirror.to, url.removeprefix(prefix))
+
+
+def mirror() -> str | None:
+    """The URL that $MULTIRESUNET_MIRROR names, a folder's as file://…; None if it isn't set.
+
+    Raises:
+        UserError: it names neither a URL nor a folder.
+    """
+    named = os.environ.get(MIRROR)
+    if not named or named.startswith(("http://", "https://", "file:///")):
+        return named or None
+    if not Path(named).is_dir():
+        raise UserError(f"{named}: no such folder, and no URL; {MIRROR} names it, set that to a mirror or unset it")
+    return Path(named).absolute().as_uri()
+
+
+def _below(root: str, path: str) -> str:
+    """The URL of a file of a mirror; on disk its name may be the URL's own, `a%20b` for one."""
+    if root.startswith("file:") and (literal := Path(httpx.URL(root).path, path.lstrip("/"))).is_file():
+        root, path = literal.as_uri(), ""
+    return root.rstrip("/").replace("file:///", "file://localhost/", 1) + path  # httpx wants a host
 
 
 def _is_kept(path: Path, file: Remote) -> bool:

@@ -22,11 +22,13 @@ import httpx
 from multiresunet.errors import UserError
 
 RETRIES = 3  # in a row without a byte more
+RETRIES_OFFLINE = 1  # in a row without a connection: a machine without a network is told so in seconds
 BACKOFF = 1.0  # seconds before the second retry; doubled each time
 LONGEST_PAUSE = 120.0  # seconds
 BLOCK = 1 << 16
 LIMIT = 64 << 30  # bytes of a file whose size nobody declares
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses that may be better a little later
+OFFLINE = (httpx.ConnectError, httpx.ConnectTimeout)
 PAGE = (b"<!doctype html", b"<html", b"<head", b"<!--")
 
 
@@ -86,7 +88,7 @@ class Transfer:
                     if size > longest:  # a bad line that gives some bytes each time does come to an end
                         failures, longest = 0, size
                     failures += 1
-                    if failures > RETRIES:
+                    if failures > (RETRIES_OFFLINE if isinstance(error, OFFLINE) else RETRIES):
                         raise UserError(f"{self.url}: {_explained(error)}") from None
                     wait = max(getattr(error, "pause", 0), BACKOFF * 2 ** (failures - 1) * random.uniform(0.5, 1))
                     self.stop.wait(min(wait, LONGEST_PAUSE))
@@ -124,7 +126,7 @@ class Transfer:
                     draft.truncate(0)
                     raise UserError(
                         f"{url}: the server sent a web page instead of the file, perhaps to log in; "
-                        "open it in a browser, or set fetch.mirror to where the files can be had"
+                        "open it in a browser, or set MULTIRESUNET_MIRROR to where the files can be had"
                     )
                 size += len(block)
                 if size > (file.bytes or LIMIT):
@@ -182,7 +184,7 @@ def _check_status(response: httpx.Response, url: str) -> None:
     reason = f"can't be downloaded (HTTP {response.status_code})"
     if response.status_code in TRANSIENT:
         raise _TransientError(reason, pause=_retry_after(response.headers.get("Retry-After", "")))
-    raise UserError(f"{url}: {reason}; see whether the file is there and open to you, or set fetch.mirror")
+    raise UserError(f"{url}: {reason}; see whether the file is there and open to you, or set MULTIRESUNET_MIRROR")
 
 
 def _retry_after(value: str) -> float:
@@ -201,6 +203,8 @@ def _is_page(response: httpx.Response, start: bytes) -> bool:
 def _explained(error: Exception) -> str:
     if isinstance(error, _TransientError):
         return f"{error}; {error.fix}"
+    if isinstance(error, OFFLINE):
+        return "can't be downloaded (no connection); check the network, or set MULTIRESUNET_MIRROR to a copy"
     return f"can't be downloaded ({type(error).__name__}); check the network and run again"
 
 

@@ -113,7 +113,7 @@ def test_what_goes_wrong_again_and_again_is_named(web: Web, tmp_path: Path, faul
 
 def test_a_server_that_does_not_answer_is_named(web: Web, tmp_path: Path) -> None:
     web.close()
-    assert ": can't be downloaded (ConnectError)" in refusal(lambda: arrive(web, tmp_path))
+    assert ": can't be downloaded (no connection); check the network" in refusal(lambda: arrive(web, tmp_path))
 
 
 def test_a_broken_run_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:

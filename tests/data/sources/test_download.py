@@ -270,6 +270,40 @@ def test_a_folder_can_be_the_mirror(web: Web, tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_may_have_the_names_of_urls(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a mirror").mkdir()
+    (tmp_path / "a mirror" / "a%20b.png").write_bytes(BODY)
+    wanted = Remote("https://a.org/a%20b.png", digest(BODY), len(BODY))
+    mirror = {"from": "https://a.org", "to": (tmp_path / "a mirror").as_uri()}
+    assert fetched(web, tmp_path / "store", wanted, mirror=mirror)[digest(BODY)].read_bytes() == BODY
+    monkeypatch.setenv("MULTIRESUNET_MIRROR", str(tmp_path / "a mirror"))
+    assert fetched(web, tmp_path / "another", wanted)[digest(BODY)].read_bytes() == BODY
+
+
+@pytest.mark.parametrize("named", ["http://m.example/k", "http://m.example/k/"])
+def test_the_environment_s_mirror_has_every_host_s_files(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MULTIRESUNET_MIRROR", named)
+    settings = Fetch.model_validate({"mirror": {"from": "https://a.org", "to": "http://other.example"}})
+    for host in ("a", "b"):
+        assert redirected(f"https://{host}.org/x/y%20z/1.png?q=1", settings) == "http://m.example/k/x/y%20z/1.png?q=1"
+
+
+def test_the_environment_s_mirror_can_be_a_folder_relative_to_this_one(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a mirror/x").mkdir(parents=True)
+    (tmp_path / "a mirror/x/a b.png").write_bytes(BODY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MULTIRESUNET_MIRROR", "a mirror")
+    wanted = Remote("https://a.org/x/a%20b.png", digest(BODY), len(BODY))
+    assert fetched(web, tmp_path / "store", wanted)[digest(BODY)].read_bytes() == BODY
+    assert web.asked == []
+    monkeypatch.setenv("MULTIRESUNET_MIRROR", "gone")
+    assert "gone: no such folder, and no URL; MULTIRESUNET_MIRROR names it" in refusal(
+        lambda: fetched(web, tmp_path / "other", wanted)
+    )
+
+
 # Disk
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from multiresunet.config import FolderSource
 from multiresunet.data import manifest, sources
@@ -19,7 +18,6 @@ from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from tests.data.making import declared, folder_of, pair, save, truncate
 
-SHARED = Path(__file__).parents[3].parent / "shared" / "datasets"
 NAMES = ["a", "b c", "π'é"]
 
 
@@ -289,13 +287,3 @@ def test_double_extensions_stay_whole(incoming: Path, tmp_path: Path) -> None:
     (sample,) = folder.copy(incoming / "mri", folder.scan(incoming / "mri"), target)
     assert (sample.sample, sample.image) == ("x.y", "images/x.y.nii.gz")
     assert (target / sample.image).is_file()
-
-
-# The real data
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets aren't at hand")
-@pytest.mark.parametrize("name", ["murphy", "isbi2012", "isic2017", "cvc_clinicdb", "msd_hippocampus"])
-def test_the_real_data_is_what_params_pins(name: str, repository: Path) -> None:
-    pinned = yaml.safe_load((repository / "params.yaml").read_text())["datasets"][name]["source"]["digest"]
-    assert folder.digest(folder.scan(SHARED / name)) == pinned
