@@ -49,7 +49,7 @@ def train(
     needs(PREPARED / dataset, f"preprocess@{dataset}")
     if untuned := loaded.untuned(model):
         needs(TUNED / dataset / untuned, f"tune@{dataset}-{untuned}")
-    recipe, seed = loaded.recipe, loaded.run.seed(seed)
+    recipe, seed = loaded.recipe_of(model), loaded.run.seed(seed)
     device = use_threads(recipe.threads, deterministic=recipe.deterministic)
     devices = devices_of(loaded.machine, recipe, device)
     first = devices.global_rank == 0

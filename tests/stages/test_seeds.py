@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from multiresunet import config
 from multiresunet.errors import UserError
@@ -19,6 +20,7 @@ from stages.evaluate import evaluate
 from stages.predict import predict
 from stages.train import jobs_of, train
 from tests.conftest import discs
+from tests.tuning.making import write_prepared
 
 MODELS, SEEDS = ["unet_bn", "twin"], [5, 2]
 
@@ -36,12 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     tree["recipes"]["quick"]["folds"]["count"] = 2
     tree["evaluate"]["perturbed"]["quick"] = {"images": 2, "severities": [3]}
     tree["evaluate"]["statistics"]["resamples"] = 200
-    data = discs(8, (32, 32), 1, 2)
-    prepared = folder / "data/prepared/discs"
-    prepared.mkdir(parents=True)
-    np.save(prepared / "images.npy", data.images)
-    np.save(prepared / "masks.npy", data.masks)
-    data.table.to_csv(prepared / "samples.csv", index=False)
+    write_prepared(folder / "data/prepared/discs", discs(8, (32, 32), 1, 2))
     (folder / "params.yaml").write_text(yaml.safe_dump(tree))
     left = folder / "data/predicted/discs/unet_bn/99"  # by an earlier run with other seeds
     left.mkdir(parents=True)
@@ -56,7 +53,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def networks(folder: Path, model: str, seed: int) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / f"data/trained/discs/{model}/{seed}").iterdir()}
+    """The networks' weights, without what describes them, and the history."""
+    files = sorted((folder / f"data/trained/discs/{model}/{seed}").iterdir())
+    return {path.name: path.read_bytes() for path in files if path.suffix == ".csv"} | {
+        path.name: b"".join(tensor.numpy().tobytes() for tensor in load_file(path).values())
+        for path in files
+        if path.suffix == ".safetensors"
+    }
 
 
 def test_another_seed_is_another_training_and_another_name_the_same(made: Path) -> None:
