@@ -47,7 +47,7 @@ def write(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
     """
     suffix = next(name for name in WRITERS if path.name.endswith(f".{name}"))
     space = getattr(decoded, "space", None)
-    if space is not None and array.ndim == 3:
+    if space is not None and array.shape == space.shape:  # an overlay shows one slice, as colours
         array = space.to_file(array)
     WRITERS[suffix](path, np.ascontiguousarray(array), source, decoded)
 
