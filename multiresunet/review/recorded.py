@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from multiresunet.paths import LOCK, NUMERICS_LOCK
 from multiresunet.review import causes
@@ -46,7 +46,7 @@ def of_status(root: Path) -> tuple[list[str], list[str]]:
 def _keys(root: Path, stage: str, path: str, declared: Iterable[str]) -> Iterator[str]:
     """The parameters that differ, of those that a stage declares, which may be whole branches."""
     recorded = locked(root).get(stage, {}).get("params", {}).get(path, {})
-    tree = yaml.safe_load((root / path).read_text(encoding="utf-8"))
+    tree = _loaded(root / path)
     for key in declared:
         now = tree
         for word in key.split("."):
@@ -109,11 +109,16 @@ def other_versions(root: Path) -> Iterator[str]:
 def locked(root: Path) -> dict[str, Any]:
     """The stages of dvc.lock; none if there is no such file."""
     try:
-        lock = yaml.safe_load((root / LOCK).read_text(encoding="utf-8")) or {}
+        lock = _loaded(root / LOCK) or {}
     except FileNotFoundError:
         return {}
     stages: dict[str, Any] = lock.get("stages", {})
     return stages
+
+
+def _loaded(path: Path) -> Any:
+    """A file as YAML 1.2, which DVC writes and reads: to PyYAML, 1e-07 is a text."""
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
 def _md5(path: Path) -> str:
