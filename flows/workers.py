@@ -18,9 +18,9 @@ WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.p
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process' environment, in which `python` is this one and writes lines at once."""
+    """This process' environment, in which `python` is this one and writes lines at once, in UTF-8."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **(extra or {})}
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **(extra or {})}
 
 
 def start(words: Sequence[str], env: Mapping[str, str], inherited: Sequence[int]) -> subprocess.Popen[str]:

@@ -55,7 +55,9 @@ def own_home() -> dict[str, str]:
         with tempfile.TemporaryFile(dir=home):
             return {}
     except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return {"PREFECT_HOME": str((STATE / "prefect").absolute())}
+        home = (STATE / "prefect").absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        return {"PREFECT_HOME": str(home)}
 
 
 def use_git_if_there(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:

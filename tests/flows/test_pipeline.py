@@ -249,7 +249,7 @@ def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str])
 def test_a_home_that_cannot_be_written_and_a_terminal_without_unicode(project: Path, settings: dict[str, str]) -> None:
     prepend(project / "stages/train.py", "print('1 → 2')\n")
     settings = {name: value for name, value in settings.items() if name != "PREFECT_HOME"}
-    ran = run(project, settings | {"HOME": os.devnull, "PYTHONIOENCODING": "latin-1"}, "train@a")
+    ran = run(project, settings | {"HOME": "/proc/nobody", "PYTHONIOENCODING": "latin-1"}, "train@a")
     assert ran.returncode == 0, ran.stderr
     assert "training on a" in ran.stderr
     assert (project / ".state/prefect").is_dir()
