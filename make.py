@@ -58,7 +58,7 @@ COMPILE = (
 # lines of the lock, in numerics.lock, and not on those of a new web framework.
 NUMERICS = (
     *("imagecodecs", "imagehash", "lightning-fabric", "monai", "nibabel", "numpy", "optuna", "pandas", "pillow"),
-    *("scikit-image", "scikit-learn", "scipy", "simpleitk", "tifffile", "torch"),
+    *("roifile", "scikit-image", "scikit-learn", "scipy", "simpleitk", "tifffile", "torch", "zarr"),
 )
 
 

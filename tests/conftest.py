@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import settings
 
 from multiresunet.data.dataset import PreparedDataset
 
 torch.set_num_threads(1)
+settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
+settings.load_profile("untimed")
 TESTS = Path(__file__).parent
 # Where tests start stages, servers, browsers or other processes; all others are the unit tests.
 INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "stages", "test_contributing.py", "test_docs.py")

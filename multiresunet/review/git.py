@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from multiresunet.errors import UserError
-from multiresunet.paths import LOCK, PARAMS
+from multiresunet.paths import LOCK, PARAMS, STATE
 
 
 def git(*words: str, folder: Path | None = None) -> str:
@@ -58,9 +58,13 @@ def resolve(commit: str, folder: Path | None = None) -> str:
 
 
 def changed(root: Path = Path()) -> list[str]:
-    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last."""
+    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last.
+
+    The flow's own state isn't among them, even where git doesn't ignore it.
+    """
     lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=root).split("\0")
-    return sorted((line[3:] for line in lines if line), key=lambda path: (path == LOCK.as_posix(), path))
+    found = (line[3:] for line in lines if line and not line[3:].startswith(f"{STATE}/"))
+    return sorted(found, key=lambda path: (path == LOCK.as_posix(), path))
 
 
 class Tree:

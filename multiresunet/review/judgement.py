@@ -12,7 +12,7 @@ from typing import Any
 from multiresunet.config import Verify
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.files import some_of
-from multiresunet.paths import LOCK, METRICS, PARAMS, STATE
+from multiresunet.paths import LOCK, METRICS, PARAMS
 from multiresunet.review import changes
 from multiresunet.review.changes import Change, TableDiff
 from multiresunet.review.git import Tree, changed
@@ -179,7 +179,7 @@ def judge(root: Path, rule: Verify, findings: Sequence[str] = (), own: Sequence[
         own: files that the caller has changed, and that don't count.
     """
     old, new = Tree("HEAD", root), Tree(None, root)
-    files = [path for path in changed(root) if path not in own and not path.startswith(f"{STATE}/")]
+    files = [path for path in changed(root) if path not in own]
     return Judgement([*changes.of_tables(old, new), *_trees(old, new)], files, rule, list(findings))
 
 

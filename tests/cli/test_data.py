@@ -189,7 +189,7 @@ def test_add_that_cannot_write_params_yaml_leaves_nothing(here: Path, monkeypatc
     before = everything(here)
     monkeypatch.setattr(data, "write_text", refused)
     words = ("data", "add", "mine", "--images", "images/*", "--masks", "masks/*", "--write")
-    assert "error: params.yaml: Permission denied" in str(call(monkeypatch, *words))
+    assert "error: params.yaml: no permission to read or write this" in str(call(monkeypatch, *words))
     assert everything(here) == before
 
 

@@ -133,6 +133,6 @@ def test_frames_of_real_videos_are_found_and_real_lesions_are_not() -> None:
     pairs = pairs_of([read_image(DATA / "cvc_clinicdb" / frame.image) for frame in frames])
     videos = np.array([frame.group for frame in frames])
     assert (videos[pairs[:, 0]] == videos[pairs[:, 1]]).all()
-    assert len(np.unique(pairs)) > 0.5 * len(frames)
+    assert len(np.unique(pairs)) >= 0.5 * len(frames)
     lesions = manifest.read(DATA / "isic2017")[::4]
     assert pairs_of([read_image(DATA / "isic2017" / one.image) for one in lesions]).tolist() == []

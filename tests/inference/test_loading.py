@@ -112,7 +112,7 @@ def test_a_name_and_version_is_fetched_from_the_cache(tmp_path: Path, monkeypatc
         [sys.executable, "-m", "dvc", "commit", "-q", "-f"],
         ["git", "add", "-A"],
         ["git", "commit", "-qm", "all"],
-        ["git", "tag", "mine-unet@v1.0.0"],
+        ["git", "tag", "-a", "-m", "as GTO does", "mine-unet@v1.0.0"],
     ):
         subprocess.run(words, cwd=place, env=environment, check=True)
     weights = {file.name: file.read_bytes() for file in (place / "data/trained/mine/unet").iterdir()}
