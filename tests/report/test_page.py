@@ -204,7 +204,8 @@ def test_two_thousand_images_stay_few_on_the_page(browser: Browser, made: Path, 
         drawn = f"[...document.querySelectorAll('.tile canvas')].every((c) => {top} === 255)"
         browser.until(drawn)
     assert browser.run("document.querySelector('.where').textContent") == "1 of 2000"
-    assert browser.complaints() == []
+    # This test reads the canvases again and again, which the browser advises against.
+    assert [one for one in browser.complaints() if "Canvas2D: Multiple readback" not in str(one)] == []
 
 
 def many(made: Path, folder: Path, count: int) -> Path:

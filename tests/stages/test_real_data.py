@@ -27,7 +27,7 @@ def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest
             "seeds": [1],
             "tuned": {"datasets": [], "models": []},
         },
-        recipes__quick__epochs=1,
+        recipes__quick__updates=2,
         recipes__quick__longest_side=32,
     )
     run(folder, "dvc", "repro")
