@@ -29,6 +29,7 @@ def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest
         },
         recipes__quick__updates=2,
         recipes__quick__longest_side=32,
+        datasets__msd_hippocampus__fit="resize",
     )
     run(folder, "dvc", "repro")
     summary = pd.read_csv(folder / "metrics/summary.csv").set_index(["dataset", "model"])
