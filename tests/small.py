@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 PROJECT = {
     # Otherwise DVC writes .gitignore files into data/, in the order in which stages end.
-    ".gitignore": "/data/\n",
+    ".gitignore": "/data/\n/.state/\n",
     "params.yaml": "run: {datasets: [a, b]}\n",
     "dvc.yaml": """
         stages:
