@@ -22,7 +22,6 @@ MODULES = (
     "great_expectations",
     "prefect",
 )
-QUIET = {"capture_output": True, "text": True}
 
 
 def best(command: list[str], times: int) -> float:
@@ -30,7 +29,7 @@ def best(command: list[str], times: int) -> float:
     taken = []
     for _ in range(times):
         start = time.perf_counter()
-        subprocess.run(command, **QUIET)  # type: ignore[call-overload]
+        subprocess.run(command, capture_output=True, text=True)
         taken.append(time.perf_counter() - start)
     return min(taken)
 
@@ -56,7 +55,7 @@ def main() -> None:
         show(f"start stages.{stage}", [sys.executable, "-c", f"import stages.{stage}"], python)
     dvc = [sys.executable, "-m", "dvc"]
     show("dvc status", [*dvc, "status"], 0.0)
-    status = subprocess.run([*dvc, "status", "--json"], **QUIET)  # type: ignore[call-overload]
+    status = subprocess.run([*dvc, "status", "--json"], capture_output=True, text=True)
     if status.returncode == 0 and json.loads(status.stdout or "{}") == {}:
         show("dvc repro with nothing to do", [*dvc, "repro"], 0.0)
     else:
