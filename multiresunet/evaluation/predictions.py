@@ -10,9 +10,12 @@ from multiresunet.evaluation.masks import Masks
 
 
 def save(path: Path, masks: Masks) -> None:
-    """Write N of (D×)H×W booleans, of one size or of several, as .npz; the same bytes for the same masks."""
+    """Write N of (D×)H×W booleans, of one size or of several, as .npz; the same bytes for the same masks.
+
+    Not packed, since each build of zlib packs in another way.
+    """
     bits = [np.packbits(mask) for mask in masks]
-    np.savez_compressed(path, bits=np.concatenate(bits), shapes=np.array([mask.shape for mask in masks]))
+    np.savez(path, bits=np.concatenate(bits), shapes=np.array([mask.shape for mask in masks]))
 
 
 def load(path: Path) -> Masks:

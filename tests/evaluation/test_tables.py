@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def test_predictions_are_kept_bit_by_bit(disc_volumes: PreparedDataset, tmp_path
         predictions.save(tmp_path / f"{name}.npz", masks)
     np.testing.assert_array_equal(np.stack(predictions.load(tmp_path / "a.npz")), masks)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:  # packed, the bytes would be those of this Python's zlib
+        assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
 def test_means_are_over_images_then_folds() -> None:
