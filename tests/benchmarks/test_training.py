@@ -28,7 +28,7 @@ def test_recipes_are_compared_on_the_same_folds(tmp_path: Path) -> None:
     folder = project(tmp_path, 1, epochs=1)
     path = folder / "params.yaml"
     tree = yaml.safe_load(path.read_text())
-    tree["recipes"]["other"] = tree["recipes"]["quick"] | {"updates": 4}
+    tree["recipes"]["other"] = tree["recipes"]["quick"] | {"loss": "dice"}
     path.write_text(yaml.safe_dump(tree))
     printed = output(folder, "benchmarks.recipes", "nuclei", "unet_bn", "quick", "other")
     assert re.findall(r"^(\w+) fold (\d): last epoch \d", printed, re.MULTILINE) == [
