@@ -10,8 +10,10 @@ import pydantic
 import ruamel.yaml
 import scipy.ndimage
 import scipy.stats
+import sklearn.model_selection
 import torch
+import torch._dynamo  # which each first optimiser of a process would load
 import typer
 import yaml
 
-LOADED = (np, pd, PIL.Image, pydantic, ruamel.yaml, scipy.ndimage, scipy.stats, torch, typer, yaml)
+LOADED = (np, pd, PIL.Image, pydantic, ruamel.yaml, scipy.ndimage, scipy.stats, sklearn, torch, typer, yaml)

@@ -85,7 +85,7 @@ def of_stages() -> dict[str, str]:
         files = [path for name in ("data", "metrics", "reports/figures") for path in Path(name).rglob("*.*")]
         folders: dict[str, bytes] = {}
         for path in sorted(files):
-            content = CONTENT.get(path.suffix, Path.read_bytes)(path)
+            content = CONTENT.get(path.name, CONTENT.get(path.suffix, Path.read_bytes))(path)
             parent = path.parent.as_posix()
             folders[parent] = folders.get(parent, b"") + path.name.encode() + content
         return {parent: _hash(content) for parent, content in folders.items()}
@@ -122,8 +122,13 @@ def _pixels(path: Path) -> bytes:
         return image.mode.encode() + image.tobytes()
 
 
-# Of arrays and pictures what is in them, which another zlib packs in another way.
-CONTENT: dict[str, Callable[[Path], bytes]] = {".npz": _arrays, ".png": _pixels}
+def _model(path: Path) -> bytes:
+    return json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"digests": {}}).encode()
+
+
+# Of arrays and pictures what is in them, which another zlib packs in another way; of a model all but the digests of the
+# code that made it, which a comment changes.
+CONTENT: dict[str, Callable[[Path], bytes]] = {".npz": _arrays, ".png": _pixels, "model.json": _model}
 
 if __name__ == "__main__":
     text = json.dumps(hashes(), indent=0) + "\n"

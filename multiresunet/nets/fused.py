@@ -41,7 +41,7 @@ class _Fused(nn.Module):
     def __init__(self, network: UShape, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.network = _replaced(copy.deepcopy(network)).requires_grad_(False).to(dtype)
+        self.network = _replaced(network).requires_grad_(False).to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -50,6 +50,7 @@ class _Fused(nn.Module):
 
 
 def _replaced(module: nn.Module) -> nn.Module:
+    """The module made anew, with weights of its own; small networks notice that nothing else is copied."""
     match module:
         case MultiResBlock():
             return _MultiRes(module)
@@ -57,9 +58,13 @@ def _replaced(module: nn.Module) -> nn.Module:
             return _ResPathUnit(module)
         case ConvNorm() | ConvBias():
             return _Conv(module)
-    for name, child in module.named_children():
-        setattr(module, name, _replaced(child))
-    return module
+    children = dict(module.named_children())
+    if not children:
+        return copy.deepcopy(module)
+    shell = copy.copy(module)
+    assert not list(shell.parameters(recurse=False))
+    shell._modules = {name: _replaced(child) for name, child in children.items()}
+    return shell
 
 
 class _Conv(nn.Module):
@@ -80,8 +85,8 @@ class _Conv(nn.Module):
             )
         assert bias is not None
         layout = torch.channels_last if weight.dim() == 4 else torch.channels_last_3d
-        self.weight = nn.Parameter(weight.detach().contiguous(memory_format=layout))
-        self.bias = nn.Parameter(bias.detach() if shift is None else bias.detach() + shift)
+        self.weight = nn.Parameter(weight.detach().contiguous(memory_format=layout).clone())
+        self.bias = nn.Parameter(bias.detach().clone() if shift is None else bias.detach() + shift)
         self.padding = [side // 2 for side in conv.kernel_size]
         self.relu = layer.relu
 
