@@ -11,7 +11,7 @@ import typer
 
 from multiresunet.cli.project import in_project
 from multiresunet.errors import UserError
-from multiresunet.files import replacing, write_text
+from multiresunet.files import replacing, some_of, write_text
 from multiresunet.paths import DATASET_PAGES, INCOMING, PARAMS, RAW
 
 app = typer.Typer(no_args_is_help=True, help="Use your own data, and see whether it is in order.")
@@ -50,6 +50,7 @@ def add(
     from multiresunet.config import editing
     from multiresunet.data import adding, pairing, preview, proposal
     from multiresunet.data.nnunet import DATASET
+    from multiresunet.data.readers.common import UndecidedError
     from multiresunet.data.sources import folder
 
     if not re.fullmatch(r"\w+", name, re.ASCII):
@@ -62,7 +63,7 @@ def add(
         except re.error as error:
             raise UserError(f"--group-pattern {group_pattern!r} is no regular expression ({error}); fix it") from None
     answers = adding.answers(mask, alpha, colours, pages, grouped=group_pattern is not None or pairs is not None)
-    target, sheets = INCOMING / name, DATASET_PAGES
+    target = INCOMING / name
     with adding.found(adding.Given(images, masks, annotations, nnunet, pairs), group_pattern) as files:
         answers = answers.filled(files.rule)
         with replacing(target) as draft, pairing.originals_named(files.paired, draft):
@@ -73,19 +74,21 @@ def add(
                 shutil.copyfile(nnunet / DATASET, draft / DATASET)
             samples = folder.scan(draft)
             source = {"kind": "folder", "path": name, "digest": folder.digest(samples)}
-            found = proposal.propose(draft, samples, source, modality, answers)
+            try:
+                found = proposal.propose(draft, samples, source, modality, answers)
+            except UndecidedError as error:
+                (path,) = adding.save([adding.stored_masks(draft, samples)], DATASET_PAGES, name)
+                raise UserError(f"{error}; {path} shows the masks as they are") from None
             drawn = adding.contact_sheets(draft, samples, found)
             lost = [] if found.open else preview.losses(draft, samples, found.dataset, config.load(PARAMS).recipe)
             if write:  # last, so that there is no entry without its folder
                 if found.open:
-                    raise UserError(f"{name}: {adding.question(found)}")
+                    seen = some_of(list(map(str, adding.save(drawn, DATASET_PAGES, name))))
+                    raise UserError(f"{name}: {adding.question(found)}; {seen} show each, in this order")
                 text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
                 config.parse_text(text)
                 write_text(PARAMS, text)
-    sheets.mkdir(parents=True, exist_ok=True)
-    shown = [sheets / f"{name}-contact-sheet{'' if len(drawn) == 1 else f'-{n}'}.png" for n in range(1, len(drawn) + 1)]
-    for path, sheet in zip(shown, drawn, strict=True):
-        sheet.save(path)
+    shown = adding.save(drawn, DATASET_PAGES, name)
     print(f"{name}: {len(samples)} samples, in {target}")
     print("\n".join(f"  {line}" for line in (*pairing.examples(files.paired), *files.said, *found.reasons, *lost)))
     if found.open:

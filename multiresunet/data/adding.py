@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import tifffile
 import yaml
 from PIL import Image
@@ -186,11 +187,39 @@ def contact_sheets(folder: Path, samples: list[manifest.Sample], found: Proposal
     return [_contact_sheet(folder, samples, found.with_rule(rule)) for rule in rules]
 
 
+def stored_masks(folder: Path, samples: list[manifest.Sample]) -> Image.Image:
+    """A sheet of evenly spaced masks as other programs show them, each beside its alpha channel if it has one."""
+    shown = []
+    for sample in _some(samples):
+        for stored in readers.decode_stored(folder / manifest.parts(sample.mask)[0]):
+            values = np.moveaxis(stored[:3] if len(stored) >= 3 else stored[[0, 0, 0]], 0, -1)
+            thumbnail = Image.fromarray((values / max(1, values.max()) * 255).astype(np.uint8))
+            thumbnail.thumbnail((SIDE, SIDE))
+            shown.append(thumbnail)
+    return _sheet(shown)
+
+
+def save(sheets: list[Image.Image], folder: Path, name: str) -> list[Path]:
+    """Write contact sheets as PNG files; where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    endings = [""] if len(sheets) == 1 else [f"-{number}" for number in range(1, len(sheets) + 1)]
+    paths = [folder / f"{name}-contact-sheet{ending}.png" for ending in endings]
+    for path, sheet in zip(paths, sheets, strict=True):
+        sheet.save(path)
+    return paths
+
+
 def _contact_sheet(place: Path, samples: list[manifest.Sample], entry: Dataset) -> Image.Image:
     from multiresunet.report.dataset_page import picture
 
-    step = max(1, len(samples) // SHEET)
-    shown = [thumbnail for s in samples[::step][:SHEET] if (thumbnail := picture(place, s, entry, SIDE))]
+    return _sheet([thumbnail for s in _some(samples) if (thumbnail := picture(place, s, entry, SIDE))])
+
+
+def _some(samples: list[manifest.Sample]) -> list[manifest.Sample]:
+    return samples[:: max(1, len(samples) // SHEET)][:SHEET]
+
+
+def _sheet(shown: list[Image.Image]) -> Image.Image:
     columns, pitch = min(4, len(shown)) or 1, SIDE + 10
     sheet = Image.new("RGB", (columns * pitch + 10, -(-len(shown) // columns) * pitch + 10), "white")
     for index, thumbnail in enumerate(shown):

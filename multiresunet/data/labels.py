@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import label
 
+from multiresunet.data.measures import counts_of
 from multiresunet.data.readers import Array
 
 HEAVY = 2**22  # pixels above which a mask's components aren't counted, only its values
@@ -53,21 +54,22 @@ class Reading:
 
 def measure(mask: Array) -> Values:
     """Every value of a mask (D×)H×W and where it lies."""
-    found, inverse = np.unique(mask, return_inverse=True)
-    index = inverse.reshape(mask.shape)
-    pixels = np.bincount(index.ravel(), minlength=len(found))
-    edge = np.ones(mask.shape, dtype=bool)
-    edge[(slice(1, -1),) * min(mask.ndim, 2)] = False  # a volume's first and last slices aren't its frame
-    frame = np.bincount(index[edge], minlength=len(found))
-    if mask.size > HEAVY or len(found) > 4096:
-        return {int(v): Value(int(p), int(f)) for v, p, f in zip(found, pixels, frame, strict=True)}
+    counts = counts_of(mask)
+    inside = counts_of(mask[(slice(1, -1),) * min(mask.ndim, 2)])  # a volume's first and last slices aren't its frame
+    if mask.size > HEAVY or len(counts) > 4096:
+        return {value: Value(count, count - inside[value]) for value, count in sorted(counts.items())}
+    found = np.array(sorted(counts))
+    pixels = np.array([counts[value] for value in found.tolist()])
+    frame = pixels - [inside[value] for value in found.tolist()]
+    index = np.searchsorted(found, mask).astype(np.int16)
     low = ndimage.minimum_filter(index, 3, mode="nearest")
     high = ndimage.maximum_filter(index, 3, mode="nearest")
     inner = np.bincount(index[(low == index) & (high == index)], minlength=len(found)) / pixels
     between = np.bincount(index[(low < index) & (high > index)], minlength=len(found)) / pixels
     regions = label(index, background=-1, connectivity=mask.ndim)
-    _, first = np.unique(regions, return_index=True)
-    components = np.bincount(index.ravel()[first], minlength=len(found))
+    of_region = np.zeros(int(regions.max()) + 1, np.int16)
+    of_region[regions.ravel()] = index.ravel()
+    components = np.bincount(of_region[1:], minlength=len(found))
     parts = zip(found, pixels, frame, inner, between, components, strict=True)
     return {int(v): Value(int(p), int(f), float(i), float(b), int(c)) for v, p, f, i, b, c in parts}
 

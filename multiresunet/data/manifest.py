@@ -14,6 +14,7 @@ from multiresunet.files import write_csv
 
 NAME = "manifest.csv"
 JOIN = ";"  # between the files of one image or one mask
+NAME_BYTES, PATH_BYTES = 255, 4000  # that disks have room for
 DOUBLED = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")  # extensions of two words
 
 
@@ -92,6 +93,8 @@ def table(path: Path) -> pd.DataFrame:
         empty = found.index[found[column] == ""]
         if len(empty):
             raise UserError(f"{path}: line {empty[0] + 2} has no {column}; fill it in or remove the line")
+        if (long := found[column].map(_is_long)).any():
+            raise UserError(f"{path}: line {found.index[long][0] + 2}: no disk has {column} names that long; fix it")
     return found
 
 
@@ -144,6 +147,12 @@ def is_inside(path: str) -> bool:
     """Whether a relative path stays within its folder, on any system, and is printable."""
     windows = PureWindowsPath(path)  # knows both slashes
     return not (PurePosixPath(path).is_absolute() or windows.anchor or ".." in windows.parts) and _is_text(path)
+
+
+def _is_long(cell: str) -> bool:
+    """Whether a cell has a path that no disk has."""
+    names = [(path, word) for path in parts(cell) for word in path.replace("\\", "/").split("/")]
+    return any(len(word.encode()) > NAME_BYTES or len(path.encode()) > PATH_BYTES for path, word in names)
 
 
 def _slashed(folder: Path, cell: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -42,6 +43,22 @@ def measures(array: NDArray[Any]) -> Measures:
     for piece in pieces(array):
         squares += float(((_finite(piece).astype(np.float64) - mean) ** 2).sum())
     return Measures(low, high, mean, float(np.sqrt(squares / count)), array.size - count)
+
+
+def counts_of(array: NDArray[Any]) -> Counter[int]:
+    """How many of an integer array's elements have each value."""
+    found: Counter[int] = Counter()
+    rows = max(1, PIECE // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        slab = array[start : start + rows]
+        if slab.dtype == np.uint8:
+            counts = np.bincount(slab.ravel(), minlength=256)
+            values = np.flatnonzero(counts)
+            counts = counts[values]
+        else:
+            values, counts = np.unique(slab, return_counts=True)
+        found.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    return found
 
 
 def digest(array: NDArray[Any]) -> str:

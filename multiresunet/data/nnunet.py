@@ -19,7 +19,7 @@ from multiresunet.data.manifest import JOIN, Sample, extension, sample_name
 from multiresunet.data.pairing import PairedFiles
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.data.readers.several import is_litter
-from multiresunet.data.sources.drawn import class_name
+from multiresunet.data.sources.drawn import class_names
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, some_of, write_json
 
@@ -54,7 +54,7 @@ def read(folder: Path) -> Task:
     tree = _tree(folder)
     ending = str(tree.get("file_ending") or "")
     images, labels = (_files(folder / role, ending) for role in ("imagesTr", "labelsTr"))
-    channels = _channels(tree)
+    channels = _channels(folder, tree)
     cases: dict[str, list[Path]] = {}
     for path in images:
         name = sample_name(path.name)
@@ -154,9 +154,12 @@ def _files(folder: Path, ending: str) -> list[Path]:
     return found
 
 
-def _channels(tree: dict[str, Any]) -> list[str]:
+def _channels(folder: Path, tree: dict[str, Any]) -> list[str]:
     names = tree.get("channel_names") or tree.get("modality") or {"0": "image"}
-    return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
+    try:
+        return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
+    except (AttributeError, ValueError):
+        raise UserError(f'{folder / DATASET}: channel_names aren\'t names by number; write {{"0": "MR"}}') from None
 
 
 def _original_labels(tree: dict[str, Any]) -> dict[str, Any]:
@@ -170,24 +173,37 @@ def _original_labels(tree: dict[str, Any]) -> dict[str, Any]:
 def _rule(folder: Path, tree: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The masks' rule of the labels that dataset.json names."""
     said = []
-    numbers: dict[str, list[int]] = {}
     try:
-        for name, value in _original_labels(tree).items():
-            numbers[name] = [int(one) for one in (value if isinstance(value, list) else [value])]
+        numbers = {name: _numbers(value) for name, value in _original_labels(tree).items()}
     except (TypeError, ValueError):
-        raise UserError(f"{folder / DATASET}: labels aren't numbers by name; fix it") from None
-    ignore = numbers.pop(IGNORE, [None])[0]
+        raise UserError(f"{folder / DATASET}: labels aren't whole numbers by name; fix it") from None
+    ignore = numbers.pop(IGNORE, None)
     inside = sorted({one for values in numbers.values() for one in values} - {0})
     if not inside:
         raise UserError(f"{folder / DATASET}: names no label but the background; add one")
+    if ignore is not None and (len(ignore) != 1 or ignore[0] in (0, *inside)):
+        raise UserError(f"{folder / DATASET}: {IGNORE} is {ignore}; give it one number that no other label has")
     named = {name: [one for one in values if one] for name, values in numbers.items() if set(values) != {0}}
     if sum(map(len, named.values())) != len(inside):
         said.append("labels: regions overlap, so each number is a class of its own: " + ", ".join(named))
         named = {f"label_{one}": [one] for one in inside}
     rule: dict[str, Any] = {"values": [0, *inside], "foreground": inside}
     if len(named) > 1:
-        rule["classes"] = {class_name(name): values for name, values in named.items()}
-    return rule | ({} if ignore is None else {"ignore": ignore}), said
+        names = class_names(named)
+        rule["classes"] = {names[name]: values for name, values in named.items()}
+    return rule | ({} if ignore is None else {"ignore": ignore[0]}), said
+
+
+def _numbers(value: Any) -> list[int]:
+    """A label's number, or a region's numbers.
+
+    Raises:
+        TypeError, ValueError: if it has none, or they aren't whole, or too large for any mask.
+    """
+    found = [int(str(one)) for one in (value if isinstance(value, list) else [value])]
+    if not found or max(map(abs, found)) >= 2**31:
+        raise ValueError(value)
+    return found
 
 
 def _labels(rule: MaskRule) -> tuple[dict[str, Any], bool]:

@@ -19,7 +19,7 @@ from multiresunet.data.manifest import Sample, parts
 from multiresunet.data.measures import measures, pieces
 from multiresunet.data.parallel import at_once, blocks
 from multiresunet.data.readers import Array
-from multiresunet.data.resizing import REMEDY, emptied, in_words, kept, padded, resized, resized_labels
+from multiresunet.data.resizing import REMEDY, emptied, in_words, interpolated, kept, padded, resized, resized_labels
 from multiresunet.errors import UserError
 from multiresunet.files import some_of, write_csv, write_json
 
@@ -246,7 +246,7 @@ def _standardised(image: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
     found = np.empty((len(image), *shape), dtype=np.float32)
     for channel, into in zip(image, found, strict=True):
         _, _, mean, deviation, _ = measures(channel)
-        values = channel if channel.shape == shape else resized(channel.astype(np.float32, copy=False), shape)
+        values = channel if channel.shape == shape else interpolated(channel, shape)
         for piece, place in zip(pieces(values), pieces(into), strict=True):
             place[:] = (piece.astype(np.float64) - mean) / max(deviation, 1e-12)
     return found

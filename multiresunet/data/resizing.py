@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -12,28 +13,47 @@ from scipy import ndimage
 from skimage.transform import resize
 
 from multiresunet.data.dataset import IGNORED, numbers
+from multiresunet.data.measures import counts_of
 from multiresunet.data.readers import Array
 from multiresunet.files import some_of
 
+STRIP = 2**22  # pixels of a large picture that are held as floats at a time
+COUNTED = 2**25  # pixels above which components are counted in less detail
 MUCH = 0.1  # a mask that loses more than this share of its foreground, or of its components, is pointed out
 REMEDY = "raise the data set's size and the recipe's longest_side, or say fit: patches, which keeps all pixels"
 
 
 def resized(array: Array, size: tuple[int, ...]) -> Array:
     """Linear interpolation over the area that a new pixel covers; keeps the type, rounding integers."""
-    new: Array
-    if array.ndim == 2:
-        height, width = size
-        picture = Image.fromarray(array.astype(np.float32, copy=False)).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        new = np.asarray(picture)
-    else:
-        new = resize(array.astype(np.float32, copy=False), size, order=1, mode="edge", anti_aliasing=True)
+    new: Array = interpolated(array, size)
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         new = np.clip(np.round(new), limits.min, limits.max)
     return new.astype(array.dtype, copy=False)
+
+
+def interpolated(array: Array, size: tuple[int, ...]) -> NDArray[np.float32]:
+    """As `resized`, as floats; one copy of a volume as floats is made, and of a large picture one of a strip."""
+    if array.ndim != 2:
+        floats = np.array(array, np.float32)
+        low, high = floats.min(), floats.max()
+        # As `resize` does it with anti_aliasing, but in place.
+        width = np.maximum(0, (np.divide(floats.shape, size) - 1) / 2)
+        ndimage.gaussian_filter(floats, width, output=floats, mode="nearest")
+        new = resize(floats, size, order=1, mode="edge", anti_aliasing=False, clip=False)
+        return np.asarray(np.clip(new, low, high, out=new))
+    (rows, columns), (height, width) = array.shape, size
+    scale = rows / height
+    step = height if array.size <= 2 * STRIP else max(1, int(STRIP / columns / scale))
+    found = np.empty(size, np.float32)
+    for start in range(0, height, step):
+        stop = min(start + step, height)
+        # One row of the result reaches over the rows before and after its own.
+        first, last = max(0, floor(start * scale - scale - 1)), min(rows, ceil(stop * scale + scale + 1))
+        strip = Image.fromarray(array[first:last].astype(np.float32, copy=False))
+        box = None if step >= height else (0, start * scale - first, columns, min(stop * scale - first, last - first))
+        found[start:stop] = strip.resize((width, stop - start), Image.Resampling.BILINEAR, box)
+    return found
 
 
 def resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -41,15 +61,15 @@ def resized_labels(labels: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[
 
     A pixel half of which or more is `IGNORED` is so, too; of another one the known part counts.
     """
-    known = np.ones(size, np.float32)
+    known, foreground = np.ones(size, np.float32), labels > 0
     if (labels == IGNORED).any():
-        known = resized((labels != IGNORED).astype(np.float32), size)
-    foreground = (labels > 0) & (labels != IGNORED)
-    inside = resized(foreground.astype(np.float32), size) >= 0.5 * known
+        known = interpolated(labels != IGNORED, size)
+        foreground &= labels != IGNORED
+    inside = interpolated(foreground, size) >= 0.5 * known
     classes = range(1, int(labels[foreground].max(initial=0)) + 1)
     found = inside.astype(np.uint8)
     if len(classes) > 1:
-        covered = np.stack([resized((labels == number).astype(np.float32), size) for number in classes])
+        covered = np.stack([interpolated(labels == number, size) for number in classes])
         found = np.where(inside, 1 + covered.argmax(axis=0), 0).astype(np.uint8)
     return np.where(known > 0.5, found, IGNORED).astype(np.uint8)
 
@@ -75,11 +95,11 @@ def kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Kept:
     if before.shape == after.shape:
         return Kept()
     foreground = components = 1.0
-    known = [max(int(np.count_nonzero(labels != IGNORED)), 1) for labels in (before, after)]
-    for number in np.unique(before[(before > 0) & (before != IGNORED)]):
-        old, new = before == number, after == number
-        foreground = min(foreground, np.count_nonzero(new) / known[1] / (np.count_nonzero(old) / known[0]))
-        components = min(components, _components(new) / _components(old))
+    counts = counts_of(before), counts_of(after)
+    known = [max(labels.size - count[IGNORED], 1) for labels, count in zip((before, after), counts, strict=True)]
+    for number in sorted(counts[0].keys() - {0, IGNORED}):
+        foreground = min(foreground, counts[1][number] / known[1] / (counts[0][number] / known[0]))
+        components = min(components, _components(after == number) / _components(before == number))
     return Kept(foreground, components)
 
 
@@ -143,4 +163,7 @@ def _marks(labels: NDArray[np.uint8]) -> bool:
 
 
 def _components(mask: NDArray[np.bool_]) -> int:
+    for axis in range(mask.ndim) if mask.size > COUNTED else ():
+        coarse = np.arange(0, mask.shape[axis], ceil((mask.size / COUNTED) ** (1 / (mask.ndim - axis))))
+        mask = np.logical_or.reduceat(mask, coarse, axis)
     return int(ndimage.label(mask, np.ones((3,) * mask.ndim))[1])

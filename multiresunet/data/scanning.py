@@ -15,7 +15,8 @@ from multiresunet.data import manifest
 from multiresunet.data.labels import Values, measure
 from multiresunet.data.loading import load_mask, read_channels
 from multiresunet.data.manifest import Sample
-from multiresunet.data.parallel import blocks
+from multiresunet.data.parallel import at_once, blocks
+from multiresunet.data.readers.common import UndecidedError
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
 
@@ -56,19 +57,22 @@ def look(folder: Path, samples: list[Sample], form: MaskRule | None, pages: str 
         pages: what a TIFF's pages are, where it doesn't say.
 
     Raises:
+        UndecidedError: if somebody has to say how masks are read.
         UserError: naming all files that can't be read, or the few that are unlike the others.
     """
     chosen = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, MOST).astype(int))]
     found: list[Seen] = []
-    problems: list[str] = []
-    for block in blocks(lambda sample: _seen(folder, sample, form, pages), chosen):
+    problems: list[UserError] = []
+    files = (folder / path for sample in chosen for path in manifest.parts(sample.image))
+    for block in blocks(lambda sample: _seen(folder, sample, form, pages), chosen, **at_once(files)):
         for _, one in block:
             if isinstance(one, Seen):
                 found.append(one)
             else:
                 problems += one
     if problems:
-        raise UserError(_in_one_line(problems))
+        undecided = all(isinstance(problem, UndecidedError) for problem in problems)
+        raise (UndecidedError if undecided else UserError)(_in_one_line([str(problem) for problem in problems]))
     mixed = "some files are {} and some are {}"
     _check_alike(folder, found, lambda one: "volumes" if len(one.shape) == 3 else "images", mixed, "make two data sets")
     several = "images have {} or {} channels"
@@ -106,20 +110,21 @@ def _in_one_line(problems: list[str]) -> str:
     return "; ".join(said) + (f"; and {more} other kinds of problems" if more else "")
 
 
-def _seen(folder: Path, sample: Sample, form: MaskRule | None, pages: str | None) -> Seen | list[str]:
+def _seen(folder: Path, sample: Sample, form: MaskRule | None, pages: str | None) -> Seen | list[UserError]:
     problems = []
     image = mask = None
     try:
         image = read_channels(folder, sample.image, pages)
     except UserError as error:
-        problems.append(str(error))
+        problems.append(error)
     try:
         mask = load_mask(folder, sample.mask, form, image)
     except UserError as error:
-        problems.append(str(error))
+        problems.append(error)
     if image is not None and image.array.dtype.kind == "f" and not np.isfinite(image.array).all():
         share = 1 - np.isfinite(image.array).mean()
-        problems.append(f"{folder / sample.image}: {share:.2%} of its values are NaN or infinite; give them a number")
+        line = f"{folder / sample.image}: {share:.2%} of its values are NaN or infinite; give them a number"
+        problems.append(UserError(line))
     if image is None or mask is None or problems:
         return problems
     return Seen(

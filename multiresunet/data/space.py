@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Affine = NDArray[np.float64]
 
+SMALLEST, LARGEST = 1e-9, 1e6  # mm that a voxel's side may have: of an electron microscope, and of a telescope
+FLAT = 1e-6  # volume that a voxel must have, as a share of a box of its sides
 SAME = 0.1  # voxels by which the corners of two grids may differ and the grids be called the same
 OVERLAP = 0.5  # share of the smaller volume's box that lies in the other's, at least
 LOST = 0.001  # share of the foreground that may lie outside of the image
@@ -79,7 +81,9 @@ def canonical(array: Array, affine: Affine) -> tuple[Array, Space, tuple[str, ..
     Raises:
         ValueError: if the affine has no inverse, or isn't finite.
     """
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+    sides = np.sqrt((np.asarray(affine[:3, :3], np.float64) ** 2).sum(axis=0))
+    sound = affine.shape == (4, 4) and np.isfinite(affine).all() and sides.min() >= SMALLEST and sides.max() <= LARGEST
+    if not sound or abs(np.linalg.det(affine[:3, :3] / sides)) < FLAT:
         raise ValueError("its affine isn't one: voxels without size, or values that are no numbers")
     from nibabel.orientations import (  # a volume's reader has imported nibabel, or is about to
         aff2axcodes,

@@ -20,7 +20,7 @@ from multiresunet.data.dataset import TEXTS, hatched
 from multiresunet.data.loading import foreground, ignored, load_image, load_mask
 from multiresunet.data.manifest import JOIN, Sample
 from multiresunet.data.readers import Array
-from multiresunet.data.resizing import MUCH, REMEDY
+from multiresunet.data.resizing import MUCH, REMEDY, spacings
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, PREPARED, RAW, VALIDATED
@@ -33,6 +33,7 @@ MEASURES = {
 }
 """What the facts whose strays are judged are called, and their unit."""
 EXAMPLES = 8  # pictures of samples that nothing is wrong with
+FINEST = 2_048  # pixels of the longer side that are looked at
 THUMBNAIL = 180  # pixels of a thumbnail
 SHOWN = 12  # thumbnails of one finding
 OUTLINE = (0, 190, 255)
@@ -81,10 +82,11 @@ def picture(folder: Path, sample: Sample, dataset: Dataset, side: int = THUMBNAI
         image = _plane(read.array)
     except UserError:
         return None
-    colour = Image.fromarray(_grey_or_colour(image))
+    step = max(1, max(image.shape[1:]) // FINEST)
+    colour = Image.fromarray(_grey_or_colour(image[:, ::step, ::step]))
     colour.thumbnail((side, side))
     try:
-        mask = _plane(load_mask(folder, sample.mask, dataset.mask, read).array[None])[0]
+        mask = _plane(load_mask(folder, sample.mask, dataset.mask, read).array[None])[0][::step, ::step]
     except UserError:
         return colour
     # Seen at the thumbnail's size even where the mask has another: a wrong size shows as a shift.
@@ -133,6 +135,7 @@ def _resized(name: str) -> dict[str, Any] | None:
         .head(SHOWN)[["sample", "original_size", "foreground_kept", "components_kept"]]
         .to_dict("records"),
         "remedy": REMEDY,
+        "spacings": spacings(table) if "spacing" in table else None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from multiresunet import cli
 from multiresunet.data import nnunet
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
@@ -172,9 +174,42 @@ def test_nnunet_s_ignore_label(here: Project) -> None:
     assert (here.entry.mask.foreground, here.entry.mask.ignore) == ([1], 2)
 
 
-def relabel(place: Path, labels: dict[str, object]) -> None:
+def relabel(place: Path, labels: dict[str, object], **more: object) -> None:
     tree = json.loads((place / "dataset.json").read_text())
-    (place / "dataset.json").write_text(json.dumps(tree | {"labels": labels}))
+    (place / "dataset.json").write_text(json.dumps(tree | {"labels": labels} | more))
+
+
+def test_names_that_are_spelt_alike_stay_two_classes(here: Project) -> None:
+    task(Path("d"), labels={"background": 0, "left-lung": 1, "left lung": 2})
+    here.add(None, None, nnunet=Path("d"))
+    assert here.entry.mask.classes == {"left_lung": [1], "left_lung_2": [2]}
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> str | int | None:
+    """What the command line ends with."""
+    monkeypatch.setattr(sys, "argv", ["multiresunet", *words])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return caught.value.code
+
+
+def test_export_on_the_command_line_keeps_labels_names_and_digests(
+    here: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Path("params.yaml").read_text()
+    task(Path("Dataset004_Hip"), labels={"background": 0, "Vorne links": 1, "hinten": 2, "ignore": 3})
+    assert command(monkeypatch, "data", "add", "x", "--nnunet", "Dataset004_Hip", "--write") == 0
+    first = here.entry
+    out = ("--to", "nnunet", "--out", "nnUNet_raw/Dataset101_X")
+    assert command(monkeypatch, "data", "export", "x", *out) == 0
+    assert "x: 4 cases in nnUNet_raw/Dataset101_X" in here.capsys.readouterr().out
+    assert "is there already" in str(command(monkeypatch, "data", "export", "x", *out))
+    assert "there is nnunet" in str(command(monkeypatch, "data", "export", "x", "--to", "coco", "--out", "y"))
+    Path("params.yaml").write_text(before)
+    assert command(monkeypatch, "data", "add", "x", "--nnunet", "nnUNet_raw/Dataset101_X", "--write") == 0
+    assert here.entry == first  # labels, names, channels, and the digest of all files
+    assert here.entry.mask.classes == {"Vorne_links": [1], "hinten": [2]}
+    assert here.entry.mask.ignore == 3
 
 
 @pytest.mark.parametrize(
@@ -183,7 +218,12 @@ def relabel(place: Path, labels: dict[str, object]) -> None:
         (lambda d: (d / "dataset.json").unlink(), "dataset.json: missing"),
         (lambda d: (d / "dataset.json").write_text("{"), "not JSON"),
         (lambda d: (d / "dataset.json").write_text("[]"), "has no labels"),
-        (lambda d: relabel(d, {"a": "b"}), "aren't numbers"),
+        (lambda d: relabel(d, {"a": "b"}), "aren't whole numbers"),
+        (lambda d: relabel(d, {"a": 1.5}), "aren't whole numbers"),
+        (lambda d: relabel(d, {"a": []}), "aren't whole numbers"),
+        (lambda d: relabel(d, {"a": 2**70}), "aren't whole numbers"),
+        (lambda d: relabel(d, {"background": 0, "a": 1, "ignore": 1}), "give it one number that no other label has"),
+        (lambda d: relabel(d, {"background": 0, "a": 1}, channel_names=["MR"]), "channel_names aren't names by number"),
         (lambda d: relabel(d, {"background": 0}), "no label but the background"),
         (lambda d: (d / "labelsTr/hip_001.nii.gz").unlink(), "hip_001 has only an image"),
         (lambda d: (d / "imagesTr/hip_001_0001.nii.gz").rename(d / "imagesTr/hip_001_0007.gz"), "hip_001"),

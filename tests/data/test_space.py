@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from multiresunet.config import MaskRule
 from multiresunet.data import readers
+from multiresunet.data.dataset import PreparedDataset
 from multiresunet.data.loading import load_image, load_mask
+from multiresunet.data.preprocessing import prepare
+from multiresunet.data.sources.folder import scan
 from multiresunet.data.space import ElsewhereError, Space, canonical, onto, same_grid
 from multiresunet.errors import UserError
+from multiresunet.evaluation import tables
 from tests.data.making import Array, declared
 
 SHAPE = (10, 12, 14)
@@ -189,6 +193,36 @@ def test_what_is_written_with_a_space_lies_where_its_file_did(tmp_path: Path) ->
     np.testing.assert_array_equal(np.asarray(out.dataobj), array > 100)
 
 
+@pytest.mark.parametrize(
+    ("entry", "distance"),
+    [
+        ({"fit": "resize", "size": [16, 16, 16]}, 2.5 * 14 / 16),
+        ({"fit": "spacing", "spacing": [0.8, 0.9, 1.25], "size": [16, 16, 32]}, 1.25),
+        ({"fit": "pad", "size": [16, 16, 16]}, 2.5),
+    ],
+)
+def test_distances_are_in_mm_of_the_files_up_to_the_tables(
+    tmp_path: Path, entry: dict[str, Any], distance: float
+) -> None:
+    box = np.zeros(SHAPE, np.uint8)
+    box[2:8, 3:9, 4:10] = 1
+    for index, name in enumerate("abcd"):
+        array, affine = stored(VOLUME + index, WORLD, (2, 0, 1), (True, False, index % 2 == 0))
+        for role in ("images", "masks"):
+            (tmp_path / role).mkdir(exist_ok=True)
+        save(tmp_path / "images" / f"{name}.nii.gz", array, affine)
+        save(tmp_path / "masks" / f"{name}.nii.gz", box, WORLD)
+    (tmp_path / "out").mkdir()
+    declares = declared(normalisation="zscore", mask={"values": [0, 1], "foreground": [1]}, **entry)
+    prepare(tmp_path, scan(tmp_path), [0, 1, 0, 1], declares, tuple(entry["size"]), tmp_path / "out")
+    data = PreparedDataset.open(tmp_path / "out")
+    assert data.table["spacing"].tolist() == ["0.8×0.9×2.5"] * 4
+    moved = [np.roll(data.truth(index), 1, axis=2) for index in range(4)]
+    table = tables.per_image(data, "moved", moved, moved, [1])
+    assert table["unit"].tolist() == ["mm"] * 4
+    assert table["hd95"].tolist() == pytest.approx([distance] * 4, rel=1e-4)
+
+
 def test_two_affines_that_differ_are_noted(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(VOLUME, WORLD)
     other = WORLD.copy()
@@ -197,6 +231,13 @@ def test_two_affines_that_differ_are_noted(tmp_path: Path) -> None:
     nibabel.save(image, tmp_path / "i.nii")
     read = readers.decode_image(tmp_path / "i.nii")
     assert "its two affines (sform, qform) differ, sform is used" in read.notes
+
+
+def test_voxels_of_an_electron_microscope_are_no_mistake(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOLUME, np.diag([4e-3, 4e-3, 30e-3, 1]))
+    image.header.set_xyzt_units("micron")
+    nibabel.save(image, tmp_path / "i.nii")
+    assert readers.decode_image(tmp_path / "i.nii").spacing == pytest.approx((4e-6, 4e-6, 30e-6))
 
 
 def test_an_affine_without_volume_is_refused(tmp_path: Path) -> None:

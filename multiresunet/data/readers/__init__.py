@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from multiresunet.data.readers import several
-from multiresunet.data.readers.common import Array, Read
+from multiresunet.data.readers.common import Array, Read, UndecidedError
 from multiresunet.data.readers.foreign import remedy
 from multiresunet.data.space import Space, canonical
 from multiresunet.errors import UserError
@@ -72,7 +72,7 @@ def decode_mask(path: Path, *, alpha: bool | None = None, colours: Mapping[str, 
     read = _read(path, as_mask=colours is None)
     if read.alpha is not None and alpha is None:
         shares = f"{np.mean(read.alpha > 0):.1%} of its pixels have alpha, {_marked(read.array):.1%} have a colour"
-        raise UserError(
+        raise UndecidedError(
             f"{path}: its alpha channel isn't opaque everywhere: {shares}; say whether alpha is the mask "
             "(`data add --alpha mask`, or mask.alpha: true in params.yaml) or the colours are (`--alpha drop`, false)"
         )
@@ -86,7 +86,7 @@ def decode_mask(path: Path, *, alpha: bool | None = None, colours: Mapping[str, 
     if len(array) == 3 and array.dtype == np.uint8:
         if not (array == array[0]).all():
             shown, example = palette_of(array)
-            raise UserError(
+            raise UndecidedError(
                 f"{path}: a mask of colours: {shown}; say what each means: `data add --colours '{example}'`, or "
                 "mask.colours in params.yaml"
             )
@@ -110,6 +110,16 @@ def palette_of(array: Array, most: int = 8) -> tuple[str, str]:
     shown = ", ".join(f"#{int(codes[i]):06x} {counts[i] / counts.sum():.1%}" for i in order)
     example = " ".join(f"#{int(codes[i]):06x}={number}" for number, i in enumerate(order))
     return shown + (f" and {len(codes) - most} more" if len(codes) > most else ""), example
+
+
+def decode_stored(path: Path) -> list[Array]:
+    """The colours of a picture (C×H×W) as they are stored, and its alpha channel (1×H×W) unless that is opaque.
+
+    Raises:
+        UserError: as `decode_image`.
+    """
+    read = _read(path, as_mask=True)
+    return [read.array] if read.alpha is None else [read.array, read.alpha[None]]
 
 
 def read_image(path: Path) -> Array:
@@ -165,7 +175,8 @@ def _read(path: Path, as_mask: bool) -> Read:
         known = "" if name or what else f" (known: {', '.join(sorted(known_suffixes()))})"
         raise UserError(f"{path}: not an image that can be read{known}; {what or REPLACE}") from None
     except Exception as error:  # damaged bytes make decoders raise what comes to hand, OverflowError included
-        raise UserError(f"{path}: damaged or not readable ({str(error)[:300]}); {REPLACE}") from None
+        what = str(error)[:300] or type(error).__name__
+        raise UserError(f"{path}: damaged or not readable ({what}); {REPLACE}") from None
 
 
 def _oriented(path: Path, read: Read) -> Decoded:

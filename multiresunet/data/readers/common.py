@@ -9,12 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
+from multiresunet.data.readers.several import companions
 from multiresunet.errors import UserError
 
 Array = NDArray[Any]
 ORIENTATION = int(Base.Orientation)
 PAGES = "pages taken as the slices of a volume"  # where the file doesn't say what its pages are
 LIMIT = 2 * 2**30  # bytes of one decoded file; a header may claim anything
+SMALL = 2**24  # bytes that a file may claim without a look at how many it has
+PACKED = 20_000  # bytes that a byte of a file can stand for: zeros, packed as well as is known
+
+
+class UndecidedError(UserError):
+    """A mask can be read in several ways, and nobody has said which; a look at it helps to decide."""
 
 
 class Read(NamedTuple):
@@ -40,8 +47,13 @@ def check_size(path: Path, size: int) -> None:
     """Refuse a file that would take too much memory, before it does.
 
     Raises:
-        UserError: if `size`, in bytes, is above `LIMIT`.
+        UserError: if `size`, in bytes, is above `LIMIT`, or more than any packing makes of the file's own.
     """
+    stored = sum(file.stat().st_size for file in (path, *companions(path))) if path.is_file() else size
+    if SMALL < size <= LIMIT and size > PACKED * stored:
+        raise UserError(
+            f"{path}: its header claims {size / 2**20:.0f} MiB, and it has {stored} bytes; replace it or take it out"
+        )
     if size > LIMIT:
         raise UserError(
             f"{path}: its header claims {size / 2**30:.1f} GiB, more than the {LIMIT / 2**30:.0f} GiB that one file "

@@ -12,6 +12,7 @@ import SimpleITK as sitk  # noqa: N813 - its users' name for it
 from numpy.typing import NDArray
 
 from multiresunet.data.readers.common import Read, check_size
+from multiresunet.data.readers.metaimage import check_header
 from multiresunet.data.readers.several import HEADERS, data_file
 from multiresunet.errors import UserError
 from multiresunet.registries import READERS
@@ -32,10 +33,13 @@ def read_itk(path: Path, as_mask: bool) -> Read:
     # A header of its own may name any file of this machine as its voxels.
     elif b"\ndatafile:" in header or (b"elementdatafile=" in header and b"elementdatafile=local" not in header):
         raise UserError(f"{path}: its voxels lie in another file; save header and voxels as one")
+    name = "MetaImage" if path.suffix.lower() in (".mha", ".mhd") else "NRRD"
+    if name == "MetaImage":
+        check_header(path)
     reader = sitk.ImageFileReader()
+    reader.SetImageIO("MetaImageIO" if name == "MetaImage" else "NrrdImageIO")
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    name = "MetaImage" if path.suffix.lower() in (".mha", ".mhd") else "NRRD"
     stated = name == "MetaImage" or re.search(rb"\nspace(?:dimension)?:", header) is not None
     return taken(path, reader, name, stated=stated)
 

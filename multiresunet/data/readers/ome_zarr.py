@@ -27,6 +27,8 @@ def read_zarr(path: Path, as_mask: bool) -> Read:
 
     try:
         opened, axes, steps = _full_resolution(zarr.open(str(path), mode="r"))
+        if "pickle" in str(opened.metadata):
+            raise ValueError("it holds Python's pickles, which run whatever programs are in them")
     except Exception as error:  # what zarr raises for metadata that isn't there, or isn't right, is of many kinds
         raise UserError(f"{path}: no OME-Zarr that can be read ({str(error)[:200]}); write it again") from None
     names = [str(axis["name"]).lower() for axis in axes] or list("tczyx")[-opened.ndim :]

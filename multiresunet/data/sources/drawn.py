@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ from skimage.draw import polygon
 from multiresunet.data import readers
 from multiresunet.data.manifest import folded, sample_name
 from multiresunet.data.matching import match
+from multiresunet.data.readers.common import check_size
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
 
+logging.getLogger("roifile").setLevel(logging.CRITICAL)  # the error that follows says it
 Mask = NDArray[np.bool_]
 AREAS = ("polygon", "rectangle", "circle", "mask")  # LabelMe's shapes that have an inside
 CIRCLE = 72  # corners of a drawn circle
@@ -32,12 +36,14 @@ ROI = "roi"  # the one label of ImageJ's ROIs
 class Area:
     """A labelled area of an image: what is inside of any of its outlines (N×2, x and y in pixels), or a mask.
 
+    corner: row and column of the mask's first pixel in the image.
     holes: whether an outline within another one is a hole.
     """
 
     label: str
     outlines: tuple[NDArray[np.float64], ...] = ()
     mask: Mask | None = None
+    corner: tuple[int, int] = (0, 0)
     holes: bool = False
 
 
@@ -83,14 +89,20 @@ def rule_of(numbers: dict[str, int]) -> dict[str, Any]:
     values = [0, *numbers.values()]
     rule: dict[str, Any] = {"values": values, "foreground": values[1:]}
     if len(numbers) > 1:
-        rule["classes"] = {class_name(label): [number] for label, number in numbers.items()}
+        names = class_names(numbers)
+        rule["classes"] = {names[label]: [number] for label, number in numbers.items()}
     return rule
 
 
-def class_name(label: str) -> str:
-    """A label as params.yaml can have it: letters, digits, underscores."""
-    name = re.sub(r"\W+", "_", label).strip("_")
-    return name if name and not name.isdigit() else f"class_{name}"
+def class_names(labels: Iterable[str]) -> dict[str, str]:
+    """Each label as params.yaml can have it: letters, digits, underscores; no two alike."""
+    found: dict[str, str] = {}
+    for label in labels:
+        name = re.sub(r"\W+", "_", label).strip("_")
+        name = name if name and not name.isdigit() else f"class_{name}"
+        number = 1 + sum(other == name or other.startswith(f"{name}_") for other in found.values())
+        found[label] = name if name not in found.values() else f"{name}_{number}"
+    return found
 
 
 def _of_each(images: list[Path], annotations: list[Path], read: dict[Path, dict[str, Any]]) -> dict[Path, list[Area]]:
@@ -104,7 +116,8 @@ def _of_each(images: list[Path], annotations: list[Path], read: dict[Path, dict[
         for file in by_file[key]:
             if file in read:
                 _check_size(paths[0], file, read[file])
-                areas += list(_of_labelme(file, read[file]))
+                with _understood(file, "LabelMe"):
+                    areas += _of_labelme(file, read[file])
             else:
                 areas += _of_imagej(file)
         found[paths[0]] = areas
@@ -130,7 +143,7 @@ def _of_labelme(path: Path, tree: dict[str, Any]) -> Iterator[Area]:
             raise UserError(f"{path}: {label!r} is a {kind}, which has no inside; draw it as a polygon, or take it out")
         points = np.array(shape.get("points"), dtype=np.float64).reshape(-1, 2)
         if kind == "mask":
-            yield Area(label, mask=_pasted(path, shape, points))
+            yield _pasted(path, label, shape["mask"], points)
         elif kind == "rectangle" and len(points) == 2:
             (left, top), (right, bottom) = points
             yield Area(label, (np.array([(left, top), (right, top), (right, bottom), (left, bottom)]),))
@@ -144,17 +157,15 @@ def _of_labelme(path: Path, tree: dict[str, Any]) -> Iterator[Area]:
             raise UserError(f"{path}: {label!r} has {len(points)} points, which enclose nothing; draw it again")
 
 
-def _pasted(path: Path, shape: dict[str, Any], points: NDArray[np.float64]) -> Mask:
-    """A LabelMe mask, a PNG within the JSON, as large as it reaches."""
+def _pasted(path: Path, label: str, encoded: str, points: NDArray[np.float64]) -> Area:
+    """A LabelMe mask: a PNG within the JSON, whose first pixel lies at the first point."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
-            part = np.asarray(picture.convert("L")) > 0
+        with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+            mask = np.asarray(picture.convert("L")) > 0
+        left, top = (round(side) for side in points[0].tolist())
     except Exception:
-        raise UserError(f"{path}: {shape.get('label')!r} has a mask that can't be read; draw it again") from None
-    left, top = (max(0, int(side)) for side in points[0])
-    found = np.zeros((top + part.shape[0], left + part.shape[1]), dtype=bool)
-    found[top:, left:] = part
-    return found
+        raise UserError(f"{path}: {label!r} has a mask that can't be read; draw it again") from None
+    return Area(label, mask=mask[max(0, -top) :, max(0, -left) :], corner=(max(0, top), max(0, left)))
 
 
 def _is_coco(tree: dict[str, Any]) -> bool:
@@ -165,14 +176,15 @@ def _of_coco(images: list[Path], files: dict[Path, dict[str, Any]]) -> dict[Path
     """The areas of each image of COCO files, by the file's name."""
     by_name: dict[str, list[Area]] = {}
     for path, tree in files.items():
-        names = {one["id"]: folded(Path(str(one["file_name"])).name) for one in tree["images"]}
-        labels = {one["id"]: str(one["name"]) for one in tree.get("categories", [])}
-        by_name |= {name: by_name.get(name, []) for name in names.values()}
-        for one in tree["annotations"]:
-            if one.get("image_id") not in names:
-                raise UserError(f"{path}: annotation {one.get('id')} is of an image that isn't listed")
-            label = labels.get(one.get("category_id"), f"class_{one.get('category_id')}")
-            by_name[names[one["image_id"]]].append(_coco_area(path, label, one.get("segmentation")))
+        with _understood(path, "COCO"):
+            names = {one["id"]: folded(Path(str(one["file_name"])).name) for one in tree["images"]}
+            labels = {one["id"]: str(one["name"]) for one in tree.get("categories", [])}
+            by_name |= {name: by_name.get(name, []) for name in names.values()}
+            for one in tree["annotations"]:
+                if one.get("image_id") not in names:
+                    raise UserError(f"{path}: annotation {one.get('id')} is of an image that isn't listed; list it")
+                label = labels.get(one.get("category_id"), f"class_{one.get('category_id')}")
+                by_name[names[one["image_id"]]].append(_coco_area(path, label, one.get("segmentation")))
     lone = [str(path) for path in images if folded(path.name) not in by_name]
     if lone:
         raise UserError(f"{some_of(lone)}: not listed in {some_of(list(map(str, files)))}; narrow --images, or add it")
@@ -186,6 +198,7 @@ def _coco_area(path: Path, label: str, drawn: Any) -> Area:
         counts = drawn["counts"]
         runs = _unpacked(counts) if isinstance(counts, str) else [int(count) for count in counts]
         height, width = (int(side) for side in drawn["size"])
+        check_size(path, height * width)
         if sum(runs) == height * width and min(runs, default=0) >= 0:
             flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
             return Area(label, mask=flat.reshape(width, height).T)
@@ -214,19 +227,16 @@ def _of_imagej(path: Path) -> list[Area]:
         raise UserError(f"{path}: no annotation that is known; give LabelMe or COCO JSON, or ImageJ's .roi or .zip")
     from roifile import ROI_TYPE, roiread  # here, since few data sets need it
 
-    try:
+    areas = []
+    with _understood(path, "ImageJ ROI"):
         read = roiread(path)
-        rois = read if isinstance(read, list) else [read]
-        areas = []
-        for roi in rois:
+        for roi in read if isinstance(read, list) else [read]:
             if roi.roitype in (ROI_TYPE.LINE, ROI_TYPE.FREELINE, ROI_TYPE.POLYLINE, ROI_TYPE.POINT, ROI_TYPE.ANGLE):
-                raise UserError(f"{path}: {roi.name or 'a ROI'} is a {roi.roitype.name.lower()}, which has no inside")
+                raise UserError(
+                    f"{path}: {roi.name or 'a ROI'} is a {roi.roitype.name.lower()}, which has no inside; draw an area"
+                )
             outlines = tuple(np.asarray(one, dtype=np.float64) for one in roi.coordinates(multi=True))
             areas.append(Area(ROI, tuple(one for one in outlines if len(one) >= 3), holes=True))
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{path}: no ImageJ ROI that can be read ({str(error)[:200]}); save it again") from None
     if not all(area.outlines for area in areas):
         raise UserError(f"{path}: holds a ROI that encloses nothing; draw it again, or take it out")
     return areas
@@ -236,9 +246,10 @@ def _inside(image: Path, area: Area, shape: tuple[int, ...]) -> Mask:
     """Pixels whose middles are inside; coordinates count from a pixel's corner, half a pixel away."""
     found = np.zeros(shape, dtype=bool)
     if area.mask is not None:
-        if any(have > want for have, want in zip(area.mask.shape, shape, strict=True)):
+        (top, left), (height, width) = area.corner, area.mask.shape
+        if top + height > shape[0] or left + width > shape[1]:
             raise UserError(f"{image}: smaller than the mask that is drawn on it; see whether they belong together")
-        found[: area.mask.shape[0], : area.mask.shape[1]] = area.mask
+        found[top : top + height, left : left + width] = area.mask
         return found
     for outline in area.outlines:
         if not np.isfinite(outline).all() or np.abs(outline).max() > 1e6:
@@ -246,6 +257,18 @@ def _inside(image: Path, area: Area, shape: tuple[int, ...]) -> Mask:
         rows, columns = polygon(outline[:, 1] - 0.5, outline[:, 0] - 0.5, shape)
         found[rows, columns] = ~found[rows, columns] if area.holes else True
     return found
+
+
+@contextmanager
+def _understood(path: Path, kind: str) -> Iterator[None]:
+    """One line about a file that isn't as its kind should be."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # what isn't there, or isn't of the type that it should be, is of many kinds
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:200]
+        raise UserError(f"{path}: no {kind} that can be understood ({reason}); export it again") from None
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 
 from multiresunet.evaluation.masks import Mask, MaskPair
 from multiresunet.evaluation.metrics.topology import false_negatives, false_positives, fragments, holes
@@ -98,3 +99,27 @@ def test_volumes() -> None:
     hollow[2, 2, 2] = False
     assert fragments_and_holes(hollow, truth) == (0, 1)
     assert false_negatives_and_positives(hollow, truth) == (0, 0)
+
+
+def test_what_is_ignored_makes_no_fragment_and_mends_none() -> None:
+    truth = drawn("""
+        .........
+        .###.###.
+        .###.###.
+        .........
+    """)
+    unknown = np.zeros_like(truth)
+    unknown[:, 4] = True
+
+    def of(prediction: Mask) -> tuple[float, float]:
+        pair = MaskPair(prediction, truth, ignored=unknown)
+        return fragments(pair), false_positives(pair)
+
+    bridged, alone = truth.copy(), truth.copy()
+    bridged[1:3, 4] = True  # what joins the two where nobody knows
+    alone[0, 4] = True
+    assert of(truth) == of(bridged) == of(alone) == (0, 0)
+    cut = truth.copy()
+    cut[:, 2] = False  # of the known pixels, a column within the first
+    regions = 2 + ndimage.label(~truth | unknown)[1]
+    assert of(cut) == (1 / regions, 0)

@@ -1,0 +1,147 @@
+"""What `data add` does with pages, and what it shows and says where a person has to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from multiresunet.errors import UserError
+from tests.data.adding import Project, project
+from tests.data.making import Array, disc, pair, save
+
+SIZE = (40, 48)
+SHEET = Path("reports/data/x-contact-sheet.png")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Project:
+    return project(tmp_path, monkeypatch, capsys)
+
+
+def tinted(path: Path) -> float:
+    """The share of a contact sheet's pictures that is tinted."""
+    pixels = np.asarray(Image.open(path)).astype(int)
+    pixels = pixels[(pixels < 255).any(axis=-1)]
+    return float((pixels[:, 2] - pixels[:, 0] > 20).mean())
+
+
+def colours_of(path: Path) -> set[tuple[int, ...]]:
+    return {tuple(pixel) for pixel in np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).tolist()}
+
+
+def stacks() -> dict[str, tuple[Array, Array]]:
+    """Two TIFF stacks of three pages, with masks of three pages."""
+    truth = {}
+    for stack in range(2):
+        pages = [pair(10 * stack + page, SIZE) for page in range(3)]
+        images, masks = (np.stack([one[role].reshape(SIZE) for one in pages]) for role in (0, 1))
+        for role, array in (("images", images), ("masks", masks)):
+            Path("in", role).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(f"in/{role}/s{stack}.tif", array, photometric="minisblack")
+        truth |= {f"s{stack}_{page:04d}": one for page, one in enumerate(pages)}
+    return truth
+
+
+def test_pages_can_be_samples_and_a_stack_is_their_group(here: Project) -> None:
+    truth = stacks()
+    here.add(pages="samples")
+    arrays = here.arrays()
+    assert sorted(arrays) == sorted(truth)
+    for name, (image, labels) in arrays.items():
+        np.testing.assert_array_equal(image, truth[name][0])
+        np.testing.assert_array_equal(labels * 255, truth[name][1])
+    lines = Path("data/raw/x/manifest.csv").read_text().splitlines()
+    assert [line.split(",")[3] for line in lines[1:]] == ["s0"] * 3 + ["s1"] * 3
+
+
+def test_pages_can_be_slices(here: Project) -> None:
+    truth = stacks()
+    here.add(pages="z")
+    for name, (image, labels) in here.arrays().items():
+        np.testing.assert_array_equal(image[0], np.stack([truth[f"{name}_{page:04d}"][0][0] for page in range(3)]))
+        assert labels.shape == (3, *SIZE)
+
+
+def test_pages_that_are_no_pairs_are_named(here: Project) -> None:
+    stacks()
+    tifffile.imwrite("in/masks/s1.tif", np.zeros((2, *SIZE), np.uint8), photometric="minisblack")
+    line = here.refusal(pages="samples")
+    assert "in/images/s1.tif: image and mask have 3 and 2 pages" in line
+
+
+def of_masks(masks: list[Any]) -> None:
+    for index, mask in enumerate(masks):
+        save(Path("in/images", f"k{index}.png"), pair(index, SIZE)[0])
+        Path("in/masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(f"in/masks/k{index}.png")
+
+
+def test_two_readings_are_shown_with_shares_and_pictures(here: Project) -> None:
+    of_masks([np.where(pair(index, SIZE)[1] > 0, 1, 2).astype(np.uint8) for index in range(4)])
+    line = here.refusal()
+    assert "the masks can be read in 2 ways" in line
+    assert "reports/data/x-contact-sheet-1.png, reports/data/x-contact-sheet-2.png show each" in line
+    first, second = (tinted(SHEET.with_stem(f"{SHEET.stem}-{number}")) for number in (1, 2))
+    assert first > 2 * second  # 2, around the object, is foreground in the first, 1 in the second
+    said = here.add(write=False)
+    assert "values 1 (" in said
+    assert '--mask \'{"values": [1, 2], "foreground": [1]}\'' in said
+    assert str(SHEET.with_stem(f"{SHEET.stem}-2")) in said
+    here.add(mask="{values: [1, 2], foreground: [1]}")
+    for index, (_, labels) in enumerate(here.arrays().values()):
+        np.testing.assert_array_equal(labels * 255, pair(index, SIZE)[1])
+
+
+def test_colours_are_shown_as_they_are(here: Project) -> None:
+    red, green = np.array([200, 0, 0]), np.array([0, 250, 90])
+    discs = [pair(index, SIZE)[1] > 0 for index in range(4)]
+    of_masks([np.where(one[..., None], red, green).astype(np.uint8) for one in discs])
+    line = here.refusal()
+    assert f"#00fa5a {1 - np.mean(discs[0]):.1%}, #c80000 {np.mean(discs[0]):.1%}" in line
+    assert f"{SHEET} shows the masks as they are" in line
+    drawn = np.asarray(Image.open(SHEET))
+    assert (drawn[..., 0].astype(int) - drawn[..., 1] > 100).any()
+    assert (drawn[..., 1].astype(int) - drawn[..., 0] > 100).any()
+
+
+def test_alpha_is_shown_beside_its_colours(here: Project) -> None:
+    clear = [disc(SIZE, radius=9 + index).astype(np.uint8) * 255 for index in range(4)]
+    grey = np.zeros((*SIZE, 3), np.uint8)
+    of_masks([np.dstack([grey, alpha]) for alpha in clear])
+    line = here.refusal()
+    assert "alpha channel isn't opaque" in line
+    assert f"{SHEET} shows the masks as they are" in line
+    assert {(0, 0, 0), (255, 255, 255)} <= colours_of(SHEET)
+    here.add(alpha="mask")
+    for alpha, (_, labels) in zip(clear, here.arrays().values(), strict=True):
+        np.testing.assert_array_equal(labels * 255, alpha)
+
+
+@pytest.mark.parametrize(("inverted", "warned"), [(True, True), (False, False)])
+def test_a_mask_that_looks_inverted_warns(here: Project, inverted: bool, warned: bool) -> None:
+    of_masks([np.where((pair(index, SIZE)[1] > 0) != inverted, 255, 0).astype(np.uint8) for index in range(4)])
+    said = here.add()
+    assert ("the wrong way round" in said) is warned
+    assert (tinted(SHEET) > 0.5) is warned
+
+
+def test_a_mask_where_white_is_0_comes_as_stored(here: Project) -> None:
+    for index in range(4):
+        image, mask = pair(index, SIZE)
+        save(Path("in/images", f"k{index}.png"), image)
+        Path("in/masks").mkdir(exist_ok=True)
+        tifffile.imwrite(f"in/masks/k{index}.tif", mask, photometric="miniswhite")
+    assert "white is 0 in this file; values taken as stored (4 samples)" in here.add()
+    for index, (_, labels) in enumerate(here.arrays().values()):
+        np.testing.assert_array_equal(labels * 255, pair(index, SIZE)[1])
+
+
+def test_what_pages_are_is_one_of_three_words(here: Project) -> None:
+    stacks()
+    with pytest.raises(UserError, match="--pages frames: say channels, z or samples"):
+        here.add(pages="frames")
