@@ -120,7 +120,7 @@ def _low_contrast(table: pd.DataFrame) -> str:
     top = max(1.0, float(eighths["error"].max()) * 1.05)
     return lines(
         "Boundary error by contrast", _curves(eighths, "part", "error"),
-        Axis("eighths of the boundary, by contrast", 1, 8, range(1, 9)), Axis("error (pixels)", 0, top),
+        Axis("eighths of the boundary, by contrast", 1, 8, range(1, 9)), Axis("error (pixels of the network)", 0, top),
     )  # fmt: skip
 
 

@@ -97,6 +97,38 @@ def test_however_a_volume_and_its_mask_are_stored_the_arrays_are_the_same(
     np.testing.assert_allclose(read.space.file_affine, its, atol=1e-3)
 
 
+@settings(max_examples=12, deadline=None)
+@given(
+    axes=st.tuples(st.permutations(range(3)), st.permutations(range(3))),
+    flips=st.tuples(st.tuples(*[st.booleans()] * 3), st.tuples(*[st.booleans()] * 3)),
+    fit=st.sampled_from(["resize", "pad", "spacing"]),
+    shear=st.lists(st.floats(-1e-4, 1e-4), min_size=9, max_size=9),
+)
+def test_however_they_are_stored_the_prepared_arrays_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, axes: Any, flips: Any, fit: str, shear: list[float]
+) -> None:
+    entry: dict[str, Any] = {"size": [16, 16, 32], "fit": fit, "normalisation": "zscore"}
+    entry |= {"mask": {"values": [0, 1], "foreground": [1]}}
+    entry |= {"spacing": [1.0, 1.0, 1.5]} if fit == "spacing" else {}
+    made = []
+    for name, ways in (("plain", ((0, 1, 2), (False,) * 3)), ("turned", None)):
+        place = tmp_path_factory.mktemp(name)
+        for role, array, (order, mirrored) in zip(
+            ("images", "masks"), (VOLUME, BALL), [ways] * 2 if ways else zip(axes, flips, strict=True), strict=True
+        ):
+            (place / role).mkdir()
+            file, affine = stored(array, WORLD, tuple(order), mirrored)
+            if role == "masks" and ways is None:
+                affine = affine + np.pad(np.array(shear).reshape(3, 3), ((0, 1), (0, 1)))
+            save(place / role / "a.nii.gz", file, affine)
+        (place / "out").mkdir()
+        prepare(place, scan(place), [0], declared(**entry), (16, 16, 32), place / "out")
+        made.append([np.load(place / "out" / f"{role}.npy") for role in ("images", "masks")])
+    assert made[0][1].any()
+    for plain, turned in zip(*made, strict=True):
+        np.testing.assert_allclose(turned, plain, atol=1e-4)
+
+
 def test_to_file_and_from_file_undo_each_other() -> None:
     array, affine = stored(VOLUME, WORLD, (2, 0, 1), (True, False, True))
     turned, space, notes = canonical(array[None], affine)

@@ -20,6 +20,7 @@ from multiresunet.evaluation.statistics.design import Advantage, ComparisonDesig
 from multiresunet.evaluation.statistics.effects import known_mean
 
 Floats = NDArray[np.float64]
+UNIT = "pixels of the network"  # segments are cut on its grid, whatever the files' pixels are
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
 
     def finding(measure: str, ours: Floats, theirs: Floats, advantage: Advantage, **words: Any) -> Finding:
         means = known_mean(ours), known_mean(theirs)
-        return Finding("low_contrast", measure, sides.pair, *means, advantage, "pixels", min_effect, **words)
+        return Finding("low_contrast", measure, sides.pair, *means, advantage, UNIT, min_effect, **words)
 
     apart, their_apart = low - rest, their_low - their_rest
     against = design.paired(their_apart - apart)

@@ -32,6 +32,7 @@ def test_a_network_better_at_low_contrast_boundaries_is_found_so() -> None:
     data = squares()
     against, at_low_contrast, elsewhere = of_low_contrast(blurred(data, 2, 0), blurred(data, 2, 4), data)
     assert [f.decisive for f in (against, at_low_contrast, elsewhere)] == [True, False, False]
+    assert {f.unit for f in (against, at_low_contrast, elsewhere)} == {"pixels of the network"}
     assert verdict(against) == verdict(at_low_contrast) == SUPPORTED
     assert at_low_contrast.advantage.value == pytest.approx(3.5, abs=1)
     assert against.advantage.value > 1
