@@ -52,7 +52,7 @@ def interpolated(array: Array, size: tuple[int, ...]) -> NDArray[np.float32]:
         first, last = max(0, floor(start * scale - scale - 1)), min(rows, ceil(stop * scale + scale + 1))
         strip = Image.fromarray(array[first:last].astype(np.float32, copy=False))
         box = None if step >= height else (0, start * scale - first, columns, min(stop * scale - first, last - first))
-        found[start:stop] = strip.resize((width, stop - start), Image.Resampling.BILINEAR, box)
+        found[start:stop] = np.asarray(strip.resize((width, stop - start), Image.Resampling.BILINEAR, box))
     return found
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
+from skimage.transform import resize
 
 from multiresunet.config import load
-from multiresunet.data import preprocessing, preview
+from multiresunet.data import preprocessing, preview, resizing
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.data.loading import load_image
 from multiresunet.data.preprocessing import prepare
-from multiresunet.data.resizing import Kept, emptied, kept, loss, resized_labels, spacings
+from multiresunet.data.resizing import Kept, emptied, interpolated, kept, loss, resized_labels, spacings
 from multiresunet.data.sources.folder import scan
 from multiresunet.errors import UserError
 from multiresunet.evaluation.masks import MaskPair
@@ -66,6 +67,36 @@ def test_thin_structures_that_shrink_are_measured(tmp_path: Path) -> None:
         after = np.load(target / "masks.npy")[int(name[1:])]
         assert share == pytest.approx(min(1, after.mean() / before.mean()), abs=1e-6)
     assert made["foreground_kept"].max() <= 1
+
+
+@pytest.mark.parametrize("size", [(64, 48), (33, 100), (301, 403), (500, 403)])
+def test_strips_make_no_difference(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (301, 403), dtype=np.uint8)
+    whole = interpolated(picture, size)
+    monkeypatch.setattr(resizing, "STRIP", 2**12)
+    np.testing.assert_allclose(interpolated(picture, size), whole, atol=1e-2)
+
+
+def test_a_volume_is_resized_as_scikit_image_does() -> None:
+    volume = np.random.default_rng(0).integers(-900, 900, (21, 34, 17), dtype=np.int16)[::-1].transpose(2, 0, 1)
+    size = (16, 32, 16)
+    want = resize(volume.astype(np.float32), size, order=1, mode="edge", anti_aliasing=True)
+    before = volume.copy()
+    np.testing.assert_array_equal(interpolated(volume, size), want)
+    np.testing.assert_array_equal(interpolated(volume.astype(np.float32), size), want)
+    np.testing.assert_array_equal(volume, before)
+
+
+def test_components_of_a_large_mask_are_counted_in_less_detail(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.zeros((400, 300), np.uint8)
+    for row in range(20, 400, 40):
+        mask[row : row + 9, 50:60] = mask[row : row + 9, 200:210] = 1
+    after = resized_labels(mask, (200, 150))
+    after[:60] = 0
+    exact = kept(mask, after)
+    assert exact.components == 0.7
+    monkeypatch.setattr(resizing, "COUNTED", 2**14)
+    assert kept(mask, after) == exact
 
 
 def test_nothing_is_lost_where_nothing_is_resized() -> None:

@@ -112,7 +112,7 @@ def _of_each(images: list[Path], annotations: list[Path], read: dict[Path, dict[
     for key, paths in by_image.items():
         if len(paths) > 1:
             raise UserError(f"{paths[1]}: one of {len(paths)} files of an image; annotations are drawn on single files")
-        areas = []
+        areas: list[Area] = []
         for file in by_file[key]:
             if file in read:
                 _check_size(paths[0], file, read[file])
