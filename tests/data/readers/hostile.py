@@ -136,7 +136,7 @@ COCO = {
     "annotations": [
         {"id": 1, "image_id": 1, "category_id": 4, "segmentation": [[2, 2, 9, 2, 9, 8]]},
         {"id": 2, "image_id": 1, "category_id": 4, "segmentation": {"size": [13, 17], "counts": [20, 9, 192]}},
-        {"id": 3, "image_id": 1, "category_id": 4, "segmentation": {"size": [13, 17], "counts": "d0900"}},
+        {"id": 3, "image_id": 1, "category_id": 4, "segmentation": {"size": [13, 17], "counts": "d09P6"}},
     ],
 }
 DATASET = {

@@ -11,7 +11,7 @@ import pytest
 
 from tests.data.readers.hostile import KINDS, ROOT
 
-EACH = 40  # damaged files of a kind
+EACH = 80  # damaged files of a kind
 
 
 @pytest.fixture(scope="module")
