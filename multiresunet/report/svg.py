@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 340, 230
+DOTS_WIDTH = 440  # on a phone the letters are still read
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 36
 LETTER = 6.2  # width of a letter, about
 LONGEST = 20  # letters of a row's name in a line
@@ -97,7 +98,7 @@ def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str
     per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
     names = {row: _broken(row) for row in rows}
     longest = max((len(line) for broken in names.values() for line in broken), default=0)
-    left, width, step = 20 + round(LETTER * longest), 560, 11 * per_row + 12
+    left, width, step = 20 + round(LETTER * longest), DOTS_WIDTH, 11 * per_row + 12
     height = TOP + step * len(rows) + BOTTOM
     out = [_grid(x, None, width, height, left)]
     if x.low < 0 < x.high:

@@ -136,7 +136,8 @@ def test_a_difference_is_found() -> None:
 
 
 def test_three_points_are_found_with_three_seeds() -> None:
-    # Noise as measured on the phantoms: between images 4 points, between trainings 1.2, of an image with a seed 2.
+    # Assumed noise: between images 4 points, between trainings 1.2, of an image with a seed 2. Small networks that are
+    # trained briefly have more between trainings (docs/evaluation.md), and three seeds then find less.
     world = World(seeds=3, training=0.3, noise=0.5)
     found = world.simulated(3 / 4)
     # The smallest p-value of four claims is compared with a quarter of the level.
