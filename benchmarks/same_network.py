@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ from multiresunet.training.loader import Loader
 
 CELLS = tuple((name, "unet_bn") for name in ("nuclei", "membranes", "lesions", "polyps"))
 SEEDS, IMAGES, FOLDS, SIDE, FILTERS, EPOCHS, RATE = 12, 36, 3, 32, 4, 12, 0.01
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 
 class Trained(NamedTuple):
@@ -128,7 +128,7 @@ def main(out: Path) -> None:
         cell = f"{name}/{network}"
         if f"{cell}/fold" in arrays:
             continue
-        data, parts = small(name, params.seed), dict[str, list[NDArray[np.generic]]]()
+        data, parts = small(name, params.seed), dict[str, list[NDArray[Any]]]()
         for seed in range(1, SEEDS + 1):
             for what, array in measured(name, train((name, network), seed, data, params), data, params).items():
                 parts.setdefault(what, []).append(array)

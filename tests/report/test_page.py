@@ -252,6 +252,12 @@ def test_the_first_screen_answers_then_shows_the_forest_and_the_claims(made: Pat
     assert "Remedy:" in text
 
 
+def test_distances_have_the_data_sets_unit(made: Path) -> None:
+    intervals = pd.read_csv(made / "metrics/intervals.csv").set_index("measure")
+    unit = intervals.loc["hd95", "unit"].iloc[0]
+    assert f"tolerances and distances in {unit}." in (made / "reports/index.html").read_text()
+
+
 def test_no_link_of_the_page_is_dead(made: Path) -> None:
     text = (made / "reports/index.html").read_text()
     inner = {link for link in re.findall(r'href="(?!data:)([^"]+)"', text) if link.startswith("#")}
@@ -271,6 +277,9 @@ def test_a_phone_shows_it_without_sideways_scroll(browser: Browser, made: Path, 
     browser.open(made / "reports/index.html")
     assert browser.run("document.scrollingElement.scrollWidth") == 390
     assert browser.run("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'") == (theme == "light")
+    # The answer has the screen's width, and the forest plot's letters can be read.
+    assert browser.run("document.querySelector('.answer').getBoundingClientRect().width") > 340
+    assert browser.run("document.querySelector('.overview text').getBoundingClientRect().height") > 9
 
 
 def test_a_model_whose_study_saw_all_images_is_marked_and_its_pictures_shown(made: Path) -> None:
