@@ -19,7 +19,8 @@ from multiresunet.data.sources.transfer import Disk, Remote, Transfer
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 
-TIMEOUT = httpx.Timeout(60, connect=5)
+TIMEOUT = httpx.Timeout(60, connect=2)  # to connect, for each of a host's addresses
+LOOKUP = "timeout:2 attempts:2"  # seconds and tries of a name server, in the words of resolv.conf; 5 if nobody says
 MIRROR = "MULTIRESUNET_MIRROR"
 
 
@@ -108,6 +109,7 @@ def _check_room(store: Path, missing: list[Remote]) -> None:
 
 def _download(files: list[Remote], store: Path, settings: Fetch) -> None:
     stop = threading.Event()
+    os.environ.setdefault("RES_OPTIONS", LOOKUP)
     client = httpx.Client(
         follow_redirects=True,
         headers={"Accept-Encoding": "identity"},  # sizes and hashes are those of the file as it lies there

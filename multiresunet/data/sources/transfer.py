@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from multiresunet.errors import UserError
 
 RETRIES = 3  # in a row without a byte more
 RETRIES_OFFLINE = 1  # in a row without a connection: a machine without a network is told so in seconds
+SOON = 3.0  # seconds; what took longer to find no connection isn't retried
 BACKOFF = 1.0  # seconds before the second retry; doubled each time
 LONGEST_PAUSE = 120.0  # seconds
 BLOCK = 1 << 16
@@ -79,6 +81,7 @@ class Transfer:
                 return
             failures, longest = 0, -1
             while True:
+                begun = time.monotonic()
                 try:
                     self._attempt(draft)
                     part.replace(place)
@@ -88,7 +91,7 @@ class Transfer:
                     if size > longest:  # a bad line that gives some bytes each time does come to an end
                         failures, longest = 0, size
                     failures += 1
-                    if failures > (RETRIES_OFFLINE if isinstance(error, OFFLINE) else RETRIES):
+                    if failures > _retries(error, time.monotonic() - begun):
                         raise UserError(f"{self.url}: {_explained(error)}") from None
                     wait = max(getattr(error, "pause", 0), BACKOFF * 2 ** (failures - 1) * random.uniform(0.5, 1))
                     self.stop.wait(min(wait, LONGEST_PAUSE))
@@ -176,6 +179,13 @@ def _locked(part: Path) -> Iterator[BufferedRandom]:
         if error.errno == errno.ENOSPC:  # a failed write doesn't say to which file
             raise OSError(error.errno, error.strerror, str(part)) from None
         raise
+
+
+def _retries(error: Exception, seconds: float) -> int:
+    """How often to try again after this error, which took so long."""
+    if not isinstance(error, OFFLINE):
+        return RETRIES
+    return RETRIES_OFFLINE if seconds < SOON else 0
 
 
 def _check_status(response: httpx.Response, url: str) -> None:

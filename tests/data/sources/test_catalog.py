@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from multiresunet import config
 from multiresunet.config import Fetch
 from multiresunet.data import sources
 from multiresunet.data.sources import catalog, transfer
@@ -114,6 +117,25 @@ def test_what_goes_wrong_again_and_again_is_named(web: Web, tmp_path: Path, faul
 def test_a_server_that_does_not_answer_is_named(web: Web, tmp_path: Path) -> None:
     web.close()
     assert ": can't be downloaded (no connection); check the network" in refusal(lambda: arrive(web, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["murphy", "isbi2012", "cvc_clinicdb", "msd_hippocampus", "isic2017"])
+def test_without_a_network_each_data_set_says_so_in_one_line_and_in_seconds(
+    name: str, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.delenv("MULTIRESUNET_MIRROR", raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.chdir(repository)  # the catalogs' place
+    (tmp_path / "raw").mkdir()
+    dataset = config.load().dataset(name)
+    begun = time.monotonic()
+    line = refusal(lambda: sources.fetch(dataset, tmp_path / "raw", tmp_path / "state"))
+    assert time.monotonic() - begun < 8
+    assert ": can't be downloaded (no connection); check the network, or set MULTIRESUNET_MIRROR" in line
 
 
 def test_a_broken_run_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:

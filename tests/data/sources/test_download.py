@@ -7,6 +7,7 @@ import hashlib
 import io
 import random
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -237,6 +238,22 @@ def test_a_shorter_file_there_is_refused(web: Web, tmp_path: Path) -> None:
     web.files[PATH] = BODY[:1000]
     assert len(refusal(lambda: fetched(web, tmp_path / "store", wanted))) > 0
     assert not (tmp_path / "store" / digest(BODY)).exists()
+
+
+@pytest.mark.parametrize(("soon", "count"), [(0.1, 1), (60, 2)])
+def test_a_slow_failure_to_connect_is_not_repeated(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soon: float, count: int
+) -> None:
+    tries = []
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        tries.append(time.sleep(0.2))
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(transfer, "SOON", soon)
+    assert "(no connection)" in refusal(lambda: fetched(web, tmp_path / "store"))
+    assert len(tries) == count
 
 
 # Mirror
