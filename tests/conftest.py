@@ -17,8 +17,8 @@ settings.register_profile("untimed", deadline=None)  # a busy machine fails no t
 settings.load_profile("untimed")
 TESTS = Path(__file__).parent
 # Where tests start stages, servers, browsers or other processes; all others are the unit tests.
-INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "stages", "test_contributing.py", "test_docs.py")
-INTEGRATION += ("test_make.py", "test_package.py", "test_workflows.py", "test_arithmetic.py")
+INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "serving", "stages", "test_contributing.py")
+INTEGRATION += ("test_docs.py", "test_make.py", "test_package.py", "test_workflows.py", "test_arithmetic.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers

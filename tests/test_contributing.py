@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
+
+from tests.inference.making import trained
 
 ROOT = Path(__file__).parents[1]
 TABLE = {
@@ -312,3 +316,21 @@ print(len(pd.read_csv("data/predicted/nuclei/unet/1/areas.csv")))
     assert pipeline["stages"]["predict"]["outs"] == [
         "data/predicted/${item.dataset}/${item.model}/${item.seed}"
     ]  # all of it
+
+
+DOUBT = """
+@OUTPUTS.register("doubt", pixelwise=True)
+def doubt(predicted: Predicted) -> NDArray[np.float32]:
+    found = predicted.prediction.foreground
+    return np.minimum(found, 1 - found)
+"""
+
+
+def test_an_output_of_the_command_predict(copy: Path) -> None:
+    add(copy, "an output of the command predict", DOUBT)
+    Image.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32)).save(copy / "a.png")
+    model = str(trained(copy / "model"))
+    said(copy, "-m", "multiresunet", "predict", model, "a.png", "--out", "out", "--save", "doubt,probability")
+    doubt, probability = (np.asarray(Image.open(copy / f"out/a_{name}.png")) for name in ("doubt", "probability"))
+    expected = np.minimum(probability.astype(int), 65535 - probability.astype(int))
+    np.testing.assert_allclose(doubt.astype(int), expected, atol=1)  # rounded twice

@@ -28,30 +28,36 @@ class Flips(StrEnum):
     flip = "flip"
 
 
+# What `serve` takes, too.
+ModelName = Annotated[
+    str, typer.Argument(help="trained folder, .safetensors file, unpacked bundle, or name@version", metavar="MODEL")
+]
+Folds = Annotated[str, typer.Option(help="all (the mean over the folds), the number of one, or final")]
+Tta = Annotated[Flips, typer.Option(help="flip: average over the image flipped along each axis, too")]
+HowOption = Annotated[How, typer.Option(help="trained: at the size of training; tiles: in windows, for large images")]
+Memory = Annotated[str, typer.Option(help="that tiles may take, as 2G or 500M")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Threads = Annotated[int | None, typer.Option(min=1, help="of the CPU", show_default="as many as there are cores")]
+
+
 def predict(
-    model: Annotated[
-        str, typer.Argument(help="trained folder, .safetensors file, unpacked bundle, or name@version", metavar="MODEL")
-    ],
+    model: ModelName,
     inputs: Annotated[
         list[str], typer.Argument(help="files, folders, or patterns in quotes: 'scans/**/*.tif'", metavar="INPUT…")
     ],
     out: Annotated[Path, typer.Option(help="folder for what is predicted")],
-    folds: Annotated[str, typer.Option(help="all (the mean over the folds), the number of one, or final")] = "all",
-    tta: Annotated[Flips, typer.Option(help="flip: average over the image flipped along each axis, too")] = Flips.none,
+    folds: Folds = "all",
+    tta: Tta = Flips.none,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="of the probability", show_default="the model's")
     ] = None,
     save: Annotated[str, typer.Option(help=f"what to save, with commas between: {','.join(OUTPUTS)}")] = "mask",
     format: Annotated[str, typer.Option(help="same (as the input), png, tif or nii.gz")] = "same",
-    how: Annotated[
-        How, typer.Option(help="trained: at the size of training; tiles: in windows, for large images")
-    ] = How.trained,
+    how: HowOption = How.trained,
     instances: Annotated[str, typer.Option(help=f"of labels: {' or '.join(INSTANCES)}")] = "components",
-    memory: Annotated[str, typer.Option(help="that tiles may take, as 2G or 500M")] = "2G",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="of the CPU", show_default="as many as there are cores")
-    ] = None,
+    memory: Memory = "2G",
+    device: Device = "auto",
+    threads: Threads = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="predict again what is there")] = False,
 ) -> None:
     """Predict masks of images, in the format and geometry of each file.
@@ -88,7 +94,7 @@ def predict(
         sys.exit(1)
 
 
-def bytes_of(text: str) -> int:
+def bytes_of(text: str, option: str = "--memory") -> int:
     """`2G`, `500M` or `0.5GiB` as bytes.
 
     Raises:
@@ -96,7 +102,7 @@ def bytes_of(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT])(i?B)?", text.strip(), re.IGNORECASE)
     if not match:
-        raise UserError(f"--memory {text!r} is no size; write it as 2G or 500M")
+        raise UserError(f"{option} {text!r} is no size; write it as 2G or 500M")
     return int(float(match[1]) * 2.0 ** {"M": 20, "G": 30, "T": 40}[match[2].upper()])
 
 

@@ -99,12 +99,17 @@ def run(
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
                 raise
-            error = f"{one.path}: out of memory on {model.predictor.device}; use --how tiles, or --device cpu"
+            error = memory_is_full(model, one)
         if error:
             outcome.failed.append(error)
         on_file(one, error)
     _tabulate(request.out)
     return outcome
+
+
+def memory_is_full(model: Model, one: Input) -> str:
+    """The line for an image that memory doesn't suffice for."""
+    return f"{one.path}: out of memory on {model.predictor.device}; use --how tiles, or --device cpu"
 
 
 def settings_of(model: Model, request: Request) -> dict[str, Any]:
@@ -175,7 +180,7 @@ def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any
         decoded = readers.decode_image(one.path)
         spacing = getattr(decoded, "spacing", None)
         prediction = model.predict(decoded.array, spacing, request.options, str(one.path))
-        row, files = measured(prediction, request.instances), _write(one, decoded, prediction, request)
+        row, files = measured(prediction, request.instances), write_outputs(one, decoded, prediction, request)
     for draft, target in files:
         draft.replace(target)
         outputs[target.relative_to(request.out).as_posix()] = sha256(target)
@@ -194,7 +199,7 @@ def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any
     write_json(_record(one, request.out), record)
 
 
-def _write(one: Input, decoded: Decoded, prediction: Prediction, request: Request) -> list[tuple[Path, Path]]:
+def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request: Request) -> list[tuple[Path, Path]]:
     """Write all outputs beside their places; pairs of draft and place."""
     predicted = Predicted(prediction, decoded.array, request.instances)
     files = []

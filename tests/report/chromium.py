@@ -76,10 +76,10 @@ class Browser:
         text, self._left = self._left.split(b"\0", 1)
         return json.loads(text)  # type: ignore[no-any-return]
 
-    def open(self, page: Path) -> float:
-        """Load a page from a file; seconds until its load event."""
+    def open(self, page: Path | str) -> float:
+        """Load a page from a file or an address; seconds until its load event."""
         since = time.perf_counter()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
         return time.perf_counter() - since
