@@ -1,9 +1,11 @@
 """How fast is `predict`, beside a textbook loop and ONNX Runtime? `python -m benchmarks.predict_speed [--quick]`
 
-Two jobs: a folder of PNGs of 256×256, and one image of 4096×4096 (a TIFF, by windows of 512). Three ways, which read
-the same files, write the same kind of masks, and have the same network and number of threads:
+Two jobs: a folder of PNGs of 256×256, and one image of 4096×4096 (a TIFF, by windows of 512). All ways read the same
+files, write masks, and have the same network and number of threads:
 
-- predict: what `multiresunet predict` does, with all its checks, hashes and figures; `--how tiles` for the large image.
+- predict: what `multiresunet predict` does, with all its checks, hashes and figures; `--how tiles` for the large image;
+  in the CPU's own arithmetic, as the others.
+- predict, portable: the same as the command does by default, with AVX2 alone (docs/reproducibility.md); the folder.
 - textbook: the network as it is, under no_grad, image by image; windows by MONAI's `sliding_window_inference`, half
   overlapping and weighted by Gaussians, as nnU-Net does.
 - onnx: the same loop around ONNX Runtime; needs onnx and onnxruntime.
@@ -18,6 +20,8 @@ import importlib.util
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,7 +48,8 @@ from multiresunet.inference.model import Model, Options
 from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 
-SIDE, LARGE, WINDOW, IMAGES = 256, 4096, 512, 24
+SIDE, LARGE, WINDOW, IMAGES = 256, 4096, 512, 16
+PREDICT, PORTABLE = "predict", "predict, portable"
 ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
 
 Logits = Callable[[Tensor], Tensor]
@@ -150,6 +155,20 @@ def by_predict(model: Model, path: Path, out: Path, how: Any) -> None:
     assert not outcome.failed, outcome.failed
 
 
+def by_predict_in_portable(folder: Path, source: Path, out: Path, how: str, threads: int) -> float:
+    """The same in a process of portable arithmetic; seconds, without those of loading."""
+    code = (
+        "import sys, time, torch; from pathlib import Path; from benchmarks import predict_speed as b\n"
+        "folder, source, out, how, threads = sys.argv[1:]\n"
+        "torch.set_num_threads(int(threads)); model = b.load_model(folder, device=torch.device('cpu'))\n"
+        "since = time.perf_counter(); b.by_predict(model, Path(source), Path(out), how)\n"
+        "print(time.perf_counter() - since)"
+    )
+    command = [sys.executable, "-c", f"from multiresunet import arithmetic; arithmetic.use('portable')\n{code}"]
+    words = map(str, (folder, source, out, how, threads))
+    return float(subprocess.run([*command, *words], check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
 def rows_of(job: str, images: int, seconds: dict[str, list[float]]) -> list[Row]:
     """Medians of the turns."""
     rows = []
@@ -163,44 +182,36 @@ def rows_of(job: str, images: int, seconds: dict[str, list[float]]) -> list[Row]
 def measure(words: argparse.Namespace, folder: Path) -> list[Row]:
     """All rows."""
     side, large, window, images = (64, 256, 64, 4) if words.quick else (SIDE, LARGE, WINDOW, IMAGES)
-    spec = NetworkSpec("multiresunet", 2, 3, filters=4 if words.quick else words.filters, alpha=1.67)
-    model = load_model(trained(folder / "model", spec, side), device=torch.device("cpu"))
     draw(folder, images, side, large)
-    network = checkpoint.load(folder / "model/fold0-last.safetensors").eval()
-    ways: dict[str, Logits] = {"textbook": network}
-    if ONNX:
-        ways["onnx"] = exported(network, folder / "model.onnx", words.threads)
     rows: list[Row] = []
-    jobs: dict[str, tuple[int, int, dict[str, Callable[[Path], None]]]] = {
-        f"folder of {images} PNGs, {side}×{side}": (
-            images,
-            words.turns,
-            {
-                **{way: lambda out, n=one: loop_over_files(n, folder / "pngs", out) for way, one in ways.items()},  # type: ignore[misc]
-                "predict": lambda out: by_predict(model, folder / "pngs", out, "trained"),
-            },
-        ),
-        f"{large}×{large}": (
-            1,
-            1,
-            {
-                **{
-                    way: lambda out, n=one: loop_over_windows(n, folder / "large.tif", out, window)  # type: ignore[misc]
-                    for way, one in ways.items()
-                },
-                "predict": lambda out: by_predict(model, folder / "large.tif", out, "tiles"),
-            },
-        ),
-    }
-    for job, (count, turns, todo) in jobs.items():
-        seconds: dict[str, list[float]] = {way: [] for way in todo}
+    for filters, turns, count, how in ((words.filters, words.turns, images, "trained"), (words.large, 1, 1, "tiles")):
+        source = folder / ("pngs" if how == "trained" else "large.tif")
+        spec = NetworkSpec("multiresunet", 2, 3, filters=filters, alpha=1.67)
+        model = load_model(trained(folder / f"model-{how}", spec, side), device=torch.device("cpu"))
+        network = checkpoint.load(model.folder / "fold0-last.safetensors").eval()
+        ways: dict[str, Logits] = {"textbook": network}
+        if ONNX:
+            ways["onnx"] = exported(network, model.folder / "model.onnx", words.threads)
+        job = f"{count} PNGs, {side}×{side}" if how == "trained" else f"one image, {large}×{large}"
+        seconds: dict[str, list[float]] = {
+            way: [] for way in (*ways, PREDICT, *([PORTABLE] if how == "trained" else []))
+        }
         for turn in range(turns):
-            for way, do in todo.items():
+            for way, taken in seconds.items():
+                out = folder / f"{how}-{way}-{turn}"
                 since = time.perf_counter()
-                do(folder / f"{len(rows)}-{way}-{turn}")
-                seconds[way].append(time.perf_counter() - since)
-                print(f"{job}: {way} {seconds[way][-1]:.2f} s", flush=True)
-        rows += rows_of(job, count, seconds)
+                if way == PREDICT:
+                    by_predict(model, source, out, how)
+                elif way == PORTABLE:
+                    taken.append(by_predict_in_portable(model.folder, source, out, how, words.threads))
+                elif how == "trained":
+                    loop_over_files(ways[way], source, out)
+                else:
+                    loop_over_windows(ways[way], source, out, window)
+                if way != PORTABLE:
+                    taken.append(time.perf_counter() - since)
+                print(f"{job}: {way} {taken[-1]:.2f} s", flush=True)
+        rows += rows_of(f"{job}; {filters} filters", count, seconds)
     return rows
 
 
@@ -208,15 +219,16 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny images: does it run?")
-    parser.add_argument("--filters", type=int, default=16, help="of the first level")
-    parser.add_argument("--turns", type=int, default=5, help="of the folder; the large image has one")
+    parser.add_argument("--filters", type=int, default=32, help="of the first level, for the folder")
+    parser.add_argument("--large", type=int, default=16, help="of the first level, for the large image")
+    parser.add_argument("--turns", type=int, default=3, help="of the folder; the large image has one")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the rows into this file, too")
     words = parser.parse_args()
     torch.set_num_threads(words.threads)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(words, Path(folder))
-    print(f"MultiResUNet, {words.filters} filters, {words.threads} threads\n\n| | | images/s | times the textbook |")
+    print(f"MultiResUNet, {words.threads} threads\n\n| | | images/s | times the textbook |")
     print("|---|---|---|---|")
     for row in rows:
         between = f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})"
