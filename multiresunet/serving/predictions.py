@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from multiresunet.data import manifest, readers
+from multiresunet.data import manifest
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
 from multiresunet.inference import writing
 from multiresunet.inference.batch import Request, measured, memory_is_full, write_outputs
-from multiresunet.inference.inputs import Input
+from multiresunet.inference.inputs import Input, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import displayed
 from multiresunet.inference.prediction import Prediction
@@ -197,7 +197,7 @@ class Predictions:
         since = time.perf_counter()
         one = Input(path, manifest.sample_name(path.name))
         try:
-            decoded = readers.decode_image(path)
+            decoded = read(path)
             prediction = self.model.predict(decoded.array, decoded.spacing, self._options, str(path))
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):

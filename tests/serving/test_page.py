@@ -17,13 +17,15 @@ import pytest
 import torch
 from PIL import Image
 
+from multiresunet import arithmetic
 from multiresunet.inference.loading import load_model
 from tests.inference.making import trained
 from tests.report.chromium import BINARY, PATIENCE, Browser
 from tests.serving.test_app import VOLUME, by_predict, deep, oblique, picture
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+# In the arithmetic of this process, so that the same masks are the same bytes.
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), arithmetic.CHOICE: arithmetic.in_use()}
 READY = "!document.body.hasAttribute('aria-busy') && !document.getElementById('file').disabled"
 in_browser = pytest.mark.skipif(BINARY is None, reason="no Chromium here")
 
@@ -166,11 +168,14 @@ def test_what_cannot_be_predicted_is_a_line(pictures: tuple[Path, Served], brows
         choose(browser, tmp_path / name)
         assert browser.run(error).startswith(says)
         assert browser.run("document.getElementById('result').hidden")
+        browser.run("dispatchEvent(new Event('resize'))")
     seen = {e["params"]["response"]["status"] for e in browser.events if e.get("method") == "Network.responseReceived"}
     assert {413, 422} <= seen
     choose(browser, picture(tmp_path))  # and it goes on
     assert browser.run(error) == ""
     assert not browser.run("document.getElementById('result').hidden")
+    refused = "the server responded with a status of 4"  # which the browser says by itself
+    assert [one for one in browser.complaints() if refused not in str(one)] == []
     assert browser.requests() and all(url.startswith(f"{served.address}/") for url in browser.requests())
 
 

@@ -88,7 +88,7 @@
     } catch (problem) {
       complain(problem);
       find("result").hidden = true;
-      facts = null;
+      facts = plane = null;
     } finally {
       find("status").textContent = "";
       find("file").disabled = false;
@@ -131,7 +131,7 @@
       probability: new Float32Array(await probability.arrayBuffer()),
       classes: classes && new Uint8Array(await classes.arrayBuffer()),
     };
-    if (mine === asked) plane = read;
+    if (mine === asked && facts) plane = read;
   };
   const reload = () => load().then(draw, complain);
 
@@ -176,7 +176,7 @@
     const known = facts.spacing ? facts.spacing.map((side) => +side.toPrecision(4)).join(" × ") + " mm" : "not known";
     rows(find("facts"), [["file", facts.name], ["size", facts.shape.join(" × ")], ["pixel", known],
       ["foreground", percent(facts.foreground_share)], ["components", facts.components],
-      ...(facts.area === null ? [] : [["area", `${+facts.area.toPrecision(5)} ${facts.area_unit}`]]),
+      ...(facts.area === null ? [] : [[facts.planes.length ? "volume" : "area", `${+facts.area.toPrecision(5)} ${facts.area_unit}`]]),
       ...(facts.disagreement === null ? [] : [["disagreement of the folds", facts.disagreement.toFixed(4)]]),
       ...(facts.notes.length ? [["conversions", facts.notes.join("; ")]] : []), ["seconds", facts.seconds]]);
     find("warnings").hidden = !facts.warnings.length;
