@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from multiresunet import __version__
-from multiresunet.data import readers
 from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
 from multiresunet.files import sha256, write_csv, write_json
 from multiresunet.inference import writing
-from multiresunet.inference.inputs import Input
+from multiresunet.inference.inputs import Input, digest, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction
@@ -160,15 +159,15 @@ def _record(one: Input, out: Path) -> Path:
 def _finished(one: Input, request: Request, settings: dict[str, Any]) -> bool:
     """Whether an image has been predicted with these settings, and all that was written is there."""
     path = _record(one, request.out)
-    if request.overwrite or not path.exists() or not one.path.is_file():
+    if request.overwrite or not path.exists() or not one.path.exists():
         return False
     record = json.loads(path.read_text(encoding="utf-8"))
     there = all((request.out / name).is_file() for name in record["outputs"])
-    return there and record["key"] == _key(sha256(one.path), settings)
+    return there and record["key"] == _key(digest(one.path), settings)
 
 
-def _key(digest: str, settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([digest, settings], sort_keys=True).encode()).hexdigest()
+def _key(image: str, settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([image, settings], sort_keys=True).encode()).hexdigest()
 
 
 def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any]) -> None:
@@ -177,22 +176,21 @@ def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any
     if streamable(one.path, model, request):
         row, files = stream_file(model, one, request)
     else:
-        decoded = readers.decode_image(one.path)
-        spacing = getattr(decoded, "spacing", None)
-        prediction = model.predict(decoded.array, spacing, request.options, str(one.path))
+        decoded = read(one.path)
+        prediction = model.predict(decoded.array, decoded.spacing, request.options, str(one.path))
         row, files = measured(prediction, request.instances), write_outputs(one, decoded, prediction, request)
     for draft, target in files:
         draft.replace(target)
         outputs[target.relative_to(request.out).as_posix()] = sha256(target)
-    digest = sha256(one.path)
+    hashed = digest(one.path)
     record = {
-        "key": _key(digest, settings),
+        "key": _key(hashed, settings),
         "outputs": outputs,
         "row": {
             "file": str(one.path.as_posix()),
             **row,
             "seconds": round(time.perf_counter() - since, 3),
-            "sha256": digest,
+            "sha256": hashed,
             "outputs": " ".join(outputs),
         },
     }

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiresunet.data import manifest
-from multiresunet.data.readers import known_suffixes
+from multiresunet.data import manifest, readers
+from multiresunet.data.readers import Decoded, known_suffixes
+from multiresunet.data.readers.several import files_of, is_image_folder, is_litter, without_companions
 from multiresunet.errors import UserError
-from multiresunet.files import some_of
+from multiresunet.files import sha256, some_of
+from multiresunet.inference.writing import tiff_spacing, turn_of
 
 WILD = "*?["
 
 
 @dataclass(frozen=True)
 class Input:
-    """A file, and its name in the output's folder: relative, without suffix."""
+    """An image (a file, or a folder that is one), and its name in the output's folder: relative, without suffix."""
 
     path: Path
     name: str
 
 
 def found(words: Iterable[str], out: Path) -> list[Input]:
-    """The files that some words name, in order of their names.
+    """The images that some words name, in order of their names.
 
     Args:
-        words: files; folders, with all that is below them and has a known suffix; or patterns (`**` for any folders).
+        words: files; folders that are an image (a DICOM series, an OME-Zarr); other folders, with all images below
+            them; or patterns (`**` for any folders).
         out: the output's folder; what is below it is no input.
 
     Raises:
@@ -49,24 +53,65 @@ def found(words: Iterable[str], out: Path) -> list[Input]:
     return sorted(inputs.values(), key=lambda one: one.name)
 
 
+def read(path: Path) -> Decoded:
+    """What an image holds, with its spacing; a TIFF's by its resolution, which the readers leave to others to believe.
+
+    Raises:
+        UserError: as `readers.decode_image`.
+    """
+    decoded = readers.decode_image(path)
+    if decoded.spacing is None and decoded.container == "TIFF":
+        spacing = tiff_spacing(path, decoded.array.ndim - 1)
+        return decoded._replace(spacing=spacing[::-1] if spacing and turn_of(decoded) >= 5 else spacing)
+    return decoded
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of an image's file; where an image is several files, of all their names and digests.
+
+    Raises:
+        UserError: if one of them is missing.
+    """
+    files = files_of(path)
+    if files == [path]:
+        return sha256(path)
+    listed = (f"{sha256(file)} {file.relative_to(path.parent).as_posix()}" for file in files)
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
 def _named(word: str) -> Iterator[Input]:
     path = Path(word)
-    if path.is_file():
-        yield Input(path, manifest.sample_name(path.name))
+    if path.is_file() or is_image_folder(path):
+        yield Input(path, _name_of(path))
     elif path.is_dir():
-        yield from _below(path, path.rglob("*"))
+        yield from (_below(path, one) for one in _within(path))
     elif any(sign in word for sign in WILD):
         fixed = Path()
         for part in path.parts[:-1]:
             if any(sign in part for sign in WILD):
                 break
             fixed /= part
-        yield from _below(fixed, map(Path, glob.glob(word, recursive=True)), by_suffix=False)  # noqa: PTH207
+        files = [Path(one) for one in glob.glob(word, recursive=True)]  # noqa: PTH207
+        yield from (_below(fixed, one) for one in without_companions(files) if one.is_file() or is_image_folder(one))
 
 
-def _below(folder: Path, paths: Iterable[Path], by_suffix: bool = True) -> Iterator[Input]:
-    for path in paths:
-        relative = path.relative_to(folder)
-        known = not by_suffix or path.name.lower().endswith(tuple(known_suffixes()))
-        if known and path.is_file() and not any(part.startswith(".") for part in relative.parts):
-            yield Input(path, (relative.parent / manifest.sample_name(path.name)).as_posix())
+def _within(folder: Path) -> Iterator[Path]:
+    """All images in a folder and the folders in it; a DICOM series or an OME-Zarr is one."""
+    for path in without_companions([path for path in folder.iterdir() if not is_litter(path)]):
+        if path.is_dir():
+            if is_image_folder(path):
+                yield path
+            elif not path.is_symlink():  # which may lead in a circle
+                yield from _within(path)
+        elif path.name.lower().endswith(tuple(known_suffixes())):
+            yield path
+
+
+def _below(folder: Path, path: Path) -> Input:
+    return Input(path, (path.relative_to(folder).parent / _name_of(path)).as_posix())
+
+
+def _name_of(path: Path) -> str:
+    """The name without what is a suffix; a folder's is one only if it is known."""
+    whole = path.is_dir() and not path.name.lower().endswith(tuple(known_suffixes()))
+    return path.name if whole else manifest.sample_name(path.name)

@@ -142,7 +142,7 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
         seen = Statistics(rows, chosen)
         seen.check(data.normalisation, str(one.path))
         standard = (seen.mean, seen.deviation) if data.normalisation != "rescale" else (None, None)
-        spacing = spacing_of(one.path)
+        spacing = writing.tiff_spacing(one.path, 2)
         source = large.Source(lambda window: rows(window)[chosen], rows.shape, spacing, *standard)
         warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing)
         targets = {name: place_of(one, name, "tif", request.out) for name in request.save}
@@ -235,13 +235,3 @@ def write_spool(spool: Path, path: Path, shape: tuple[int, int], kind: np.dtype[
             photometric="minisblack",
             **geometry,
         )
-
-
-def spacing_of(path: Path) -> tuple[float, ...] | None:
-    """A pixel's size in mm along rows and columns, where a TIFF says it in inches or centimetres."""
-    geometry = writing.tiff_geometry(path)
-    unit = {2: 25.4, 3: 10.0}.get(geometry.get("resolutionunit", 1))
-    if unit is None or not all(high for high, _ in geometry["resolution"]):
-        return None
-    (x, per_x), (y, per_y) = geometry["resolution"]
-    return unit * per_y / y, unit * per_x / x

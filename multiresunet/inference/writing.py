@@ -18,6 +18,9 @@ SAME = "same"
 FORMATS = (SAME, "png", "tif", "nii.gz")
 OWN = {"TIFF": "tif", "NIfTI": "nii.gz", "NRRD": "nrrd", "MetaImage": "mha"}  # of all others: png
 
+UNITS = {"inch": 25.4, "cm": 10.0, "mm": 1.0, "micron": 1e-3, "um": 1e-3, "µm": 1e-3, "\\u00B5m": 1e-3, "nm": 1e-6}
+FOR_PRINTERS = (72, 96, 150, 300, 600)  # dots per inch that programs write who don't know
+
 Writer = Callable[[Path, Array, Path, Decoded], None]
 
 
@@ -46,7 +49,7 @@ def write(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
         decoded: what was read from it.
     """
     suffix = next(name for name in WRITERS if path.name.endswith(f".{name}"))
-    space = getattr(decoded, "space", None)
+    space = decoded.space
     if space is not None and array.shape == space.shape:  # an overlay shows one slice, as colours
         array = space.to_file(array)
     WRITERS[suffix](path, np.ascontiguousarray(array), source, decoded)
@@ -106,6 +109,19 @@ def tiff_geometry(source: Path) -> dict[str, Any]:
     return found
 
 
+def tiff_spacing(source: Path, dims: int) -> tuple[float, ...] | None:
+    """A pixel's size in mm along each axis of a TIFF; None where it doesn't say, or says what printers are told."""
+    geometry = tiff_geometry(source)
+    x, y = (high / max(low, 1) for high, low in geometry.get("resolution", ((0, 1), (0, 1))))
+    words = geometry.get("metadata", {})
+    unit = {2: 25.4, 3: 10.0}.get(geometry.get("resolutionunit", 1)) or UNITS.get(words.get("unit", ""))
+    if unit is None or not x or not y or (unit == UNITS["inch"] and x in FOR_PRINTERS):
+        return None
+    if dims == 2:
+        return unit / y, unit / x
+    return (unit * words["spacing"], unit / y, unit / x) if words.get("spacing") else None
+
+
 def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
     """NIfTI with the affine and the header of a NIfTI source, or an affine made of what is known of the source."""
     import nibabel
@@ -129,9 +145,8 @@ def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> Non
 
 def affine_of(source: Path, decoded: Decoded, dims: int) -> Array:
     """4×4, in mm towards right, anterior, superior, of an array in the file's order; of a picture, its spacing."""
-    space = getattr(decoded, "space", None)
-    if space is not None:
-        return np.asarray(space.file_affine)
+    if decoded.space is not None:
+        return decoded.space.file_affine
     if decoded.container in ("NRRD", "MetaImage"):
         reader = itk_header(source)
         count = reader.GetDimension()
@@ -139,7 +154,7 @@ def affine_of(source: Path, decoded: Decoded, dims: int) -> Array:
         direction = np.array(reader.GetDirection()).reshape(count, count) * np.array(reader.GetSpacing())
         affine[:count, :count], affine[:count, 3] = direction, reader.GetOrigin()
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's axes run to the left and to the back
-    spacing = getattr(decoded, "spacing", None) or (1.0,) * dims
+    spacing = decoded.spacing or (1.0,) * dims
     return np.diag([*spacing, *([1.0] * (3 - len(spacing))), 1.0])
 
 

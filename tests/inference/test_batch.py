@@ -18,6 +18,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 import tifffile
 import torch
+import zarr
 from PIL import Image, ImageOps
 
 from multiresunet.errors import UserError
@@ -365,6 +366,84 @@ def test_words_name_files_folders_and_patterns(tmp_path: Path) -> None:
     (tmp_path / "a.tif").touch()
     with pytest.raises(UserError, match=r"a\.(png|tif), .*a\.(png|tif): would be written under the same name"):
         names("")
+
+
+def series(folder: Path, array: np.ndarray) -> Path:  # type: ignore[type-arg]
+    """A DICOM series of planes that are 2.5 mm apart."""
+    folder.mkdir(parents=True)
+    for number, plane in enumerate(array):
+        image = sitk.GetImageFromArray(plane[None])
+        image.SetSpacing((0.8, 0.9, 2.5))
+        image.SetOrigin((-30.0, -40.0, 2.5 * number))
+        tags = {"0008|0060": "CT", "0020|000e": "1.2.3"}
+        tags |= {"0020|0032": f"-30\\-40\\{2.5 * number}", "0020|0037": "1\\0\\0\\0\\1\\0"}
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer = sitk.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetFileName(str(folder / f"IM{number:02d}.dcm"))
+        writer.Execute(image)
+    return folder
+
+
+def test_folders_and_pairs_that_are_one_image(volumes: Model, tmp_path: Path) -> None:
+    array = RNG.integers(0, 1000, (12, 18, 20)).astype(np.int16)
+    place = tmp_path / "in"
+    series(place / "patients/p.01", array)
+    zarr.save_array(str(place / "stack.zarr"), array)
+    nibabel.save(nibabel.Nifti1Pair(array.astype(np.int16), np.diag([1.0, 2.0, 3.0, 1.0])), place / "pair.img")
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(place / "meta.mhd"))
+    inputs = found([str(place)], tmp_path / "out")
+    assert [one.name for one in inputs] == ["meta", "pair", "patients/p.01", "stack"]
+    assert found([str(place / "patients/p.01")], tmp_path / "out") == [Input(place / "patients/p.01", "p.01")]
+    assert found([f"{place}/patients/*"], tmp_path / "out") == [Input(place / "patients/p.01", "p.01")]
+    request = Request(tmp_path / "out", ("mask",))
+    assert run(volumes, inputs, request).failed == []
+    assert run(volumes, inputs, request).skipped == 4
+
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(place / "patients/p.01")))
+    expected, made = reader.Execute(), sitk.ReadImage(str(tmp_path / "out/patients/p.01_mask.nii.gz"))
+    for fact in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+        np.testing.assert_allclose(getattr(made, fact)(), getattr(expected, fact)(), atol=1e-5)
+    pair = nibabel.load(tmp_path / "out/pair_mask.nii.gz")
+    np.testing.assert_allclose(pair.affine, np.diag([1.0, 2.0, 3.0, 1.0]))
+    assert pair.shape == array.shape
+    assert nibabel.load(tmp_path / "out/stack_mask.nii.gz").shape == array.shape
+
+    # Another slice, or the voxels beside a header, make it another image.
+    (place / "meta.raw").write_bytes((array[::-1]).tobytes())
+    series(tmp_path / "other", array[::-1].copy())
+    (tmp_path / "other/IM03.dcm").replace(place / "patients/p.01/IM03.dcm")
+    outcome = run(volumes, inputs, request)
+    assert (outcome.done, outcome.skipped, outcome.failed) == (2, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "area"),
+    [
+        ({"resolution": (2000.0, 1000.0), "resolutionunit": "CENTIMETER"}, 50.0),  # 5 µm × 10 µm
+        ({"resolution": (72.0, 72.0), "resolutionunit": "INCH"}, None),
+        ({"resolution": (25400.0, 25400.0), "resolutionunit": "INCH"}, 1.0),
+        ({"imagej": True, "resolution": (2.0, 4.0), "metadata": {"unit": "um"}}, 0.125),
+        ({"imagej": True, "resolution": (2.0, 4.0)}, None),
+        ({}, None),
+    ],
+)
+def test_areas_follow_from_a_tiffs_resolution(
+    words: dict[str, object], area: float | None, pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", grey(48, 64), **words)  # type: ignore[arg-type]
+    outs = (tmp_path / "whole", tmp_path / "parts")
+    run(pictures, [Input(tmp_path / "a.tif", "a")], Request(outs[0]))
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    run(pictures, [Input(tmp_path / "a.tif", "a")], Request(outs[1], options=Options("tiles")))
+    for out in outs:
+        row, mask = pd.read_csv(out / "predictions.csv").iloc[0], tifffile.imread(out / "a_mask.tif")
+        if area is None:
+            assert np.isnan(row["area"])
+        else:
+            assert (row["area"], row["area_unit"]) == (pytest.approx((mask > 0).sum() * area), "µm²")
 
 
 @pytest.mark.parametrize(
