@@ -16,6 +16,7 @@ They take turns; each turn gives a ratio, and the table has the median and the r
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -32,7 +33,7 @@ from typing import Any
 import numpy as np
 import tifffile
 import torch
-from monai.inferers import sliding_window_inference
+from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -130,8 +131,7 @@ def loop_over_windows(network: Logits, path: Path, out: Path, window: int) -> No
 
 def exported(network: nn.Module, path: Path, threads: int) -> Logits:
     """The network in ONNX Runtime."""
-    import onnxruntime
-
+    onnxruntime: Any = importlib.import_module("onnxruntime")  # which may be missing, and has no types
     axes = {0: "n", 2: "height", 3: "width"}
     torch.onnx.export(
         network,

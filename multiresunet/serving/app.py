@@ -64,7 +64,7 @@ def application(model: Model, options: Options, limit: int, token: str | None = 
     app.add_exception_handler(UserError, lambda _, problem: error(422, str(problem)))
     app.add_exception_handler(BusyError, _busy)
     app.add_exception_handler(RequestValidationError, _wrong_word)
-    app.add_exception_handler(HTTPException, lambda _, problem: error(problem.status_code, problem.detail))  # type: ignore[attr-defined]
+    app.add_exception_handler(HTTPException, lambda _, problem: error(problem.status_code, problem.detail))
     app.add_exception_handler(Exception, lambda *_: error(500, "the server failed; its terminal says where"))
     for path, file in FILES.items():
         app.add_api_route(path, _sender(file), response_model=None)

@@ -220,4 +220,4 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "multiresunet", "serve", str(tmp_path), "--port", port]
         done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert f"http://127.0.0.1:{port}: Address already in use; choose another --host, or --port 0" in done.stderr
+    assert f"http://127.0.0.1:{port}: Address already in use; choose another --port" in done.stderr
