@@ -1,6 +1,6 @@
 """Typed view of params.yaml, a module a section; names in it come from the registries."""
 
-from multiresunet.config.base import Strict
+from multiresunet.config.base import Strict, first_finding
 from multiresunet.config.data import (
     ArchiveFile,
     ArchiveSource,
@@ -89,6 +89,7 @@ __all__ = [
     "Tuned",
     "Verdict",
     "Verify",
+    "first_finding",
     "load",
     "parse",
     "parse_text",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from multiresunet.errors import did_you_mean
 from multiresunet.paper import STEP
@@ -21,6 +21,13 @@ class Strict(BaseModel):
     """No unknown keys, no silent conversion of types, no infinity, no change afterwards."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def first_finding(error: ValidationError) -> str:
+    """The first of pydantic's errors, for files other than params.yaml: "data.size: field required"."""
+    first = error.errors(include_url=False)[0]
+    where, what = ".".join(map(str, first["loc"])) or "the file", first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what[0].lower()}{what[1:]}"
 
 
 def registered(names: Registry[Any]) -> AfterValidator:

@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from pydantic import ValidationError
 
-from multiresunet.config import Dataset, MaskRule
+from multiresunet.config import Dataset, MaskRule, first_finding
 from multiresunet.data import manifest, nnunet, pairing, readers
 from multiresunet.data.pairing import PairedFiles
 from multiresunet.data.proposal import Answers, Proposal
@@ -51,8 +51,7 @@ def answers(mask: str | None, alpha: str | None, colours: str | None, pages: str
         except yaml.YAMLError:
             raise UserError(f"--mask {mask!r}: not YAML; write it as in params.yaml: '{{above: 127}}'") from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise UserError(f"--mask {mask!r}: {'.'.join(map(str, first['loc']))} {first['msg']}; fix it") from None
+            raise UserError(f"--mask {mask!r}: {first_finding(error)}; fix it") from None
     told = None
     if colours is not None:
         words = colours.replace(",", " ").split()

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from multiresunet.config import Source, Strict
+from multiresunet.config import Source, Strict, first_finding
 from multiresunet.errors import UserError
 
 
@@ -52,8 +52,6 @@ def _read(path: Path) -> DataCard:
             f"{path}: this data card is missing; restore it from git, or take it out of params.yaml"
         ) from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg']}; fix it") from None
+        raise UserError(f"{path}: {first_finding(error)}; fix it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, ValidationError
 
-from multiresunet.config import Strict
+from multiresunet.config import Strict, first_finding
 from multiresunet.data.description import DataDescription
 from multiresunet.errors import UserError
 from multiresunet.files import write_json
@@ -81,9 +81,7 @@ class ModelDescription(Strict):
                 f"{folder}: no trained model ({NAME}) in this folder; run `dvc repro`, or `dvc checkout`"
             ) from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where, what = ".".join(map(str, first["loc"])), first["msg"]
-            raise UserError(f"{path}: {where}: {what[0].lower()}{what[1:]}; train again, or choose another") from None
+            raise UserError(f"{path}: {first_finding(error)}; train again, or choose another") from None
         except ValueError as error:
             raise UserError(f"{path}: damaged ({error}); train again, or choose another") from None
 
