@@ -17,3 +17,4 @@ PERTURBATIONS: Registry[Any] = Registry("perturbation", "evaluation/perturbation
 METRICS: Registry[Any] = Registry("metric", "evaluation/metrics")
 OUTPUTS: Registry[Any] = Registry("output", "inference/outputs")
 INSTANCES: Registry[Any] = Registry("way to tell instances apart", "inference/prediction")
+PACKAGES: Registry[Any] = Registry("format to export to", "inference/packages")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,9 +10,12 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import multiresunet
+from tests.inference.packages.making import folder_of
 
 pytestmark = pytest.mark.slow
 
@@ -52,16 +56,23 @@ print(len(names), sorted(ours & sys.modules.keys()))
 """
 
 
-def test_it_works_in_an_environment_of_its_own_outside_the_repository(
-    wheel: Path, tmp_path: Path, repository: Path
-) -> None:
-    venv = tmp_path / "venv"
+@pytest.fixture(scope="module")
+def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel, outside the repository."""
+    venv = tmp_path_factory.mktemp("installed") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     python, site = venv / "bin/python", sysconfig.get_path("purelib", vars={"base": str(venv)})
     # Its dependencies are those of this Python; .pth files there, of an editable installation, are not read.
     Path(site, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     words = ["--quiet", "--python", str(python), "install", "--no-index", "--no-deps", "--ignore-installed"]
-    subprocess.run([sys.executable, "-m", "pip", *words, str(wheel)], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "pip", *words, str(wheel)], cwd=venv.parent, check=True)
+    return venv
+
+
+def test_it_works_in_an_environment_of_its_own_outside_the_repository(
+    venv: Path, tmp_path: Path, repository: Path
+) -> None:
+    python, site = venv / "bin/python", sysconfig.get_path("purelib", vars={"base": str(venv)})
     used = subprocess.check_output([python, "-I", "-c", USE], cwd=tmp_path, text=True).splitlines()
     version = multiresunet.__version__
     assert used[0] == f"{version} {version} {site}/multiresunet/__init__.py"
@@ -71,3 +82,19 @@ def test_it_works_in_an_environment_of_its_own_outside_the_repository(
         done = subprocess.run([venv / "bin" / command, "--help"], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         assert "Usage" in done.stdout
+
+
+def test_a_bundle_predicts_there_in_an_empty_folder(venv: Path, tmp_path: Path, repository: Path) -> None:
+    multiresunet = venv / "bin/multiresunet"
+    model = folder_of(tmp_path / "model", folds=2)
+    words = [multiresunet, "export", str(model), "--to", "bundle", "--out", str(tmp_path / "empty/m.zip")]
+    subprocess.run(words, cwd=repository, check=True)  # whose licence and citation it takes
+    shutil.rmtree(model)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70)).astype(np.uint8)).save(tmp_path / "a.png")
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}  # no git, no DVC
+    words = [multiresunet, "predict", "m.zip", "../a.png", "--out", "out"]
+    done = subprocess.run(words, cwd=tmp_path / "empty", env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1 of 1 images predicted into out\n"), done.stderr
+    with Image.open(tmp_path / "empty/out/a_mask.png") as mask:
+        assert mask.size == (70, 50)
+    assert sorted(one.name for one in (tmp_path / "empty").iterdir()) == ["m.zip", "out"]

@@ -7,12 +7,14 @@ import sys
 import typer
 
 from multiresunet import arithmetic
-from multiresunet.cli import data, diff, predict, serve, verify
+from multiresunet.cli import card, data, diff, export, predict, serve, verify
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data.app, name="data")
+app.command()(card.card)
 app.command()(diff.diff)
+app.command()(export.export)
 app.command()(predict.predict)
 app.command()(serve.serve)
 app.command()(verify.verify)

@@ -30,7 +30,7 @@ class Flips(StrEnum):
 
 # What `serve` takes, too.
 ModelName = Annotated[
-    str, typer.Argument(help="trained folder, .safetensors file, unpacked bundle, or name@version", metavar="MODEL")
+    str, typer.Argument(help="trained folder, .safetensors file, bundle, or name@version", metavar="MODEL")
 ]
 Folds = Annotated[str, typer.Option(help="all (the mean over the folds), the number of one, or final")]
 Tta = Annotated[Flips, typer.Option(help="flip: average over the image flipped along each axis, too")]
@@ -122,9 +122,11 @@ def chosen(device: str, threads: int | None) -> Any:
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit of the project that a folder lies in; None if it is in none."""
+    """The commit of the project that a folder lies in; None if it is in none, or is a bundle."""
     from multiresunet.review.git import git
 
+    if not folder.is_dir():
+        return None
     try:
         return git("rev-parse", "HEAD", folder=folder).strip()
     except UserError:

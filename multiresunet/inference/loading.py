@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
+from multiresunet.inference import bundle
 from multiresunet.inference.description import FINAL, NAME, ModelDescription
 from multiresunet.inference.model import Model
 from multiresunet.inference.predictor import Predictor
@@ -32,20 +34,24 @@ def load_model(path: str | Path, folds: str = ALL, device: torch.device | None =
 
     Args:
         path: a folder that `train` wrote (data/trained/<dataset>/<model>/<seed>, or the folder above it if there is one
-            seed only), an unpacked bundle, a name and version that GTO knows, as "nuclei-multiresunet@v1.0.0", or a
-            .safetensors file of such a folder, for that network alone.
-        folds: `all` (the mean probability of the networks of all folds), the number of one fold, for the network that
-            hasn't seen it, or `final`, for the network that was trained on all images.
+            seed only), a bundle, packed or not, a name and version that GTO knows, as "nuclei-multiresunet@v1.0.0", or
+            a .safetensors file of such a folder, for that network alone.
+        folds: `all` (the mean probability of the networks of all folds; of a bundle without any, the final one), the
+            number of one fold, for the network that hasn't seen it, or `final`, for the network that was trained on
+            all images.
         device: where to compute; a GPU if there is one, unless given.
 
     Raises:
         UserError: if there is no such model or network, or its files aren't what model.json says.
     """
+    if Path(path).is_file() and Path(path).suffix != WEIGHTS:
+        with bundle.unpacked(Path(path)) as folder:
+            return replace(load_model(folder, folds, device), folder=Path(path))
     folder = find(path)
     description = ModelDescription.open(folder)
     if Path(path).suffix == WEIGHTS:
         folds = _named_by(Path(path), description)
-    names = description.folds if folds == ALL else [folds]
+    names = (description.folds or [FINAL]) if folds == ALL else [folds]
     if names[0] not in description.networks:
         known = ", ".join([ALL, *description.networks])
         remedy = "; set final: true for this model in params.yaml and train again" if folds == FINAL else ""
@@ -92,7 +98,7 @@ def find(path: str | Path) -> Path:
             f"{path}: no such folder; a model is a folder as data/trained/<dataset>/<model>, or a name and its "
             "version, as nuclei-multiresunet@v1.0.0"
         )
-    if (place / NAME).exists() or not place.is_dir():
+    if (place / NAME).exists():
         return place
     below = sorted(one.parent for one in place.glob(f"*/{NAME}"))
     if len(below) > 1:

@@ -1,0 +1,32 @@
+"""`multiresunet card`: what there is to know of a model before it is used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiresunet.cli.predict import ModelName, chosen, commit_of
+
+
+def card(
+    model: ModelName,
+    out: Annotated[Path | None, typer.Option(help="file to write", show_default="print it")] = None,
+) -> None:
+    """Print a model card: scores, data and its terms, limits, how to cite; Markdown, as Hugging Face's pages take it.
+
+    In the project's folder it has what metrics/ says of the model, too.
+    """
+    from multiresunet.files import write_text
+    from multiresunet.inference.loading import load_model
+    from multiresunet.inference.packages.card import card_of
+
+    loaded = load_model(model, device=chosen("cpu", None))
+    commit = loaded.description.commit or commit_of(loaded.folder)
+    text = card_of(replace(loaded, description=loaded.description.model_copy(update={"commit": commit})))
+    if out:
+        write_text(out, text)
+    else:
+        print(text, end="")
