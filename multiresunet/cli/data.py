@@ -85,7 +85,7 @@ def add(
                 if found.open:
                     seen = some_of(list(map(str, adding.save(drawn, DATASET_PAGES, name))))
                     raise UserError(f"{name}: {adding.question(found)}; {seen} show each, in this order")
-                text = editing.add_dataset(PARAMS.read_bytes().decode(), name, found.entry)
+                text = editing.add_dataset(config.text_of(), name, found.entry)
                 config.parse_text(text)
                 write_text(PARAMS, text)
     shown = adding.save(drawn, DATASET_PAGES, name)

@@ -24,7 +24,7 @@ from multiresunet.config.evaluation import (
 from multiresunet.config.machine import Fetch, Machine, Mirror
 from multiresunet.config.models import Model
 from multiresunet.config.params import TUNED, Params
-from multiresunet.config.reading import load, parse, parse_text
+from multiresunet.config.reading import load, parse, parse_text, text_of, tree_of
 from multiresunet.config.recipes import (
     Affine,
     Augment,
@@ -93,4 +93,6 @@ __all__ = [
     "load",
     "parse",
     "parse_text",
+    "text_of",
+    "tree_of",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from multiresunet.config.evaluation import OTHERS
+from multiresunet.config.messages import shown
 from multiresunet.config.models import Model
 from multiresunet.config.params import TUNED, Params
 from multiresunet.config.tuning import Span
@@ -34,7 +35,7 @@ def unknown_names(tree: dict[Any, Any]) -> Iterator[str]:
         for name in names if isinstance(names, list | dict) else [names]:
             if isinstance(name, str) and name not in known and not (path == "evaluate.perturbed" and name == OTHERS):
                 hint = did_you_mean(name, map(str, known))
-                yield f"{path}: {name!r} is unknown{hint}; allowed: {', '.join(map(str, known))}"
+                yield f"{path}: {shown(name)} is unknown{hint}; allowed: {', '.join(map(str, known))}"
 
 
 def contradictions(params: Params) -> Iterator[str]:

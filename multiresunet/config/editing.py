@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML, nodes
 from ruamel.yaml.error import YAMLError
 
+from multiresunet.config.reading import tree_of
 from multiresunet.errors import UserError, did_you_mean
 
 FILE = "params.yaml"
@@ -24,13 +25,13 @@ def set_values(text: str, changes: Mapping[str, object]) -> str:
     """The text with other values.
 
     Args:
-        text: of params.yaml, valid YAML.
+        text: of params.yaml.
         changes: key with dots, `run.recipe` say, to its new value, which is written on one line.
 
     Raises:
-        UserError: there is no such key, or its value belongs to another key too (`&name`, `*name`).
+        UserError: the text is wrong, there is no such key, or its value belongs to another key too (`&name`, `*name`).
     """
-    expected = _loaded(text)
+    expected = tree_of(text, FILE)
     for key, value in changes.items():
         start, end = _extent(text, key)
         space = "" if text[start - 1].isspace() else " "

@@ -13,6 +13,13 @@ from multiresunet.config.params import Params
 from multiresunet.errors import UserError, did_you_mean
 
 MOST = 12  # findings that are shown
+LONGEST = 300  # signs of a value that are shown
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, cut where it's long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def error_of(origin: str, findings: list[str]) -> UserError:
@@ -36,7 +43,7 @@ def findings_of(error: ValidationError) -> list[str]:
             if hint:
                 meant.add((*path[:-1], hint.removeprefix(" (did you mean ").removesuffix("?)")))
             remedy = "fix its name" if hint else "remove it or fix its name"
-            found[index] = f"{'.'.join(path)} = {one['input']!r}: this key isn't known here{hint}; {remedy}"
+            found[index] = f"{'.'.join(path)} = {shown(one['input'])}: this key isn't known here{hint}; {remedy}"
     for index, one in enumerate(errors):
         path, _ = _place(one["loc"])
         if one["type"] == "missing" and tuple(path) not in meant:  # its misspelt form is named already
@@ -52,7 +59,7 @@ def _wrong_value(where: str, one: Any) -> str:
     if isinstance(expected, str):  # of a Literal
         word = one["ctx"].get("tag", one["input"])
         message += did_you_mean(word, re.findall(r"'([^']*)'", expected))
-    value = "" if isinstance(one["input"], dict | BaseModel) else f" = {one['input']!r}"
+    value = "" if isinstance(one["input"], dict | BaseModel) else f" = {shown(one['input'])}"
     return f"{where}{value}: {message[0].lower()}{message[1:]}" if where else message
 
 
