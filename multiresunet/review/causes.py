@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from multiresunet.config import tree_of
+from multiresunet.errors import UserError
 from multiresunet.paths import LOCK, PARAMS, RAW
 from multiresunet.review.git import Tree
 
@@ -31,9 +32,12 @@ class Data:
 
 
 def of_params(old: Tree, new: Tree) -> list[Setting]:
-    """The changed keys of params.yaml, in its order."""
-    before, after = (yaml.safe_load(tree.read(PARAMS.as_posix()) or "") or {} for tree in (old, new))
-    return list(of_branch("", before, after))
+    """The changed keys of params.yaml, in its order.
+
+    Raises:
+        UserError: it can't be read
+    """
+    return list(of_branch("", _loaded(old, PARAMS), _loaded(new, PARAMS)))
 
 
 def of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Setting]:
@@ -48,37 +52,43 @@ def of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator
 
 def of_data(old: Tree, new: Tree) -> list[Data]:
     """The data sets whose raw files aren't the same."""
-    before, after = (_raw(_stages(tree)) for tree in (old, new))
+    before, after = (_raw(tree) for tree in (old, new))
     names = dict.fromkeys([*after, *before])
     return [Data(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
 
 
-def _raw(stages: dict[str, Any]) -> dict[str, tuple[str, int]]:
+def _raw(tree: Tree) -> dict[str, tuple[str, int]]:
     folder = f"{RAW.as_posix()}/"
     return {
-        out["path"].removeprefix(folder): (out["md5"], out.get("nfiles", 1))
-        for stage in stages.values()
-        for out in stage.get("outs", [])
-        if out["path"].startswith(folder)
+        path.removeprefix(folder): (md5, count) for path, md5, count in _locked(tree, "outs") if path.startswith(folder)
     }
 
 
 def of_code(old: Tree, new: Tree) -> list[str]:
     """The code that stages of both sides depend on and that isn't the same, by path."""
-    before, after = (_code(_stages(tree)) for tree in (old, new))
+    before, after = (_code(tree) for tree in (old, new))
     return sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
 
 
-def _code(stages: dict[str, Any]) -> dict[str, str]:
-    return {
-        dep["path"]: dep["md5"]
-        for stage in stages.values()
-        for dep in stage.get("deps", [])
-        if not dep["path"].startswith("data/")
-    }
+def _code(tree: Tree) -> dict[str, str]:
+    return {path: md5 for path, md5, _ in _locked(tree, "deps") if not path.startswith("data/")}
 
 
-def _stages(tree: Tree) -> dict[str, Any]:
-    lock = yaml.safe_load(tree.read(LOCK.as_posix()) or "") or {}
-    stages: dict[str, Any] = lock.get("stages", {})
-    return stages
+def _locked(tree: Tree, kind: str) -> list[tuple[str, str, int]]:
+    """Path, hash and number of files of all `outs` or `deps` in dvc.lock."""
+    try:
+        return [
+            (str(entry["path"]), str(entry["md5"]), int(entry.get("nfiles", 1)))
+            for stage in _loaded(tree, LOCK).get("stages", {}).values()
+            for entry in stage.get(kind, [])
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{LOCK} of {tree.name} isn't what DVC writes; restore it from git") from None
+
+
+def _loaded(tree: Tree, path: Path) -> dict[str, Any]:
+    origin = f"{path} of {tree.name}"
+    found = tree_of(tree.read(path.as_posix()) or "", origin)
+    if not isinstance(found, dict | None):
+        raise UserError(f"{origin} holds no keys; restore it from git")
+    return found or {}

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from scipy import stats
 
+from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.table_keys import SUMMARY, TABLES, keys_of
 from multiresunet.evaluation.tables import SCORES
@@ -122,22 +123,34 @@ class TableDiff:
 
 
 def of_tables(old: Tree, new: Tree) -> list[TableDiff]:
-    """The tables in metrics/ that differ, the summary first."""
+    """The tables in metrics/ that differ, the summary first.
+
+    Raises:
+        UserError: one of them can't be read
+    """
     folder = METRICS.as_posix()
     paths = {*new.paths(folder, ".csv"), *old.paths(folder, ".csv")}
     found = []
     for path in sorted(paths, key=lambda path: (not path.endswith(f"/{SUMMARY}.csv"), path)):
         before, after = old.read(path) or "", new.read(path) or ""
         if before != after:
-            found.append(_compared(path.removeprefix(f"{folder}/").removesuffix(".csv"), before, after))
+            sides = [_lines(text, f"{path} of {tree.name}") for text, tree in ((before, old), (after, new))]
+            found.append(_compared(path.removeprefix(f"{folder}/").removesuffix(".csv"), sides))
     return found
 
 
-def _compared(name: str, old_text: str, new_text: str) -> TableDiff:
-    sides = [list(csv.reader(io.StringIO(text))) or [[]] for text in (old_text, new_text)]
+def _lines(text: str, origin: str) -> list[list[str]]:
+    """The cells of a table, line by line; at least one line, the header."""
+    try:
+        return list(csv.reader(io.StringIO(text))) or [[]]
+    except csv.Error as error:
+        raise UserError(f"{origin} isn't a readable CSV file ({error}); restore it from git") from None
+
+
+def _compared(name: str, sides: Sequence[list[list[str]]]) -> TableDiff:
     headers = [side[0] for side in sides if side[0]]
     # A table that this version doesn't know is compared by whole rows, and an older one by the keys that it has.
-    declared = keys_of(name) if name in (SUMMARY, *TABLES) else headers[-1]
+    declared = keys_of(name) if name in (SUMMARY, *TABLES) else next(reversed(headers), [])
     keys = [column for column in declared if all(column in header for header in headers)]
     old, new = (_rows(side[0], side[1:], keys) for side in sides)
     columns = [tuple(column for column in side[0] if column not in keys) for side in sides]
@@ -186,7 +199,7 @@ def headlines(tables: Sequence[TableDiff]) -> list[Change]:
     for table in (one for one in tables if one.has_headline):
         for key in dict.fromkeys([*table.new, *table.old]):
             old, new = (side[key][HEADLINE] if key in side else None for side in (table.old, table.new))
-            if old != new and not set(BASELINES) & set(key):
+            if key and old != new and not set(BASELINES) & set(key):
                 interval = interval_of(table.old[key], HEADLINE) if key in table.old else None
                 found.append(Change(SUMMARY, key, HEADLINE, old, new, interval))
     return found

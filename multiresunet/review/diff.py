@@ -18,6 +18,7 @@ from multiresunet.review.markdown import bullets, folded, table
 
 VERDICTS = 6  # that are shown; the rest is folded
 CELLS = 30  # of a folded table; a comment on GitHub has 65,536 characters
+VERDICT = ("claim", "model", "reference", "dataset")  # columns that say what a verdict is about
 BELOW, ABOVE = "▼", "▲"
 
 
@@ -95,7 +96,11 @@ class Diff:
 
     def _verdicts(self) -> Iterator[str]:
         rows = [
-            (*(str(row[name]) for name in ("claim", "model", "reference", "dataset")), str(cell.old), f"**{cell.new}**")
+            (
+                *(str(row.get(name) or "") for name in ("claim", "model", "reference", "dataset")),
+                str(cell.old),
+                f"**{cell.new}**",
+            )
             for cell, row in changes.verdicts(self.tables)[0]
         ]
         header = ("claim", "model", "compared with", "data set", "old", "new")

@@ -86,7 +86,17 @@ class Tree:
         return sorted(path for path in found if path.endswith(suffix))
 
     def read(self, path: str) -> str | None:
-        """A file's text; None if there is no such file."""
+        """A file's text; None if there is no such file.
+
+        Raises:
+            UserError: it isn't text
+        """
+        try:
+            return self._text(path)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} of {self.name} isn't text in UTF-8 ({error}); restore it from git") from None
+
+    def _text(self, path: str) -> str | None:
         if not self.commit:
             file = self._root / path
             return file.read_text(encoding="utf-8") if file.is_file() else None
