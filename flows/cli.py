@@ -9,16 +9,17 @@ import argparse
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from flows.commands import CHECK, HOURS
+from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import launch
 from flows.graph import FIXABLE, Graph
 from flows.worktree import alone, own_home
-from multiresunet.errors import of_the_system, print_any_sign
+from multiresunet.errors import UserError, of_the_system, print_any_sign
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +60,7 @@ def main() -> None:
             print(outcome(), flush=True)
     except FIXABLE as error:
         sys.exit("error: " + " ".join(str(error).split()))
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:  # DVC has databases
         if line := of_the_system(error):
             sys.exit(f"error: {line}")
         raise
@@ -88,6 +89,8 @@ def begin(words: Mapping[str, Any]) -> bool:
         except BaseException:
             check.kill()
             raise
+    if check.returncode in KILLED:
+        raise UserError("the look at users' folders was killed (by somebody, or for want of memory); run again")
     if check.returncode:
         sys.exit(check.returncode)  # it has said why, better than DVC can
     if failure:

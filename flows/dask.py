@@ -20,7 +20,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 
 from flows import artifacts
 from flows.commands import NETWORK, Commands
-from flows.stage import LocalExecutor, Run
+from flows.stage import LocalExecutor, Run, again_if_killed
 from flows.worktree import alone
 from multiresunet.errors import UserError
 from multiresunet.review.git import changed, git
@@ -48,7 +48,8 @@ def compute(name: str, commit: str, hours: float) -> None:
             git("checkout", "--quiet", "--force", "--detach", commit)
         commands = Commands(lock)
         with ends_with_the_run(commands):
-            commands.follow(name, "dvc", "repro", "--pull", name, on_line=show, hours=hours)
+            words = ("dvc", "repro", "--pull", name)
+            again_if_killed(lambda: commands.follow(name, *words, on_line=show, hours=hours), log)
             commands.follow(f"{PUSH} {name}", "dvc", "push", "--run-cache", name, on_line=show)
         progress.end()
 

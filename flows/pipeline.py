@@ -40,12 +40,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts
+from flows.checkout import working_in
 from flows.commands import CHECK, HOURS, Commands
 from flows.display import on_terminal
 from flows.graph import FIXABLE, Graph
 from flows.resources import Resources, devices
-from flows.stage import Executor, LocalExecutor, Run, run_stale
-from flows.worktree import alone, configure, working_in
+from flows.stage import Executor, LocalExecutor, Run, again_if_killed, run_stale
+from flows.worktree import alone, configure
 from multiresunet.errors import UserError, of_the_system
 from multiresunet.paths import PAGE, STATE
 from multiresunet.review.outcome import outcome
@@ -59,7 +60,7 @@ THREADS: Any = ThreadPoolTaskRunner(max_workers=sys.maxsize)
 def without_traceback(record: logging.LogRecord) -> bool:
     """Log filter: take Prefect's traceback from what is said in one line at the end; every record passes."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, (*FIXABLE, httpx.TransportError)) or (isinstance(error, OSError) and of_the_system(error)):
+    if isinstance(error, (*FIXABLE, httpx.TransportError)) or (isinstance(error, Exception) and of_the_system(error)):
         record.exc_info = None
     return True
 
@@ -67,7 +68,8 @@ def without_traceback(record: logging.LogRecord) -> bool:
 @task(name="command", cache_policy=NO_CACHE, persist_result=False)
 def run_command(commands: Commands, name: str, *words: str) -> None:
     """Run a command that belongs to no stage."""
-    commands.follow(name, *words, on_line=get_run_logger().info)
+    log = get_run_logger()
+    again_if_killed(lambda: commands.follow(name, *words, on_line=log.info), log)
 
 
 def on_cluster(stack: ExitStack, scheduler: str, hours: float, local: LocalExecutor) -> Executor:
@@ -167,7 +169,7 @@ def pipeline(
     folder = Path.cwd()
     with ExitStack() as stack:
         if commit is not None:
-            stack.enter_context(working_in(commit))
+            stack.enter_context(working_in(commit, log))
         findings = [] if commit is None else recorded_otherwise()
         commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
         try:

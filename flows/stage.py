@@ -89,7 +89,7 @@ class LocalExecutor:
 
 
 def again_if_killed(begin: Callable[[], None], log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
-    """Begin a stage again if one of its processes was killed, in which nothing is wrong.
+    """Begin a stage, or a command, again if one of its processes was killed, in which nothing is wrong.
 
     Raises:
         KilledError: it was killed each time

@@ -1,11 +1,10 @@
-"""The folder that a flow works in: one flow at a time, no traces of killed ones, its params.yaml, a clean checkout."""
+"""The folder that a flow works in: one flow at a time, no traces of killed ones, its params.yaml."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,15 +34,22 @@ def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
         A file descriptor. The lock holds until all processes that have it are gone, killed or not, so a stage's
         watchdog that inherits it keeps the next flow waiting until the stage has ended.
     """
-    OWN_LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with OWN_LOCK.open("a") as file:
+    with locked(OWN_LOCK, log) as descriptor:
+        tidy(log)
+        use_git_if_there(log)
+        yield descriptor
+
+
+@contextmanager
+def locked(path: Path, log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
+    """Wait for a lock that flows take, and hold it; a file descriptor of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.warning("Another run is at work in this folder; waiting for its end")
             fcntl.flock(file, fcntl.LOCK_EX)
-        tidy(log)
-        use_git_if_there(log)
         yield file.fileno()
 
 
@@ -52,7 +58,9 @@ def own_home() -> dict[str, str]:
     try:
         home = Path.home() / ".prefect"
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home):
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"a byte")  # a full disk takes a file, and nothing in it
+            file.flush()
             return {}
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         home = (STATE / "prefect").absolute()
@@ -113,32 +121,16 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-@contextmanager
-def working_in(commit: str) -> Iterator[None]:
-    """Go to a clean checkout of a commit; of a remote's branch, its newest."""
-    from multiresunet.review.worktree import environment, worktree  # pandas, too slow for a run with nothing to do
-
-    if commit.startswith("origin/"):
-        git("fetch", "--quiet", "origin")
-    here, before = Path.cwd(), dict(os.environ)
-    with worktree(commit) as folder:
-        os.environ.update(environment())
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(here)
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def _still_tuned(text: str, changes: Mapping[str, object]) -> dict[str, object]:
+def _still_tuned(tree: Any, changes: Mapping[str, object]) -> dict[str, object]:
     """What `run.tuned` must be, so that it names nothing that leaves the run."""
-    tuned = ((yaml.safe_load(text) or {}).get("run") or {}).get("tuned") or {}
+    for key in ("run", "tuned"):
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    tuned = tree if isinstance(tree, dict) else {}
     return {
         f"run.tuned.{key}": kept
         for key, names in tuned.items()
-        if isinstance(run := changes.get(f"run.{key}"), Sequence)
+        if isinstance(names, list)
+        and isinstance(run := changes.get(f"run.{key}"), Sequence)
         and (kept := [name for name in names if name in run]) != names
     }
 
@@ -154,7 +146,7 @@ def configure(changes: Mapping[str, object]) -> None:
     """
     if not changes:
         return
-    text = PARAMS.read_bytes().decode()
-    text = editing.set_values(text, {**changes, **_still_tuned(text, changes)})
+    text = config.text_of()
+    text = editing.set_values(text, {**changes, **_still_tuned(config.tree_of(text), changes)})
     config.parse_text(text)
     write_text(PARAMS, text)

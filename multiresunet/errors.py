@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+SQLITE_FULL = 13  # SQLite's code; DVC's and Prefect's databases have it
+ROOM = "; make room (`dvc gc --workspace` drops old results) and run again"
+
 
 class UserError(Exception):
     """Says in one line what is wrong, where, and what to do; shown without a traceback."""
@@ -35,11 +38,15 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near and near[0] != word else ""
 
 
-def of_the_system(error: OSError) -> str | None:
+def of_the_system(error: Exception) -> str | None:
     """One line for a full disk, or for what may not be read or written; None for any other error."""
+    if getattr(error, "sqlite_errorcode", 0) == SQLITE_FULL:
+        return f"the disk is full{ROOM}"
+    if not isinstance(error, OSError):
+        return None
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {error.filename}" if error.filename else ""
-        return f"the disk is full{where}; make room (`dvc gc --workspace` drops old results) and run again"
+        return f"the disk is full{where}{ROOM}"
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"{error.filename}: no permission to read or write this; change its owner or its mode"
     if error.errno == errno.EROFS:

@@ -25,17 +25,35 @@ def worktree(commit: str) -> Iterator[Path]:
     Raises:
         UserError: there is no such commit, or this isn't a DVC repository
     """
+    with tempfile.TemporaryDirectory(prefix="multiresunet-") as parent:
+        folder = Path(parent).resolve() / "worktree"
+        add(commit, folder)
+        try:
+            yield folder
+        finally:
+            remove(folder)
+
+
+def add(commit: str, folder: Path) -> None:
+    """Check a commit out into a new folder.
+
+    Raises:
+        UserError: there is no such commit, or this isn't a DVC repository
+    """
     full = resolve(commit)
     cache = Path(dvc("cache", "dir").strip()).absolute()
     git("worktree", "prune")  # what a killed run left, if its folder is gone
-    with tempfile.TemporaryDirectory(prefix="multiresunet-") as parent:
-        folder = Path(parent).resolve() / "worktree"
-        git("worktree", "add", "--quiet", "--detach", str(folder), full)
-        try:
-            _share(cache, folder)
-            yield folder
-        finally:
-            git("worktree", "remove", "--force", str(folder))
+    git("worktree", "add", "--quiet", "--detach", str(folder), full)
+    try:
+        _share(cache, folder)
+    except BaseException:
+        remove(folder)
+        raise
+
+
+def remove(folder: Path) -> None:
+    """Remove what `add` has made."""
+    git("worktree", "remove", "--force", str(folder))
 
 
 def _share(cache: Path, folder: Path) -> None:

@@ -119,3 +119,53 @@ def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["nuclei"]["source"]["digest"] == digest
     assert retrain.fn() == []
     assert looked.runs == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_no_worker_begins_is_offered_again(
+    tmp_path: Path, settings: dict[str, str], repository: Path
+) -> None:
+    project = small.create(tmp_path / "project", settings)
+    text = (repository / "prefect.yaml").read_text()
+    assert "within: 600" in text
+    text = text.replace("within: 600", "within: 10").replace("concurrency_limit: 1", "concurrency_limit: 2")
+    (project / "prefect.yaml").write_text(text)
+    (project / "flows").symlink_to(repository / "flows")
+    small.commit(project, settings)
+    own = {"PREFECT_HOME": str(tmp_path / "prefect")}
+    with serving(settings | own) as (environment, _):
+        for words in (
+            ["work-pool", "create", "machine", "--type", "process"],
+            ["deploy", "--name", "on-demand"],
+            ["automation", "create", "--from-file", "prefect.yaml"],
+        ):
+            command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
+            subprocess.run(command, cwd=project, env=environment, check=True)
+        with httpx.Client(base_url=environment["PREFECT_API_URL"], timeout=60) as server:
+
+            def state(run: str) -> str:
+                return str(server.get(f"/flow_runs/{run}").raise_for_status().json()["state"]["type"])
+
+            def taken() -> str:
+                """A run that a worker has taken, which dies then; Prefect's own worker says no more of it."""
+                [deployment] = server.post("/deployments/filter", json={}).raise_for_status().json()
+                made = server.post(f"/deployments/{deployment['id']}/create_flow_run", json={}).raise_for_status()
+                run: str = made.json()["id"]
+                assert set_state(run, "PENDING") == "ACCEPT"
+                return run
+
+            def set_state(run: str, name: str) -> str:
+                words = {"state": {"type": name, "name": name.capitalize()}}
+                answer = server.post(f"/flow_runs/{run}/set_state", json=words).raise_for_status().json()
+                return str(answer["status"])
+
+            begun, lost = taken(), taken()
+            set_state(begun, "RUNNING")
+            for _ in range(2):  # whoever takes it next may die as well
+                assert [state(begun), state(lost)] == ["RUNNING", "PENDING"]
+                deadline = time.monotonic() + 300
+                while state(lost) == "PENDING":
+                    assert time.monotonic() < deadline
+                    time.sleep(0.5)
+                assert [state(begun), state(lost)] == ["RUNNING", "SCHEDULED"]
+                assert set_state(lost, "PENDING") == "ACCEPT", "its place is free"
