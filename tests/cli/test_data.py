@@ -17,6 +17,7 @@ from multiresunet import cli, config
 from multiresunet.cli import data
 from stages import fetch, preprocess, validate
 from tests.data.making import disc, folder_of, pair, save, truncate
+from tests.disks import complaint, every_disk, mounted, run_on
 
 
 @pytest.fixture
@@ -252,3 +253,13 @@ def test_help_works_anywhere_and_imports_nothing_slow(
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "typer" in imported
     assert imported & {"numpy", "pandas", "torch", "PIL", "great_expectations"} == set()
+
+
+@mounted
+@every_disk
+def test_a_disk_that_takes_nothing_is_one_line(here: Path, repository: Path, disk: str, told: str) -> None:
+    folder_of(here, ["a", "b"])
+    words = ["data", "add", "cells", "--images", "images/*.png", "--masks", "masks/*.png"]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    done = run_on(disk, here, [sys.executable, "-m", "multiresunet", *words], environment)
+    assert told in complaint(done)

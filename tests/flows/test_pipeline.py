@@ -20,6 +20,7 @@ import pytest
 
 from flows.graph import affected
 from tests import small
+from tests.disks import complaint, every_disk, mounted, run_on
 
 CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
@@ -119,8 +120,16 @@ def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, env
     assert "training on" not in ran.stderr
 
 
-# Late, so that train@a has begun, which may end.
-FAILS_LATE = "import sys, time\nif sys.argv[1] == 'b':\n    time.sleep(8)\n    sys.exit('error: b is empty')\n"
+# Once train@a has begun, which may end.
+FAILS_LATE = """
+import os, sys, time
+if sys.argv[1] == "a":
+    open("begun", "w").close()
+else:
+    while not os.path.exists("begun"):
+        time.sleep(0.05)
+    sys.exit("error: b is empty")
+"""
 
 
 def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environment: dict[str, str]) -> None:
@@ -161,7 +170,15 @@ def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, en
 
 
 def test_of_two_failures_the_first_is_the_runs(project: Path, environment: dict[str, str]) -> None:
-    late = "import sys, time\nif sys.argv[1] == 'a': time.sleep(4)\n"
+    late = """
+import os, sys, time
+while sys.argv[1] == "a" and not os.path.exists("failed"):
+    time.sleep(0.05)
+if sys.argv[1] == "a":
+    time.sleep(4)  # in which the flow hears of b's end
+if sys.argv[1] == "b":
+    open("failed", "w").close()
+"""
     fail = "if sys.argv[1] != '--check': sys.exit('error: no ' + sys.argv[1])\n"
     prepend(project / "stages/fetch.py", late + fail)
     ran = run(project, environment, "--cores", "2")
@@ -223,14 +240,21 @@ if sys.argv[1] == "a":
 
 
 def test_dvc_repro_by_hand_is_waited_for(project: Path, environment: dict[str, str]) -> None:
-    prepend(project / "stages/fetch.py", "import sys, time\nif sys.argv[1] == 'a': time.sleep(12)\n")
+    wait = "import os, sys, time\nwhile sys.argv[1] == 'a' and os.path.exists('patience'): time.sleep(0.05)\n"
+    prepend(project / "stages/fetch.py", wait)
+    (project / "patience").touch()
     command = [sys.executable, "-m", "dvc", "repro", "fetch@a"]
     with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as hand:
         assert hand.stdout
         assert any("> python -m stages.fetch a" in line for line in hand.stdout)
-        ran = run(project, environment, "train@a")
-        assert "dvc repro fetch@a` (process" in ran.stderr
-        assert ran.returncode == 0, ran.stderr
+        words = [sys.executable, "-m", "flows.pipeline", "train@a"]
+        with subprocess.Popen(words, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as flow:
+            assert flow.stderr
+            waited = any("dvc repro fetch@a` (process" in line for line in flow.stderr)
+            (project / "patience").unlink()
+            assert waited
+            said = flow.communicate(timeout=400)[1]
+        assert flow.returncode == 0, said
         hand.communicate()
     assert hand.returncode == 0
 
@@ -278,6 +302,26 @@ def test_a_folder_that_takes_no_more_is_one_line(
     assert told in ran.stderr
 
 
+@mounted
+@every_disk
+def test_a_disk_that_takes_nothing_is_one_line(
+    project: Path, environment: dict[str, str], disk: str, told: str
+) -> None:
+    done = run_on(disk, project, [sys.executable, "-m", "flows.pipeline"], environment)
+    assert told in complaint(done)
+
+
+@mounted
+@every_disk
+def test_a_disk_that_takes_nothing_holds_all_of_its_user(
+    project: Path, settings: dict[str, str], disk: str, told: str
+) -> None:
+    own = {"HOME": str(project), "TMPDIR": str(project), "DVC_SITE_CACHE_DIR": str(project / "dvc")}
+    settings = {name: value for name, value in settings.items() if name != "PREFECT_HOME"}
+    done = run_on(disk, project, [sys.executable, "-m", "flows.pipeline"], settings | own)
+    assert told in complaint(done)
+
+
 def test_what_changes_during_the_run_is_not_passed_over(project: Path, environment: dict[str, str]) -> None:
     prepend(project / "stages/report.py", "open('stages/train.py', 'a').write('# edited meanwhile')\n")
     ran = run(project, environment)
@@ -314,13 +358,13 @@ def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str
             sleeper.terminate()
         else:
             os.killpg(sleeper.pid, signal.SIGINT)  # a terminal sends it to the server as well
-        log = sleeper.communicate(timeout=120)[1]
+        log = sleeper.communicate(timeout=400)[1]
 
         assert sleeper.returncode == 1
         assert log.splitlines()[-1] == "error: interrupted; run again to go on from here"
         assert ("fetch@a", "Completed") not in tasks(log)
         assert "fetch@a" in dict(tasks(log))
-        _, left = psutil.wait_procs(children, timeout=30)
+        _, left = psutil.wait_procs(children, timeout=120)
         assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
     finally:
         for child in psutil.wait_procs(children, timeout=0)[1]:
