@@ -277,5 +277,5 @@ def test_what_is_broken_off_may_tidy_up(number: int, tmp_path: Path, repository:
         os.killpg(process.pid, number)  # as a terminal does
     else:
         process.send_signal(number)
-    assert process.communicate(timeout=30)[0] == "tidied\n"
+    assert process.communicate(timeout=300)[0] == "tidied\n"
     assert process.returncode == 7

@@ -24,6 +24,7 @@ class Web:
         self.asked: list[str] = []
         self.ranges: list[tuple[str, int]] = []  # path and first byte, where a range was answered
         self.sent = 0  # bytes of bodies
+        self.open = 0  # requests that are being answered
         self.at_once = self.most_at_once = 0
         self.has_ranges = True
         self.delay = 0.0  # seconds before each 4 kB
@@ -33,8 +34,14 @@ class Web:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.asked.append(self.path)
-                with suppress(OSError):  # the client was killed, or has heard enough
-                    self.answer(self.path.partition("?")[0])
+                with lock:
+                    web.open += 1
+                try:
+                    with suppress(OSError):  # the client was killed, or has heard enough
+                        self.answer(self.path.partition("?")[0])
+                finally:
+                    with lock:
+                        web.open -= 1
 
             def answer(self, path: str) -> None:
                 content = web.files.get(path)

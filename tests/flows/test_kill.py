@@ -108,7 +108,7 @@ def test_a_killed_flow_leaves_nothing_even_its_own_server(project: Path, setting
     assert any("flows.ephemeral" in process.cmdline() for process in family)
     flow.kill()
     flow.wait()
-    left = psutil.wait_procs(family, timeout=30)[1]
+    left = psutil.wait_procs(family, timeout=120)[1]
     assert not [process.cmdline() for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -17,7 +17,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-default-apps"),
     *("--window-size=1280,900", "--remote-debugging-pipe", "about:blank"),
 )
-PATIENCE = 60.0
+PATIENCE = 300.0  # seconds; a busy machine needs minutes
 
 
 class Browser:

@@ -54,7 +54,7 @@ def started(folder: Path) -> tuple[subprocess.Popen[bytes], Path]:
         return subprocess.Popen(TRAIN, cwd=folder, env=ENVIRONMENT, stdout=file, stderr=file), log
 
 
-def wait_for(what: Callable[[], object], seconds: float = 200) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 400) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
@@ -67,7 +67,7 @@ def test_two_devices_give_what_one_gives(tmp_path: Path) -> None:
     for devices in (1, 2):
         folder = project(tmp_path / str(devices), devices, epochs=4)
         process, log = started(folder)
-        assert process.wait(400) == 0, log.read_text()
+        assert process.wait(900) == 0, log.read_text()
         made = folder / "data/trained/nuclei/unet_bn/1"
         files.append(sorted(path.name for path in made.iterdir()))
         histories.append(pd.read_csv(made / "history.csv"))
@@ -94,8 +94,8 @@ def test_a_signal_to_the_first_ends_both(number: signal.Signals, moment: str, tm
     if moment == "in training":
         wait_for(lambda: "epoch 2/" in log.read_text())
     process.send_signal(number)
-    status = process.wait(60)
-    _, alive = psutil.wait_procs(others, timeout=60)
+    status = process.wait(300)
+    _, alive = psutil.wait_procs(others, timeout=300)
     for other in alive:
         other.kill()
     assert not alive
