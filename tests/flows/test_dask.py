@@ -243,7 +243,6 @@ echo "Submitted batch job $$"
 
 
 def test_workers_are_jobs_of_slurm(site: Site) -> None:
-    pytest.importorskip("dask_jobqueue", reason="an extra of the page's")
     [script] = blocks("offline.md", "python")
     port, bin_ = free_port(), site.folder / "bin"
     (site.folder / "script.py").write_text(script.replace("8786", str(port)))
