@@ -25,7 +25,7 @@ from multiresunet.errors import UserError
 from multiresunet.paths import PAGE, SUMMARY, VALIDATED
 
 STEP = re.compile(r"fold (\d+)/(\d+)\b.*?\bepoch (\d+)/(\d+)")
-SECONDS = 1.0  # between two updates of a stage's progress
+SECONDS = 10.0  # between two updates of a stage's progress; each takes the flow and the server some processor time
 
 
 def publish(base: str, keep: Path | None = None) -> None:
