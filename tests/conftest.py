@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import locale
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "slow" not in item.keywords:
             place = item.path.relative_to(TESTS).parts[0]
             item.add_marker("integration" if place in INTEGRATION else "unit")
+
+
+@pytest.fixture(autouse=True)
+def same_locale() -> Iterator[None]:
+    """Put the locale back: writing DICOM, as some tests do, leaves GDCM's, in which others couldn't read UTF-8."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    yield
+    locale.setlocale(locale.LC_CTYPE, before)
 
 
 @pytest.fixture
