@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,10 @@ class Textbook:
         self.device = device
         self.model = build_network(spec).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
-        workers = {"num_workers": 4, "pin_memory": True, "persistent_workers": True} if device.type == "cuda" else {}
-        self.loader = DataLoader(Images(data), batch_size=batch, shuffle=True, drop_last=True, **workers)  # type: ignore[arg-type]
+        workers: dict[str, Any] = {}
+        if device.type == "cuda":
+            workers = {"num_workers": 4, "pin_memory": True, "persistent_workers": True}
+        self.loader = DataLoader(Images(data), batch_size=batch, shuffle=True, drop_last=True, **workers)
 
     def train(self) -> Iterator[None]:
         """One step at a time, for ever."""

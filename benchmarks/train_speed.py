@@ -151,6 +151,11 @@ def line(row: Row) -> str:
     )
 
 
+def left_of(allowed: float, since: float) -> float:
+    """Seconds that are left of those allowed."""
+    return allowed - (time.perf_counter() - since)
+
+
 def main() -> None:
     """Print a line for each case, as soon as it is measured; write all to --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -206,7 +211,7 @@ def main() -> None:
                     left_out.append(f"{name} {dims}-D batch {batch}")
                     continue
                 spec = NetworkSpec(name, dims, 3 if dims == 2 else 1, filters=4 if chosen.quick else 32)
-                share = lambda before=before, time_left=time_left: time_left / 2 - (time.perf_counter() - before)  # noqa: E731
+                share = partial(left_of, time_left / 2, before)
                 with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
                     for row in compare(spec, size, batch, tuple(chosen.precisions), setting, share):
                         print(line(row), flush=True)
