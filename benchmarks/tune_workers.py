@@ -21,7 +21,7 @@ import torch
 from multiresunet.tuning import workers
 from multiresunet.tuning.study import Study
 from multiresunet.tuning.trials import number_of
-from tests.conftest import discs
+from tests.discs import discs
 from tests.tuning.making import make_study
 from tests.tuning.postgres import server
 

@@ -2,7 +2,7 @@
 
 In portable arithmetic they are the same on every CPU with AVX2. `python -m tests.reference_run` prints them as JSON;
 with `--write` it puts them into reference_run.json, after a change that is meant to change numbers, or new versions in
-numerics.lock.
+numerics.lock; with `--computed` it leaves out the last stage, which draws and computes nothing.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ from multiresunet.files import write_csv, write_json
 from multiresunet.paths import RAW, VALIDATED
 from multiresunet.registries import NETWORKS
 from multiresunet.training.fit import fit
-from stages import evaluate, fetch, predict, preprocess, report, train
+from stages import evaluate, fetch, predict, preprocess, train
+from tests.discs import discs
+from tests.training.making import RECIPE, SPEC, job_of
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).with_suffix(".json")
+REPORTED = {"metrics", "reports/figures"}  # folders of the last stage, which computes nothing
 DATASET, MODELS = "nuclei", ["unet", "multiresunet"]
 SHORT = {"updates": 2, "batch": 2, "filters": 4, "longest_side": None, "folds": {"count": 2, "by": "image"}}
 
@@ -51,8 +54,8 @@ def parameters() -> dict[str, Any]:
     return tree
 
 
-def run_stages() -> None:
-    """Run the stages in the current folder."""
+def run_stages(*, reports: bool) -> None:
+    """Run the stages in the current folder, the last one only if `reports`."""
     Path("params.yaml").write_text(yaml.safe_dump(parameters()), encoding="utf-8")
     entry = config.load().dataset(DATASET)
     fetch.fetch(DATASET)
@@ -65,15 +68,18 @@ def run_stages() -> None:
         train.train(DATASET, model)
         predict.predict(DATASET, model)
     evaluate.evaluate(DATASET)
-    report.report()
+    if reports:
+        from stages import report  # here, since it takes a while to import, and more under an emulator
+
+        report.report()
 
 
-def hashes() -> dict[str, str]:
-    """Of the stages' outputs, folder by folder, and of the networks."""
-    return of_stages() | of_networks()
+def hashes(*, reports: bool = True) -> dict[str, str]:
+    """Of the stages' outputs, folder by folder, and of the networks; `REPORTED` only if `reports`."""
+    return of_stages(reports=reports) | of_networks()
 
 
-def of_stages() -> dict[str, str]:
+def of_stages(*, reports: bool) -> dict[str, str]:
     """Hashes of the folders that the stages write."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -81,7 +87,7 @@ def of_stages() -> dict[str, str]:
         redirect_stdout(StringIO()),
         mock.patch("torch.cuda.is_available", return_value=False),
     ):
-        run_stages()
+        run_stages(reports=reports)
         files = [path for name in ("data", "metrics", "reports/figures") for path in Path(name).rglob("*.*")]
         folders: dict[str, bytes] = {}
         for path in sorted(files):
@@ -93,9 +99,6 @@ def of_stages() -> dict[str, str]:
 
 def of_networks() -> dict[str, str]:
     """Hashes of each network's weights after two steps, with augmentation, and of its losses."""
-    from tests.conftest import discs
-    from tests.training.test_job import RECIPE, SPEC, job_of
-
     augment = config.load(ROOT / "params.yaml").recipes["modern_cpu"].augment
     recipe = RECIPE.model_copy(update={"augment": augment, "ema": 0.9, "batch": 2})
     found = {}
@@ -131,7 +134,7 @@ def _model(path: Path) -> bytes:
 CONTENT: dict[str, Callable[[Path], bytes]] = {".npz": _arrays, ".png": _pixels, "model.json": _model}
 
 if __name__ == "__main__":
-    text = json.dumps(hashes(), indent=0) + "\n"
+    text = json.dumps(hashes(reports=sys.argv[1:] != ["--computed"]), indent=0) + "\n"
     if sys.argv[1:] == ["--write"]:
         KEPT.write_text(text, encoding="utf-8")
     else:

@@ -20,9 +20,9 @@ from multiresunet.inference.samples import cross_validated
 from multiresunet.nets import build_network
 from multiresunet.training import checkpoint
 from stages.predict import network_from, predict
-from tests.conftest import discs
+from tests.discs import discs
 from tests.inference.making import describe_weights, described
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from multiresunet.files import sha256
 from multiresunet.inference.description import FINAL, ModelDescription, NetworkDescription
 from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 MASK = MaskRule(values=[0, 255], foreground=[255])
 

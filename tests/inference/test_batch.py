@@ -29,7 +29,7 @@ from multiresunet.inference.inputs import Input, found
 from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
 from tests.inference.making import trained
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CPU = torch.device("cpu")
 ALL = ("mask", "overlay", "probability", "labels", "uncertainty")

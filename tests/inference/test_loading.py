@@ -20,7 +20,7 @@ from multiresunet.nets import build_network
 from multiresunet.training import checkpoint
 from tests import small
 from tests.inference.making import trained
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CPU = torch.device("cpu")
 

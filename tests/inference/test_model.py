@@ -20,9 +20,9 @@ from multiresunet.nets.fused import fused
 from multiresunet.training import checkpoint
 from multiresunet.training.fit import fit
 from multiresunet.training.result import Weights
-from tests.conftest import discs
+from tests.discs import discs
 from tests.inference.making import describe_weights, described, trained
-from tests.training.test_job import SPEC, job_of
+from tests.training.making import SPEC, job_of
 
 CPU = torch.device("cpu")
 VOLUME = replace(SPEC, dims=3, filters=4)

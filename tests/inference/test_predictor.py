@@ -18,7 +18,7 @@ from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 from multiresunet.training.loader import Loader
 from tests.inference.making import trained
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CPU = torch.device("cpu")
 

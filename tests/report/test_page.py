@@ -31,7 +31,7 @@ from stages.evaluate import evaluate
 from stages.predict import predict
 from stages.report import report
 from tests import small
-from tests.conftest import discs
+from tests.discs import discs
 from tests.disks import complaint, every_disk, mounted, run_on
 from tests.report.chromium import BINARY, Browser
 

@@ -24,7 +24,7 @@ from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
 from multiresunet.serving import app as serving
 from tests.inference.making import trained
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CPU = torch.device("cpu")
 VOLUME = replace(SPEC, dims=3, filters=4, classes=3)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.conftest import discs
+from tests.discs import discs
 from tests.tuning.making import write_prepared
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from multiresunet.training.devices import SingleDevice
 from stages.evaluate import evaluate
 from stages.predict import predict
 from stages.train import jobs_of, train
-from tests.conftest import discs
+from tests.discs import discs
 from tests.tuning.making import write_prepared
 
 MODELS, SEEDS = ["unet_bn", "twin"], [5, 2]

@@ -19,8 +19,8 @@ from multiresunet.training.job import network_of
 from multiresunet.training.loader import Loader
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.validation import validate
-from tests.conftest import discs
-from tests.training.test_job import RECIPE, job_of
+from tests.discs import discs
+from tests.training.making import RECIPE, job_of
 
 
 def halves(dims: int) -> PreparedDataset:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.training.course import Course
 from multiresunet.training.fit import fit
-from tests.training.test_job import RECIPE, job_of
+from tests.training.making import RECIPE, job_of
 
 
 def course(images: int, batch: int, **length: int | None) -> Course:

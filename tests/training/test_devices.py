@@ -21,8 +21,8 @@ from multiresunet.training.fit import fit
 from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
 from multiresunet.training.synchronised import SynchronisedNorm
-from tests.conftest import discs
-from tests.training.test_job import RECIPE, job_of
+from tests.discs import discs
+from tests.training.making import RECIPE, job_of
 from tests.training.test_resume import EVERYTHING
 
 SPEC = NetworkSpec("unet_bn", 2, 1, filters=4)

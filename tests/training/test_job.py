@@ -11,55 +11,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiresunet.config import Folds, Optimiser, Recipe, Schedule
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec, build_network
-from multiresunet.training.devices import SingleDevice, use_threads
 from multiresunet.training.fit import fit
-from multiresunet.training.job import TrainJob
 from multiresunet.training.loader import Loader, batches
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.result import Epoch, Fit
 from multiresunet.training.validation import validate
-
-RECIPE = Recipe(
-    folds=Folds(count=3, by="image"),
-    longest_side=None,
-    filters=None,
-    epochs=8,
-    batch=3,
-    loss="bce",
-    deep_supervision=None,
-    optimiser=Optimiser(name="adam", learning_rate=0.01, epsilon=1e-7),
-    schedule=Schedule(name="constant"),
-    ema=None,
-    augment=None,
-    normalisation_momentum=0.3,
-    precision="float32",
-    deterministic=True,
-    threads=1,
-    arithmetic="portable",
-)
-SPEC = NetworkSpec("multiresunet", 2, 1, filters=4)
-
-
-def job_of(data: PreparedDataset, **changes: Any) -> TrainJob:
-    """A short training on the first fold."""
-    train, test = data.split(0)
-    job = TrainJob(
-        spec=SPEC,
-        data=data,
-        train=train,
-        test=test,
-        recipe=RECIPE,
-        epochs=8,
-        threshold=0.5,
-        seed=1,
-        names=("t",),
-        devices=SingleDevice(use_threads(1)),
-    )
-    return replace(job, **changes)
+from tests.training.making import SPEC, job_of
 
 
 def trained(data: PreparedDataset, spec: NetworkSpec = SPEC, **changes: Any) -> Fit:

@@ -11,7 +11,7 @@ from multiresunet.nets import NetworkSpec
 from multiresunet.training.fit import fit
 from multiresunet.training.onednn import made_safe
 from multiresunet.training.result import Fit
-from tests.training.test_job import RECIPE, job_of
+from tests.training.making import RECIPE, job_of
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,8 @@ from multiresunet.nets import NetworkSpec, build_network, set_normalisation_mome
 from multiresunet.seeds import generator_for
 from multiresunet.training.fit import fit
 from multiresunet.training.loader import batches
-from tests.conftest import discs
-from tests.training.test_job import RECIPE, job_of
+from tests.discs import discs
+from tests.training.making import RECIPE, job_of
 
 EPOCHS, STEPS = 25, 50
 TOLERANCE = {"float32": 0.02, "bfloat16": 0.05}  # of the Jaccard index

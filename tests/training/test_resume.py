@@ -25,8 +25,8 @@ from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
 from multiresunet.training.trainer import Trainer
 from stages import train as stage
-from tests.conftest import discs
-from tests.training.test_job import RECIPE, job_of
+from tests.discs import discs
+from tests.training.making import RECIPE, job_of
 from tests.tuning.making import write_prepared
 
 FORK = multiprocessing.get_context("fork")  # the modules are loaded already

@@ -17,8 +17,8 @@ from multiresunet.training.fit import fit
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.result import Fit
 from multiresunet.training.supervision import Supervised
+from tests.training.making import RECIPE, SPEC, job_of
 from tests.training.test_classes import halves
-from tests.training.test_job import RECIPE, SPEC, job_of
 
 
 def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:

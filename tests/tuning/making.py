@@ -17,7 +17,7 @@ from multiresunet.files import write_csv
 from multiresunet.training.devices import SingleDevice
 from multiresunet.tuning.study import Study, study_of
 from tests.inference.making import described
-from tests.training.test_job import SPEC, job_of
+from tests.training.making import SPEC, job_of
 
 ROOT = Path(__file__).parents[2]
 NOTHING: dict[str, Any] = dict.fromkeys(Space.model_fields)

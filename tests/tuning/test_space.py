@@ -15,7 +15,7 @@ from multiresunet.errors import UserError
 from multiresunet.nets import build_network
 from multiresunet.training.job import tuned, with_numbers
 from multiresunet.tuning.space import SHARE_NAMES, SearchSpace
-from tests.training.test_job import RECIPE, SPEC
+from tests.training.making import RECIPE, SPEC
 from tests.tuning.making import NOTHING
 
 EVERYTHING = Space(

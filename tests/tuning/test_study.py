@@ -16,7 +16,7 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
 from multiresunet.tuning.inner_split import inner_split
 from multiresunet.tuning.local import run_alone
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 from tests.tuning.making import EPOCHS, SPACE, make_study
 
 MEDIAN = MedianPruning(rule="median", first_epoch=1, startup=1)

@@ -13,7 +13,7 @@ from multiresunet.inference.model import Model
 from multiresunet.nets import NetworkSpec
 from multiresunet.training import checkpoint
 from tests.inference.making import describe_weights, described, trained
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 
 def folder_of(folder: Path, spec: NetworkSpec = SPEC, folds: int = 1, final: bool = False, **data: Any) -> Path:

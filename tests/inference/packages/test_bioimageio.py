@@ -24,7 +24,7 @@ from multiresunet.inference.packages.exporting import export
 from multiresunet.nets import NetworkSpec
 from tests.inference.making import described
 from tests.inference.packages.making import model_of
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CARD = {
     "title": "Discs",

@@ -22,7 +22,7 @@ from multiresunet.inference.loading import load_model
 from multiresunet.inference.packages.exporting import export
 from multiresunet.training.checkpoint import KEY
 from tests.inference.packages.making import folder_of
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 CPU = torch.device("cpu")
 FILES = ["fold0", "fold1", "final"]

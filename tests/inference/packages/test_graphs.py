@@ -23,7 +23,7 @@ from multiresunet.nets import NetworkSpec
 from multiresunet.registries import PACKAGES
 from tests.inference.packages.making import model_of
 from tests.nets.test_every_network import SPECS
-from tests.training.test_job import SPEC
+from tests.training.making import SPEC
 
 SIZES = {2: [(17, 33), (50, 70), (257, 300)], 3: [(17, 33, 18), (20, 35, 31), (48, 33, 40)]}
 CASES = [replace(spec, classes=classes) for spec in SPECS for classes in (1, 3)]
