@@ -14,8 +14,10 @@ from multiresunet.data.dataset import PreparedDataset
 from tests.discs import discs
 
 torch.set_num_threads(1)
-settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
-settings.load_profile("untimed")
+# A busy machine fails no test. Each run of a commit tries the same examples; `--hypothesis-profile explore` tries others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
 TESTS = Path(__file__).parent
 # Where tests start stages, servers, browsers or other processes; all others are the unit tests.
 INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "serving", "stages", "test_contributing.py")

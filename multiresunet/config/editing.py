@@ -37,7 +37,7 @@ def set_values(text: str, changes: Mapping[str, object]) -> str:
         space = "" if text[start - 1].isspace() else " "
         text = text[:start] + space + _flow(value) + text[end:]
         expected = _with_value(expected, key.split("."), value)
-    if _loaded(text) != expected:
+    if not isinstance(expected, dict) or _loaded(text) != expected:
         keys = ", ".join(changes)
         raise UserError(f"{FILE}: {keys} can't be changed alone (see & and * there); edit the file by hand")
     return text
@@ -123,4 +123,6 @@ def _loaded(text: str) -> Any:
 def _with_value(tree: Any, words: list[str], value: object) -> Any:
     """A copy of a tree with another value, which shares nothing with the tree."""
     first, *rest = words
+    if not isinstance(tree, dict):  # by a tag, `!!set` say
+        return None
     return tree | {first: _with_value(tree[first], rest, value) if rest else value}

@@ -18,8 +18,12 @@ LONGEST = 300  # signs of a value that are shown
 
 def shown(value: object) -> str:
     """A value as Python writes it, cut where it's long."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return cut(repr(value))
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """The text, cut where it's long."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def error_of(origin: str, findings: list[str]) -> UserError:

@@ -12,11 +12,12 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from multiresunet.config.checks import contradictions, unknown_names
-from multiresunet.config.messages import error_of, findings_of, shown
+from multiresunet.config.messages import cut, error_of, findings_of, shown
 from multiresunet.config.params import Params
 from multiresunet.errors import UserError
 from multiresunet.paths import PARAMS
 
+LONG = 200  # characters of what the parser says, which may repeat the whole file
 DEEPEST, MOST = 40, 1_000_000  # levels and values of a file
 
 
@@ -124,4 +125,5 @@ def _fault(error: YAMLError, text: str) -> str:
         return f"{where}: the key {key[1] if key else ''!r} is given twice; remove one"
     begun = error.context_mark
     context = f" {error.context} that begins in line {begun.line + 1}" if error.context and begun else ""
-    return f"{where} is not valid YAML: {error.problem}{context}: {lines[min(mark.line, len(lines) - 1)].strip()!r}"
+    there = lines[min(mark.line, len(lines) - 1)].strip()
+    return f"{where} is not valid YAML: {cut(str(error.problem), LONG)}{context}: {there!r}"
