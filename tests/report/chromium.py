@@ -21,7 +21,7 @@ PATIENCE = 300.0  # seconds; a busy machine needs minutes
 
 
 class Browser:
-    """One tab. `events` has all that the browser has reported since it was opened."""
+    """One tab. `events` has all that the browser has reported since a page was opened."""
 
     _session: str | None = None
 
@@ -79,6 +79,7 @@ class Browser:
     def open(self, page: Path | str) -> float:
         """Load a page from a file or an address; seconds until its load event."""
         since = time.perf_counter()
+        self.events.clear()  # the load of an earlier page, for one
         self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
