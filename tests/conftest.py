@@ -14,7 +14,7 @@ from multiresunet.data.dataset import PreparedDataset
 from tests.discs import discs
 
 torch.set_num_threads(1)
-# A busy machine fails no test. Each run of a commit tries the same examples; `--hypothesis-profile explore` tries others.
+# A busy machine fails no test. Each run of a commit tries the same examples; `--hypothesis-profile explore`: others.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
