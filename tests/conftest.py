@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from multiresunet.data.dataset import PreparedDataset
 from tests.discs import discs
+from tests.warm import Warm
 
 torch.set_num_threads(1)
 # A busy machine fails no test. Each run of a commit tries the same examples; `--hypothesis-profile explore`: others.
@@ -45,6 +46,14 @@ def same_locale() -> Iterator[None]:
 def repository() -> Path:
     """The repository's root."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Runs `python -m …` with the libraries of stages loaded already."""
+    server = Warm()
+    yield server
+    server.end()
 
 
 @pytest.fixture

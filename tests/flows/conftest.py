@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,9 @@ import psutil
 import pytest
 
 from tests import small
+from tests.warm import Warm
+
+Flow = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,22 @@ def environment(settings: dict[str, str]) -> Iterator[dict[str, str]]:
     """The environment with one server for all tests: each flow would start its own in ten seconds."""
     with serving(settings) as (environment, _):
         yield environment
+
+
+# What a run of the flow loads, however late.
+LIBRARIES = (
+    *("prefect", "prefect.artifacts", "prefect.task_runners", "prefect.client.orchestration", "prefect.server"),
+    *("dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.repo.status", "networkx", "graphviz"),
+    *("scipy.stats", "pandas", "pydantic", "ruamel.yaml", "scmrepo.git"),
+)
+
+
+@pytest.fixture(scope="session")
+def flow(environment: dict[str, str]) -> Iterator[Flow]:
+    """Run `python -m flows.pipeline` in a project, with Prefect loaded already and that server."""
+    server = Warm(LIBRARIES, environment)
+    yield lambda project, *words: server.run("flows.pipeline", *words, cwd=project)
+    server.end()
 
 
 def blocks(page: str, language: str = "sh") -> list[str]:

@@ -21,6 +21,7 @@ import pytest
 from flows.graph import affected
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
+from tests.flows.conftest import Flow
 
 CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
@@ -40,8 +41,8 @@ def prepend(script: Path, code: str) -> None:
     script.write_text(code + script.read_text())
 
 
-def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environment: dict[str, str]) -> None:
-    ran = run(project, environment)
+def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environment: dict[str, str], flow: Flow) -> None:
+    ran = flow(project)
 
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "Tables: made; there is no commit to compare them with.\n"
@@ -66,20 +67,22 @@ def artifacts(environment: dict[str, str]) -> dict[str, Any]:
     return {each["key"]: each["data"] for each in sorted(found, key=lambda artifact: str(artifact["created"]))}
 
 
-def test_targets_run_with_what_they_need_alone(project: Path, environment: dict[str, str]) -> None:
-    ran = run(project, environment, "train@a")
+def test_targets_run_with_what_they_need_alone(project: Path, flow: Flow) -> None:
+    ran = flow(project, "train@a")
     assert ran.returncode == 0, ran.stderr
     assert [name for name, _ in tasks(ran.stderr)] == ["fetch@a", "train@a"]
-    assert run(project, environment, "nothing").stderr.startswith("error: 'nothing' is no stage of dvc.yaml")
+    assert flow(project, "nothing").stderr.startswith("error: 'nothing' is no stage of dvc.yaml")
 
 
-def test_a_table_that_its_commit_does_not_make_fails_loudly(finished: Path, environment: dict[str, str]) -> None:
+def test_a_table_that_its_commit_does_not_make_fails_loudly(
+    finished: Path, environment: dict[str, str], flow: Flow
+) -> None:
     small.commit(finished, environment)
     table = finished / "metrics/summary.csv"
     table.write_text(table.read_text() + "c,ccc\n")
     small.commit(finished, environment)
     (finished / "stages/train.py").unlink()  # the commit counts, not what lies here
-    ran = run(finished, environment, "--commit", "main", "--base", "HEAD~1")
+    ran = flow(finished, "--commit", "main", "--base", "HEAD~1")
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1] == (
         "error: main makes other tables than git has: different: metrics/summary.csv: edited, since dvc.lock records "
@@ -90,8 +93,8 @@ def test_a_table_that_its_commit_does_not_make_fails_loudly(finished: Path, envi
     assert subprocess.check_output(["git", "worktree", "list"], cwd=finished).count(b"\n") == 1
 
 
-def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, str]) -> None:
-    ran = run(finished, environment)
+def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, str], flow: Flow) -> None:
+    ran = flow(finished)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "Tables: made; there is no commit to compare them with.\n"
     assert tasks(ran.stderr) == []
@@ -101,7 +104,7 @@ def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, s
         file.seek(0)
         file.write(text)
     subprocess.run([sys.executable, "-m", "dvc", "commit", "-q", "-f"], cwd=finished, env=environment, check=True)
-    ran = run(finished, environment)
+    ran = flow(finished)
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, "error: a changed")
 
 
@@ -110,10 +113,10 @@ def test_the_command_imports_nothing_slow_before_it_knows_what_is_stale() -> Non
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=small.ROOT) == "\n"
 
 
-def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, environment: dict[str, str]) -> None:
+def test_a_stage_whose_inputs_come_out_the_same_does_not_run(finished: Path, flow: Flow) -> None:
     prepend(finished / "stages/fetch.py", "# edited\n")
     (finished / "data/raw/b").unlink()  # so train@b is stale too until fetch@b has run
-    ran = run(finished, environment)
+    ran = flow(finished)
     assert ran.returncode == 0, ran.stderr
     skipped = [(name, "Skipped") for name in ("report", "train@a", "train@b")]
     assert sorted(tasks(ran.stderr)) == sorted([("fetch@a", "Completed"), ("fetch@b", "Completed"), *skipped])
@@ -132,9 +135,9 @@ else:
 """
 
 
-def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environment: dict[str, str]) -> None:
+def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, flow: Flow) -> None:
     prepend(project / "stages/train.py", FAILS_LATE)
-    ran = run(project, environment)
+    ran = flow(project)
     assert ran.returncode == 1
     assert ran.stdout == ""
     log = ".state/logs/train@b.log"
@@ -150,16 +153,16 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, environme
     assert "train@a:" in (project / "dvc.lock").read_text()
 
 
-def test_an_exception_in_a_stage_is_one_line(project: Path, environment: dict[str, str]) -> None:
+def test_an_exception_in_a_stage_is_one_line(project: Path, flow: Flow) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] == 'b': raise ValueError('no b')\n")
-    ran = run(project, environment, "fetch@b")
+    ran = flow(project, "fetch@b")
     last = "error: fetch@b failed with ValueError: no b (its log: .state/logs/fetch@b.log)"
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, last)
 
 
-def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, environment: dict[str, str]) -> None:
+def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, flow: Flow) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] != '--check': sys.exit('error: nothing there')\n")
-    ran = run(project, environment, "--cores", "1")
+    ran = flow(project, "--cores", "1")
     assert ran.stderr.count("> python -m stages.fetch") == 1
     ended = dict(tasks(ran.stderr))
     [failed] = [name for name, state in ended.items() if state == "Failed"]
@@ -169,7 +172,7 @@ def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, en
     assert {state for name, state in ended.items() if name.startswith(("train@", "report"))} == {"NotReady"}
 
 
-def test_of_two_failures_the_first_is_the_runs(project: Path, environment: dict[str, str]) -> None:
+def test_of_two_failures_the_first_is_the_runs(project: Path, flow: Flow) -> None:
     late = """
 import os, sys, time
 while sys.argv[1] == "a" and not os.path.exists("failed"):
@@ -181,12 +184,12 @@ if sys.argv[1] == "b":
 """
     fail = "if sys.argv[1] != '--check': sys.exit('error: no ' + sys.argv[1])\n"
     prepend(project / "stages/fetch.py", late + fail)
-    ran = run(project, environment, "--cores", "2")
+    ran = flow(project, "--cores", "2")
     assert ran.stderr.splitlines()[-1].startswith("error: fetch@b failed with error: no b (its log: ")
     assert {state for name, state in tasks(ran.stderr) if name.startswith("fetch@")} == {"Failed"}
 
 
-def test_fetch_is_tried_four_times(project: Path, environment: dict[str, str]) -> None:
+def test_fetch_is_tried_four_times(project: Path, flow: Flow) -> None:
     fail_thrice = """
 import sys
 if sys.argv[1] == "a":
@@ -197,24 +200,24 @@ if sys.argv[1] == "a":
             sys.exit("error: http://a can't be downloaded")
 """
     prepend(project / "stages/fetch.py", fail_thrice)
-    ran = run(project, environment)
+    ran = flow(project)
     assert ran.returncode == 0, ran.stderr
     assert len(re.findall(r"a can't be downloaded.*\) - Retry", ran.stderr)) == 3
     assert (project / "tries").read_text() == "xxxx"
 
 
-def test_changed_folders_end_the_run_before_any_stage(project: Path, environment: dict[str, str]) -> None:
+def test_changed_folders_end_the_run_before_any_stage(project: Path, environment: dict[str, str], flow: Flow) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif '--check' in sys.argv: sys.exit('error: a changed')\n")
-    ran = run(project, environment)
+    ran = flow(project)
     assert ran.returncode == 1
     assert ran.stderr.splitlines() == ["error: a changed"], "before Prefect is loaded"
     small.commit(project, environment)
-    ran = run(project, environment, "--commit", "main")  # elsewhere, so that the flow itself has to look
+    ran = flow(project, "--commit", "main")  # elsewhere, so that the flow itself has to look
     assert ran.stderr.splitlines()[-1] == "error: fetch --check failed with error: a changed"
     assert tasks(ran.stderr) == [(CHECK, "Failed")]
 
 
-def test_a_stage_whose_process_is_killed_begins_again(project: Path, environment: dict[str, str]) -> None:
+def test_a_stage_whose_process_is_killed_begins_again(project: Path, flow: Flow) -> None:
     kill = """
 import os, signal, sys
 if sys.argv[1] == "a":
@@ -226,13 +229,13 @@ if sys.argv[1] == "a":
             os.kill(os.getpid(), signal.SIGKILL)
 """
     prepend(project / "stages/fetch.py", kill.replace("TRIES", "3"))
-    ran = run(project, environment, "fetch@a")
+    ran = flow(project, "fetch@a")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("fetch@a was killed (by somebody, or for want of memory)") == 2
     assert (project / "tries").read_text() == "xxx"
     (project / "data/raw/a").unlink()
     (project / "stages/fetch.py").write_text((project / "stages/fetch.py").read_text().replace("< 3", "< 99"))
-    ran = run(project, environment, "fetch@a")
+    ran = flow(project, "fetch@a")
     assert ran.stderr.splitlines()[-1].startswith(
         "error: fetch@a was killed (by somebody, or for want of memory) (its log"
     )
@@ -259,14 +262,14 @@ def test_dvc_repro_by_hand_is_waited_for(project: Path, environment: dict[str, s
     assert hand.returncode == 0
 
 
-def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str]) -> None:
+def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str], flow: Flow) -> None:
     shutil.rmtree(project / ".git")
-    ran = run(project, environment)
+    ran = flow(project)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("This folder has no git repository; the run goes on, and its tables name no commit") == 1
     assert (project / "metrics/summary.csv").exists()
     subprocess.run(["git", "init", "-q"], cwd=project, env=environment, check=True)
-    assert run(project, environment).returncode == 0
+    assert flow(project).returncode == 0
     assert "no_scm" not in (project / ".dvc/config.local").read_text()
 
 
@@ -322,9 +325,9 @@ def test_a_disk_that_takes_nothing_holds_all_of_its_user(
     assert told in complaint(done)
 
 
-def test_what_changes_during_the_run_is_not_passed_over(project: Path, environment: dict[str, str]) -> None:
+def test_what_changes_during_the_run_is_not_passed_over(project: Path, flow: Flow) -> None:
     prepend(project / "stages/report.py", "open('stages/train.py', 'a').write('# edited meanwhile')\n")
-    ran = run(project, environment)
+    ran = flow(project)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("error: DVC calls train@a, train@b stale after the run")
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from multiresunet import config
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[2]
 
 
-def evaluate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+Evaluate = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def evaluate(warm: Warm, tmp_path: Path) -> Evaluate:
     """Run the stage in a folder with params.yaml."""
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
-    command = [sys.executable, "-m", "stages.evaluate", *words]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    return lambda *words: warm.run("stages.evaluate", *words, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("there", [[], ["data/prepared/nuclei"]])
-def test_it_names_the_stage_to_run_first(tmp_path: Path, there: list[str]) -> None:
+def test_it_names_the_stage_to_run_first(evaluate: Evaluate, tmp_path: Path, there: list[str]) -> None:
     for folder in there:
         (tmp_path / folder).mkdir(parents=True)
     model = config.load(ROOT / "params.yaml").run.models[0]
@@ -34,20 +35,20 @@ def test_it_names_the_stage_to_run_first(tmp_path: Path, there: list[str]) -> No
         if there
         else ("data/prepared/nuclei", "preprocess@nuclei")
     )
-    done = evaluate(tmp_path, "nuclei")
+    done = evaluate("nuclei")
     assert (done.returncode, done.stderr) == (1, f"error: {missing} is missing; run `dvc repro {before}` first\n")
 
 
-def test_an_unknown_data_set_is_one_line(tmp_path: Path) -> None:
-    done = evaluate(tmp_path, "nuclie")
+def test_an_unknown_data_set_is_one_line(evaluate: Evaluate) -> None:
+    done = evaluate("nuclie")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "nuclie" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_help_says_how_it_is_called(tmp_path: Path) -> None:
-    done = evaluate(tmp_path, "--help")
+def test_help_says_how_it_is_called(evaluate: Evaluate) -> None:
+    done = evaluate("--help")
     assert done.returncode == 0, done.stderr
     for text in ("python -m stages.evaluate", "dataset", "data/evaluated/"):
         assert text in done.stdout

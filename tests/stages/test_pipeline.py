@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from tests import small
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[2]
 CODE = (
@@ -37,18 +39,26 @@ ENVIRONMENT = os.environ | {
 }
 
 
-def run(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Stale = Callable[[Path], set[str]]
+
+
+@pytest.fixture(scope="module")
+def run(warm: Warm) -> Run:
     """Run a Python module in a checkout."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=3000,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
+
+    def run_in(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = warm.run(*words, cwd=folder, env=ENVIRONMENT)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run_in
+
+
+@pytest.fixture(scope="module")
+def stale(run: Run) -> Stale:
+    """The stages that DVC calls stale in a checkout."""
+    return lambda folder: set(json.loads(run(folder, "dvc", "status", "--json").stdout))
 
 
 def edit(folder: Path, **changes: Any) -> None:
@@ -96,11 +106,6 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "start"], cwd=folder, env=ENVIRONMENT, check=True)
     return folder
-
-
-def stale(folder: Path) -> set[str]:
-    """The stages that DVC calls stale."""
-    return set(json.loads(run(folder, "dvc", "status", "--json").stdout))
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +170,12 @@ def test_the_page_is_whole_and_asks_for_nothing_else(made: Path) -> None:
     )
 
 
-def test_a_second_run_does_nothing(made: Path) -> None:
+def test_a_second_run_does_nothing(made: Path, run: Run, stale: Stale) -> None:
     assert stale(made) == set()
     assert "up to date" in run(made, "dvc", "repro").stdout
 
 
-def test_dvc_repro_in_another_checkout_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
+def test_dvc_repro_in_another_checkout_gives_the_same_bytes(made: Path, tmp_path: Path, run: Run) -> None:
     other = checkout(tmp_path / "two", made)
     run(other, "dvc", "repro")
     written = [
@@ -181,14 +186,14 @@ def test_dvc_repro_in_another_checkout_gives_the_same_bytes(made: Path, tmp_path
         assert path.read_bytes() == (other / path.relative_to(made)).read_bytes(), path
 
 
-def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path) -> None:
+def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path, stale: Stale) -> None:
     edit(copy, datasets__nuclei__source__seed=2)
     assert stale(copy) == {"fetch@nuclei", "validate@nuclei", "preprocess@nuclei", "evaluate@nuclei"}
     edit(copy, datasets__nuclei__source__seed=1, datasets__nuclei__size=[48, 48])
     assert stale(copy) == {"validate@nuclei", "preprocess@nuclei", "evaluate@nuclei"}
 
 
-def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
+def test_one_models_parameter_touches_that_model_alone(copy: Path, stale: Stale) -> None:
     edit(copy, models__unet__filters=16)
     data_sets = ("nuclei", "tumours")
     looks_for_twins = {f"evaluate@{data}" for data in data_sets}  # of tuned models among all models; takes seconds
@@ -196,7 +201,7 @@ def test_one_models_parameter_touches_that_model_alone(copy: Path) -> None:
     assert stale(copy) == of_unet | looks_for_twins
 
 
-def test_new_versions_of_libraries_make_every_stage_stale(copy: Path) -> None:
+def test_new_versions_of_libraries_make_every_stage_stale(copy: Path, stale: Stale) -> None:
     versions = copy / "numerics.lock"
     versions.write_text(versions.read_text().replace("torch==", "torch==9."))
     names = {name.partition("@")[0] for name in stale(copy)}
@@ -205,7 +210,7 @@ def test_new_versions_of_libraries_make_every_stage_stale(copy: Path) -> None:
     }
 
 
-def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path) -> None:
+def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path, run: Run) -> None:
     table = copy / "metrics/learning_curves.csv"
     subprocess.run(["git", "add", "-A"], cwd=copy, env=ENVIRONMENT, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
@@ -227,7 +232,7 @@ def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path)
     assert len(by_title["scores"]["data"]["values"]) == 2 * 9  # commits; rows of the summary
 
 
-def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Path) -> None:
+def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Path, run: Run) -> None:
     subprocess.run(["git", "add", "-A"], cwd=copy, env=ENVIRONMENT, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "tables"], cwd=copy, env=ENVIRONMENT, check=True)
@@ -240,14 +245,16 @@ def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Pat
     assert json.loads(said)["params.yaml"]["recipes.quick.updates"] == {"old": 4, "new": 2, "diff": -2}
 
 
-def test_report_code_retrains_nothing(copy: Path) -> None:
+def test_report_code_retrains_nothing(copy: Path, stale: Stale) -> None:
     for name in ("stages/report.py", "multiresunet/report/figures.py"):
         with (copy / name).open("a") as file:
             file.write("# touched\n")
     assert stale(copy) == {"report"}
 
 
-def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, tmp_path: Path) -> None:
+def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(
+    copy: Path, tmp_path: Path, run: Run, stale: Stale
+) -> None:
     edit(copy, run__models=["unet"], run__datasets=["nuclei"], run__tuned={"datasets": [], "models": []})
     run(copy, "dvc", "repro")
     summary = pd.read_csv(copy / "metrics/summary.csv")
@@ -257,7 +264,7 @@ def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(copy: Path, 
     assert stale(copy) == set()
 
 
-def test_bad_params_stop_before_anything_is_touched(copy: Path) -> None:
+def test_bad_params_stop_before_anything_is_touched(copy: Path, run: Run) -> None:
     before = (copy / "metrics/summary.csv").read_bytes()
     edit(copy, models__multiresunet__alpha=-1.0)
     done = run(copy, "dvc", "repro", check=False)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
 
 from multiresunet.errors import UserError
 from stages.running import code_digest, needs
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[2]
+Stage = Callable[..., CompletedProcess[str]]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 
 
-def stage(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def stage(warm: Warm, tmp_path: Path) -> Stage:
     """Run a stage in a folder that holds params.yaml and nothing else."""
-    shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
-    return subprocess.run(
-        [sys.executable, "-m", f"stages.{words[0]}", *words[1:]],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    return lambda name, *words: warm.run(f"stages.{name}", *words, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
     "name", [name for name in STAGES if not name.endswith("_tuned")]
 )  # those call the same modules
-def test_help_says_how_to_call_it(name: str, tmp_path: Path) -> None:
-    done = stage(tmp_path, name, "--help")
+def test_help_says_how_to_call_it(name: str, stage: Stage) -> None:
+    done = stage(name, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: python -m stages.{name}")
     assert len(done.stdout.splitlines()) > 4
@@ -56,8 +52,8 @@ def test_help_says_how_to_call_it(name: str, tmp_path: Path) -> None:
         ("tune nuclee unet", "data set 'nuclee' is unknown (did you mean nuclei?); params.yaml has "),
     ],
 )
-def test_what_it_lacks_is_one_line(words: str, said: str, tmp_path: Path) -> None:
-    done = stage(tmp_path, *words.split())
+def test_what_it_lacks_is_one_line(words: str, said: str, stage: Stage) -> None:
+    done = stage(*words.split())
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {said}")

@@ -6,8 +6,7 @@ import json
 import multiprocessing
 import os
 import random
-import subprocess
-import sys
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from multiresunet.data.dataset import PreparedDataset
 from multiresunet.tuning import state
 from stages.tune import tune
 from tests.tuning.making import make_workplace, outputs
+from tests.warm import Warm
 
 
 @pytest.fixture
@@ -125,18 +125,16 @@ def test_a_shared_study_speaks_for_all_folds(tuned: Any) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("discs",), ("discs", "tuned", "--wroker")])
-def test_wrong_words_give_the_usage(words: tuple[str, ...], repository: Path) -> None:
-    command = [sys.executable, "-m", "stages.tune", *words]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+def test_wrong_words_give_the_usage(words: tuple[str, ...], warm: Warm, repository: Path) -> None:
+    done = warm.run("stages.tune", *words, cwd=repository)
     assert done.returncode == 2
     assert "Usage: python -m stages.tune" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("stage", ["tune", "train", "predict"])
-def test_help_names_the_words_and_the_outputs(stage: str, repository: Path) -> None:
-    command = [sys.executable, "-m", f"stages.{stage}", "--help"]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+def test_help_names_the_words_and_the_outputs(stage: str, warm: Warm, repository: Path) -> None:
+    done = warm.run(f"stages.{stage}", "--help", cwd=repository)
     assert done.returncode == 0, done.stderr
     for text in (f"python -m stages.{stage}", "dataset", "model", "Writes data/"):
         assert text in done.stdout
@@ -152,15 +150,9 @@ def test_help_names_the_words_and_the_outputs(stage: str, repository: Path) -> N
     ],
 )
 def test_a_missing_input_names_the_stage_to_run(
-    stage: str, model: str, missing: str, before: str, tmp_path: Path, repository: Path
+    stage: str, model: str, missing: str, before: str, tmp_path: Path, warm: Warm
 ) -> None:
-    (tmp_path / "params.yaml").symlink_to(repository / "params.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}", "nuclei", model],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-    )
+    shutil.copyfile("params.yaml", tmp_path / "params.yaml")
+    done = warm.run(f"stages.{stage}", "nuclei", model, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"error: {missing} is missing; run `dvc repro {before}` first\n"
