@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from scipy import stats
+from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to load
 
 from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
@@ -188,7 +188,7 @@ def interval_of(row: Row, column: str) -> Interval | None:
         mean, deviation, folds = row.get(column), row.get(f"{column}_sd"), row.get("folds")
         if not (isinstance(mean, float) and isinstance(deviation, float) and isinstance(folds, float)) or folds < 2:
             return None
-        half = float(stats.t.ppf((1 + LEVEL) / 2, folds - 1)) * deviation / math.sqrt(folds)
+        half = float(stdtrit(folds - 1, (1 + LEVEL) / 2)) * deviation / math.sqrt(folds)
         low, high = mean - half, mean + half
     return (max(low, 0.0), min(high, 1.0)) if column in SCORES else (low, high)
 

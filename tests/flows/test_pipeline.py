@@ -273,6 +273,7 @@ def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str],
     assert "no_scm" not in (project / ".dvc/config.local").read_text()
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_and_a_terminal_without_unicode(project: Path, settings: dict[str, str]) -> None:
     prepend(project / "stages/train.py", "print('1 → 2')\n")
     settings = {name: value for name, value in settings.items() if name != "PREFECT_HOME"}
@@ -350,6 +351,7 @@ def sleeper(project: Path, settings: dict[str, str]) -> Iterator[subprocess.Pope
     flow.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str) -> None:
     assert sleeper.stderr

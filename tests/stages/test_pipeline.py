@@ -175,6 +175,7 @@ def test_a_second_run_does_nothing(made: Path, run: Run, stale: Stale) -> None:
     assert "up to date" in run(made, "dvc", "repro").stdout
 
 
+@pytest.mark.slow
 def test_dvc_repro_in_another_checkout_gives_the_same_bytes(made: Path, tmp_path: Path, run: Run) -> None:
     other = checkout(tmp_path / "two", made)
     run(other, "dvc", "repro")
@@ -232,6 +233,7 @@ def test_plots_of_two_commits_show_curves_and_scores(copy: Path, tmp_path: Path,
     assert len(by_title["scores"]["data"]["values"]) == 2 * 9  # commits; rows of the summary
 
 
+@pytest.mark.slow
 def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Path, run: Run) -> None:
     subprocess.run(["git", "add", "-A"], cwd=copy, env=ENVIRONMENT, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
@@ -252,6 +254,7 @@ def test_report_code_retrains_nothing(copy: Path, stale: Stale) -> None:
     assert stale(copy) == {"report"}
 
 
+@pytest.mark.slow
 def test_a_model_that_leaves_the_run_leaves_the_tables_and_the_lock(
     copy: Path, tmp_path: Path, run: Run, stale: Stale
 ) -> None:
