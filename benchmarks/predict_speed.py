@@ -10,7 +10,9 @@ files, write masks, and have the same network and number of threads:
   overlapping and weighted by Gaussians, as nnU-Net does.
 - onnx: the same loop around ONNX Runtime; needs onnx and onnxruntime.
 
-They take turns; each turn gives a ratio, and the table has the median and the range. Loading is not counted.
+They take turns; each turn gives a ratio, and the table has the median and the range. Loading is not counted. On a
+machine that does other things, too, `--clock processor --threads 1` counts the processor's time: no result for two
+threads, but one that the others hardly change.
 """
 
 from __future__ import annotations
@@ -46,12 +48,15 @@ from multiresunet.inference.description import ModelDescription, NetworkDescript
 from multiresunet.inference.inputs import found
 from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
+from multiresunet.inference.packages.graph import tracing
 from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 
 SIDE, LARGE, WINDOW, IMAGES = 256, 4096, 512, 16
 PREDICT, PORTABLE = "predict", "predict, portable"
 ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
+
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -133,16 +138,17 @@ def exported(network: nn.Module, path: Path, threads: int) -> Logits:
     """The network in ONNX Runtime."""
     onnxruntime: Any = importlib.import_module("onnxruntime")  # which may be missing, and has no types
     axes = {0: "n", 2: "height", 3: "width"}
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, 72, 88),),
-        str(path),
-        input_names=["image"],
-        output_names=["logits"],
-        dynamic_axes={"image": axes, "logits": axes},
-        opset_version=17,
-        dynamo=False,
-    )
+    with tracing():
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, 72, 88),),
+            str(path),
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_axes={"image": axes, "logits": axes},
+            opset_version=17,
+            dynamo=False,
+        )
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     running = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
@@ -155,18 +161,18 @@ def by_predict(model: Model, path: Path, out: Path, how: Any) -> None:
     assert not outcome.failed, outcome.failed
 
 
-def by_predict_in_portable(folder: Path, source: Path, out: Path, how: str, threads: int) -> float:
+def by_predict_in_portable(folder: Path, source: Path, out: Path, words: argparse.Namespace) -> float:
     """The same in a process of portable arithmetic; seconds, without those of loading."""
     code = (
-        "import sys, time, torch; from pathlib import Path; from benchmarks import predict_speed as b\n"
-        "folder, source, out, how, threads = sys.argv[1:]\n"
+        "import sys, torch; from pathlib import Path; from benchmarks import predict_speed as b\n"
+        "folder, source, out, clock, threads = sys.argv[1:]\n"
         "torch.set_num_threads(int(threads)); model = b.load_model(folder, device=torch.device('cpu'))\n"
-        "since = time.perf_counter(); b.by_predict(model, Path(source), Path(out), how)\n"
-        "print(time.perf_counter() - since)"
+        "since = b.CLOCKS[clock](); b.by_predict(model, Path(source), Path(out), 'trained')\n"
+        "print(b.CLOCKS[clock]() - since)"
     )
     command = [sys.executable, "-c", f"from multiresunet import arithmetic; arithmetic.use('portable')\n{code}"]
-    words = map(str, (folder, source, out, how, threads))
-    return float(subprocess.run([*command, *words], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    more = map(str, (folder, source, out, words.clock, words.threads))
+    return float(subprocess.run([*command, *more], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def rows_of(job: str, images: int, seconds: dict[str, list[float]]) -> list[Row]:
@@ -184,6 +190,7 @@ def measure(words: argparse.Namespace, folder: Path) -> list[Row]:
     side, large, window, images = (64, 256, 64, 4) if words.quick else (SIDE, LARGE, WINDOW, IMAGES)
     draw(folder, images, side, large)
     rows: list[Row] = []
+    clock = CLOCKS[words.clock]
     for filters, turns, count, how in ((words.filters, words.turns, images, "trained"), (words.large, 1, 1, "tiles")):
         source = folder / ("pngs" if how == "trained" else "large.tif")
         spec = NetworkSpec("multiresunet", 2, 3, filters=filters, alpha=1.67)
@@ -199,17 +206,17 @@ def measure(words: argparse.Namespace, folder: Path) -> list[Row]:
         for turn in range(turns):
             for way, taken in seconds.items():
                 out = folder / f"{how}-{way}-{turn}"
-                since = time.perf_counter()
+                since = clock()
                 if way == PREDICT:
                     by_predict(model, source, out, how)
                 elif way == PORTABLE:
-                    taken.append(by_predict_in_portable(model.folder, source, out, how, words.threads))
+                    taken.append(by_predict_in_portable(model.folder, source, out, words))
                 elif how == "trained":
                     loop_over_files(ways[way], source, out)
                 else:
                     loop_over_windows(ways[way], source, out, window)
                 if way != PORTABLE:
-                    taken.append(time.perf_counter() - since)
+                    taken.append(clock() - since)
                 print(f"{job}: {way} {taken[-1]:.2f} s", flush=True)
         rows += rows_of(f"{job}; {filters} filters", count, seconds)
     return rows
@@ -220,15 +227,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny images: does it run?")
     parser.add_argument("--filters", type=int, default=32, help="of the first level, for the folder")
-    parser.add_argument("--large", type=int, default=16, help="of the first level, for the large image")
+    parser.add_argument("--large", type=int, default=8, help="of the first level, for the large image")
     parser.add_argument("--turns", type=int, default=3, help="of the folder; the large image has one")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="write the rows into this file, too")
     words = parser.parse_args()
     torch.set_num_threads(words.threads)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(words, Path(folder))
-    print(f"MultiResUNet, {words.threads} threads\n\n| | | images/s | times the textbook |")
+    print(f"MultiResUNet, {words.threads} threads, {words.clock} time\n\n| | | images/s | times the textbook |")
     print("|---|---|---|---|")
     for row in rows:
         between = f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})"

@@ -21,7 +21,7 @@ from multiresunet.inference import writing
 from multiresunet.inference.inputs import Input, digest, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
-from multiresunet.inference.prediction import Prediction
+from multiresunet.inference.prediction import Prediction, needs_several
 from multiresunet.inference.streaming import stream_file, streamable
 from multiresunet.registries import OUTPUTS
 from multiresunet.training.fit import out_of_memory
@@ -79,8 +79,11 @@ def run(
         on_file: told after each file: which, and what was wrong with it.
 
     Raises:
-        UserError: if the folder holds predictions that were made with other settings, or files that aren't ours.
+        UserError: if the folder holds predictions that were made with other settings, or files that aren't ours; or
+            if the disagreement of a single network is to be saved.
     """
+    if "uncertainty" in request.save and len(model.names) == 1:
+        needs_several(None)
     settings = settings_of(model, request)
     _claim(request, settings)
     write_provenance(model, request)

@@ -76,9 +76,9 @@ def overlay(predicted: Predicted) -> NDArray[np.uint8]:
 
 
 def displayed(image: Array) -> NDArray[np.uint8]:
-    """C×H×W as H×W×3 for the eye: three 8-bit channels as they are, of all else the first, stretched."""
+    """C×H×W as a new H×W×3 for the eye: three 8-bit channels as they are, of all else the first, stretched."""
     if len(image) == 3 and image.dtype == np.uint8:
-        return np.ascontiguousarray(np.moveaxis(image, 0, -1))
+        return np.array(np.moveaxis(image, 0, -1), order="C")
     grey = image[0].astype(np.float32)
     low, high = np.percentile(grey, (CLIP, 100 - CLIP))
     grey = np.clip((grey - low) / max(float(high - low), 1e-12), 0, 1)

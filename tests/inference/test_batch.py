@@ -25,9 +25,12 @@ from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from multiresunet.inference import large, streaming
 from multiresunet.inference.batch import Request, run
-from multiresunet.inference.inputs import Input, found
+from multiresunet.inference.inputs import Input, found, read
 from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
+from multiresunet.inference.outputs import OUTLINE, Predicted
+from multiresunet.inference.prediction import Prediction
+from multiresunet.registries import OUTPUTS
 from tests.inference.making import trained
 from tests.training.making import SPEC
 
@@ -157,6 +160,27 @@ def test_a_jpeg_turned_by_exif_keeps_shape_and_turn(turn: int, pictures: Model, 
         upright = np.asarray(ImageOps.exif_transpose(image))
         expected = pictures.predict(upright).mask * 255
         np.testing.assert_array_equal(np.asarray(ImageOps.exif_transpose(mask)), expected)
+
+
+def test_an_overlay_is_the_colour_picture_with_an_outline(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(grey(32, 40, 3)).save(path)
+    decoded = read(path)
+    found = np.zeros((1, 32, 40), np.float32)
+    found[0, 8:20, 10:30] = 1
+    drawn = OUTPUTS["overlay"](Predicted(Prediction(found, None, 0.5), decoded.array))
+    outline = np.zeros((32, 40), bool)
+    outline[8:20, 10:30], outline[9:19, 11:29] = True, False
+    assert (drawn[outline] == OUTLINE).all()
+    np.testing.assert_array_equal(drawn[~outline], np.asarray(Image.open(path))[~outline])
+    np.testing.assert_array_equal(np.moveaxis(decoded.array, 0, -1), np.asarray(Image.open(path)))
+
+
+def test_what_needs_several_networks_is_refused_at_once(pictures: Model, tmp_path: Path) -> None:
+    one = load_model(pictures.folder, folds="0", device=CPU)
+    with pytest.raises(UserError, match="uncertainty is the disagreement of the folds"):
+        run(one, [Input(tmp_path / "a.png", "a")], Request(tmp_path / "out", ALL))
+    assert not (tmp_path / "out").exists()
 
 
 def test_probabilities_and_labels_survive_png(pictures: Model, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def measured_of(model: Model) -> Measured | None:
     return Measured(
         confidence=loaded.evaluate.statistics.confidence,
         seeds=seeds,
-        scores=records(intervals),
+        scores=records(intervals.fillna({"unit": ""})),
         claims=records(claims.where(claims.notna(), "")),
         perturbations=records(_rows(model, "perturbations")),
         outliers=records(_rows(model, "outliers")),

@@ -34,6 +34,7 @@ def tables(jaccard: float, seeds: int = 1) -> None:
         "summary": [{"jaccard": jaccard, "jaccard_best_epoch": 0.9, "study": None}],
         "intervals": [
             {"measure": measure, "mean": 0.81, "low": 0.7, "high": 0.9, "images": 12, "folds": 2, "seeds": seeds}
+            | {"unit": "pixels" if score == "hd95" else None}
             for score in SCORES
             for measure in (score, f"{score}_best_epoch")
         ],
@@ -83,6 +84,7 @@ def test_the_text_says_what_a_user_must_know(project: Path) -> None:
     for said in (
         "# discs-multiresunet\n",
         "| jaccard | 0.8100 | 0.7000 to 0.9000 |",
+        "| hd95 (pixels) | 0.8100 | 0.7000 to 0.9000 |",
         "| More robust to perturbations: share retained | unet | inconclusive | 3 folds |",
         "| blur | 3 | 12 | 0.8000 | 0.6000 | 75 % |",
         "Of 12 test images, 1 have",
