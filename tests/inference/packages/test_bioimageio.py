@@ -115,6 +115,6 @@ def run(folder: Path, *words: str) -> None:
         pytest.skip(
             f"{ENVIRONMENT} names no environment with bioimageio.core 0.11, pydantic 2.13, torch and onnxruntime"
         )
-    command = [str(Path(place) / "bin/bioimageio"), *words]
+    command = [str(Path(place).absolute() / "bin/bioimageio"), *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
