@@ -14,6 +14,8 @@ from multiresunet.evaluation import BASELINES
 
 RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
 FALLEN = 0.02  # Jaccard index below the best epoch's
+BASELINE = "loses to a baseline"
+"""The gravest kind of warning."""
 
 
 class Warning(NamedTuple):
@@ -43,7 +45,7 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
         found += _of_seeds(
             model, means.loc[[model]].groupby("seed").mean(), loaded.evaluate.verdict.min_effect["overlap"]
         )
-    order = ["loses to a baseline", "undertrained", "overfitted", "seeds disagree"]
+    order = [BASELINE, "undertrained", "overfitted", "seeds disagree"]
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
@@ -55,7 +57,7 @@ def _beside_baselines(model: str, means: pd.Series[float], margin: float, recipe
         best = baselines.groupby("model").mean().idxmax()
         yield Warning(
             model,
-            "loses to a baseline",
+            BASELINE,
             f"in {poor} of {len(gap)} trainings it isn’t {100 * margin:.0f} points better than “{best}”, so that no "
             "claim on it can be decided",
             f"train longer or with another learning rate ({recipe}), and look at the masks on the data set’s page",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from multiresunet.config import Params
 from multiresunet.evaluation import BASELINES
 from multiresunet.report import tables
-from multiresunet.report.advice import Warning
+from multiresunet.report.advice import BASELINE, Warning
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -27,40 +28,74 @@ def planned(loaded: Params) -> tuple[str, str] | None:
     return (pair[0], pair[1]) if pair and set(pair) <= set(loaded.run.models) else None
 
 
-def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> str:
-    """One sentence on the planned comparison, or on the best model where there is none.
+def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list[str]:
+    """Sentences that answer: the planned comparison, the best network beside the same control, and what is left out.
+
+    Without a planned comparison the best network comes first.
 
     Args:
         kept: the tables in metrics/, by name.
         loaded: params.yaml.
         poor: for each data set the models that hardly beat the baselines.
     """
-    pair = planned(loaded)
-    summary = kept["summary"][kept["summary"]["model"].isin(loaded.run.models)]
-    best = _best(summary)
-    if pair is None:
-        score = summary[summary["model"] == best]["jaccard"].mean()
-        return f"{best} scores best: a Jaccard index of {100 * score:.1f} %, {_over(loaded.run.datasets)}."
-    model, control = pair
-    usable = [name for name in loaded.run.datasets if not poor[name] & set(pair)]
+    control, pair = control_of(loaded), planned(loaded)
+    compared = set(pair or ([control] if control else []))
+    failed = {name: sorted(poor[name] & compared) for name in loaded.run.datasets if poor[name] & compared}
+    usable = [name for name in loaded.run.datasets if name not in failed]
     if not usable:
-        failed = [name for name in pair if any(name in names for names in poor.values())]
-        beat = "beats" if len(failed) == 1 else "beat"
-        return f"No answer yet: {' and '.join(failed)} hardly {beat} the baselines on any data set; train longer."
+        names = sorted({name for several in failed.values() for name in several})
+        return [f"No answer yet: {' and '.join(names)} {_fails(names)} on any data set; train longer."]
+    best = _best(kept["summary"], loaded.run.models, {name: poor[name] for name in usable})
+    if best is None:
+        return ["No answer yet: every network hardly beats the baselines on at least one data set; train longer."]
+    said = []
+    if pair:
+        found = _beside(kept, pair, usable, loaded)
+        word = "Yes" if found.low > 0 else "No" if found.high < 0 else "Not shown"
+        said.append(
+            f"{word}{found.few}: {pair[0]} is {found.words}, {_over(usable)}, for {found.work} the work per image."
+        )
+    else:
+        scores = kept["summary"][(kept["summary"]["model"] == best) & kept["summary"]["dataset"].isin(usable)]
+        said.append(f"{best} scores best: a Jaccard index of {100 * scores['jaccard'].mean():.1f} %, {_over(usable)}.")
+    if control and best not in (control, *compared):
+        found = _beside(kept, (best, control), usable, loaded)
+        chance = found.few if found.low > 0 else ", which may be chance"
+        said.append(f"The best network, {best}, is {found.words}{chance}, for {found.work} the work.")
+    elif pair:
+        said.append(f"The best network is {best}.")
+    said += [f"Left out: {name}, where {' and '.join(names)} {_fails(names)}." for name, names in failed.items()]
+    return said
+
+
+class Beside(NamedTuple):
+    """A model's difference to a control, mean over data sets.
+
+    In words; the interval, in points; how many times the work; and, if there are too few seeds, how many there are.
+    """
+
+    words: str
+    low: float
+    high: float
+    work: str
+    few: str
+
+
+def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded: Params) -> Beside:
+    model, control = pair
     rows = tables.above(kept["comparisons"], control)
-    rows = rows[(rows["model"] == model) & rows["dataset"].isin(usable)]
-    value, low, high = (100 * number for number in mean_with_interval(rows, loaded.evaluate.statistics.confidence))
-    word = "Yes" if low > 0 else "No" if high < 0 else "Not shown"
+    rows = rows[(rows["model"] == model) & rows["dataset"].isin(datasets)]
+    confidence = loaded.evaluate.statistics.confidence
+    value, low, high = (100 * number for number in mean_with_interval(rows, confidence))
+    ends = sorted((abs(low), abs(high)))
+    between = f"{ends[0]:.1f} to {ends[1]:.1f}" if low * high > 0 else f"{-low:.1f} below to {high:.1f} above"
     side = "above" if value >= 0 else "below"
-    ends = sorted((abs(low), abs(high))) if low * high > 0 else [low, high]
-    interval = f"{100 * loaded.evaluate.statistics.confidence:.0f} % interval {ends[0]:.1f} to {ends[1]:.1f}"
-    seeds = int(rows["seeds"].min())
-    needed = loaded.evaluate.verdict.seeds
+    words = f"{abs(value):.1f} Jaccard points {side} {control} ({100 * confidence:.0f} % interval {between})"
+    work = kept["cost"].pivot_table(index="dataset", columns="model", values="work")
+    times = (work[model] / work[control]).reindex(list(datasets)).mean()
+    seeds, needed = int(rows["seeds"].min()), loaded.evaluate.verdict.seeds
     few = f", preliminary ({seeds} of {needed} seeds)" if seeds < needed else ""
-    return (
-        f"{word}{few}: {model} is {abs(value):.1f} Jaccard points {side} {control} ({interval}; {_over(usable)}), for "
-        f"{_times(kept['cost'], model, control)} the work per image. Best of all: {best}."
-    )
+    return Beside(words, low, high, f"{times:.1f} times", few)
 
 
 def mean_with_interval(rows: pd.DataFrame, confidence: float) -> tuple[float, float, float]:
@@ -80,11 +115,16 @@ def mean_with_interval(rows: pd.DataFrame, confidence: float) -> tuple[float, fl
 def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warning]) -> str:
     """For a data set of one's own: which model to use, how good it is, and what to do next.
 
-    The cheapest of those that aren't shown to be worse than the best.
+    The cheapest of those that clearly beat the baselines and aren't shown to be worse than the best of them.
     """
-    best = _best(own["summary"])
+    poor = [one.model for one in warned if one.kind == BASELINE]
+    summary = own["summary"]
+    sound = summary[~summary["model"].isin([*BASELINES, *poor])]
+    if sound.empty:
+        return f"On {name}, use none of the networks yet: all hardly beat the baselines. Next: {warned[0].remedy}."
+    best = str(sound.loc[sound["jaccard"].idxmax(), "model"])
     beside = tables.above(own["comparisons"], best)
-    equal = [best, *beside["model"][beside["high"] >= 0]]
+    equal = {best, *beside["model"][beside["high"] >= 0]}.intersection(sound["model"])
     work = own["cost"].set_index("model")["work"]
     chosen = str(work[[model for model in work.index if model in equal]].idxmin())
     intervals = own["intervals"]
@@ -98,15 +138,16 @@ def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warnin
     return f"On {name}, use {chosen} ({why}): {numbers}. Next: {then}."
 
 
-def _best(summary: pd.DataFrame) -> str:
-    networks = summary[~summary["model"].isin(BASELINES)]
-    return str(networks.groupby("model", sort=False)["jaccard"].mean().idxmax())
+def _best(summary: pd.DataFrame, models: Sequence[str], poor: Mapping[str, set[str]]) -> str | None:
+    """Whose mean over these data sets is highest, of the models that clearly beat the baselines on all of them."""
+    sound = [model for model in models if not any(model in names for names in poor.values())]
+    scores = summary[summary["dataset"].isin(poor) & summary["model"].isin(sound)]
+    return str(scores.groupby("model", sort=False)["jaccard"].mean().idxmax()) if len(scores) else None
+
+
+def _fails(names: Sequence[str]) -> str:
+    return f"hardly {'beats' if len(names) == 1 else 'beat'} the baselines"
 
 
 def _over(datasets: Sequence[str]) -> str:
     return f"mean over {len(datasets)} data sets" if len(datasets) > 1 else f"on {datasets[0]}"
-
-
-def _times(cost: pd.DataFrame, model: str, control: str) -> str:
-    work = cost.pivot_table(index="dataset", columns="model", values="work")
-    return f"{(work[model] / work[control]).mean():.1f} times"

@@ -52,22 +52,30 @@ def overview(scores: pd.DataFrame, datasets: list[str]) -> str:
     return dots("Jaccard index of every model", datasets, values, PERCENT)
 
 
-def forest(comparisons: pd.DataFrame, control: str, datasets: list[str]) -> str:
+def forest(comparisons: pd.DataFrame, control: str, poor: Mapping[str, set[str]]) -> str:
     """How many Jaccard points each model is above the control on each data set, with the interval.
+
+    Where the control hardly beats the baselines, words stand in the place of dots; other models that hardly do are
+    hollow.
 
     Args:
         comparisons: metrics/comparisons.csv.
         control: the model that the others are compared with.
-        datasets: the rows, from top to bottom.
+        poor: for each data set, from top to bottom, the models that hardly beat the baselines.
     """
-    values = []
+    values, notes = [], {}
+    for name, failed in poor.items():
+        if control in failed:
+            notes[name] = f"nothing to compare: {control} fails"
     for row in records(tables.above(comparisons, control)):
-        value, low, high = _percent(row, "difference")
-        values.append(Dot(row["dataset"], row["model"], value, low, high, colours.of(row["model"])))
+        if (name := row["dataset"]) in notes:
+            continue
+        numbers = _percent(row, "difference")
+        values.append(Dot(name, row["model"], *numbers, colours.of(row["model"]), row["model"] in poor[name]))
     ends = [end for dot in values for end in (dot.low, dot.value, dot.high) if math.isfinite(end)] + [0.0]
     room = 0.04 * (max(ends) - min(ends)) or 1.0
     x = Axis(f"Jaccard points above {control}", min(ends) - room, max(ends) + room)
-    return dots(f"Every model beside {control}", datasets, values, x)
+    return dots(f"Every model beside {control}", list(poor), values, x, notes)
 
 
 def _percent(row: Mapping[str, Any], value: str) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, 
 from multiresunet.report import answer, charts, costs, dataset_page, export, provenance, tables, verdicts
 from multiresunet.report.sections import section
 
-SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes")
+SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes", "matched_cost")
 """Tables of all data sets together that a reader can save from the page."""
 
 
@@ -38,6 +38,7 @@ def render() -> Path:
     paper = tables.beside_the_paper(kept["summary"], {name: loaded.datasets[name].modality for name in datasets})
     made = provenance.provenance()
     shown = [section(name, loaded, kept) for name in datasets]
+    poor = {one["name"]: one["poor"] for one in shown}
     control, others = answer.control_of(loaded), len(loaded.run.models) > 1
     environment = Environment(
         loader=PackageLoader("multiresunet.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -45,15 +46,17 @@ def render() -> Path:
     text = environment.get_template("page.html.j2").render(
         matrices=verdicts.matrices(kept["claims"], loaded),
         ablation=verdicts.ablation(kept["claims"]),
-        headline=answer.headline(kept, loaded, {one["name"]: one["poor"] for one in shown}),
+        headline=answer.headline(kept, loaded, poor),
+        poor=poor,
         control=control,
-        forest=Markup(charts.forest(kept["comparisons"], control, datasets)) if control and others else "",
+        forest=Markup(charts.forest(kept["comparisons"], control, poor)) if control and others else "",
         seeds=int(kept["intervals"]["seeds"].max()),
         sections=shown,
         overview=Markup(charts.overview(kept["intervals"], datasets)),
         paper=paper.to_dict("records"),
         links={name: export.links(name, {**kept, "paper": paper}[name]) for name in SAVED},
         classes=kept["classes"].to_dict("records"),
+        matched=tables.records(kept["matched_cost"]),
         cost=costs.rows(kept["cost"], kept["claims"], control),
         signs=verdicts.SIGNS,
         recipe_name=loaded.run.recipe,

@@ -47,7 +47,7 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
         **_validation(name),
         "leak": _leak(name),
         "warned": warned,
-        "poor": {one.model for one in warned if one.kind == "loses to a baseline"},
+        "poor": {one.model for one in warned if one.kind == advice.BASELINE},
         "use": "" if dataset.source.kind == "phantom" else answer.which_to_use(name, own, loaded, warned),
         "page": (DATASET_PAGES / f"{name}.html").is_file(),
         "charts": [(chart.caption, Markup(chart.svg)) for chart in charts.of_dataset(evaluated)],

@@ -6,9 +6,10 @@ Colours are CSS variables, so that a chart inside the page follows its theme; `s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from types import MappingProxyType
 
 WIDTH, HEIGHT = 340, 230
 DOTS_WIDTH = 440  # on a phone the letters are still read
@@ -93,8 +94,13 @@ def lines(title: str, curves: Sequence[Line], x: Axis, y: Axis) -> str:
     return _framed(title, WIDTH, height, _grid(x, y, WIDTH, HEIGHT, LEFT) + "".join(drawn) + legend)
 
 
-def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str:
-    """Values with intervals, a row for each of `rows`, with their legend; a line at 0 where the axis passes it."""
+def dots(
+    title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis, notes: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Values with intervals, a row for each of `rows`, with their legend; a line at 0 where the axis passes it.
+
+    notes: of rows, words that stand in the place of dots.
+    """
     per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
     names = {row: _broken(row) for row in rows}
     longest = max((len(line) for broken in names.values() for line in broken), default=0)
@@ -109,6 +115,8 @@ def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str
         for line, words in enumerate(names[row]):
             middle = top + step / 2 + 4 + 13 * (line - (len(names[row]) - 1) / 2)
             out.append(_text(left - 10, middle, words, "end", "ink"))
+        if row in notes:
+            out.append(_marked((left + width - RIGHT) / 2, top + step / 2 + 4, notes[row]))
         for position, dot in enumerate(v for v in values if v.row == row):
             level = top + 12 + 11 * position
             low, middle, high = (left + x.at(v) * (width - left - RIGHT) for v in (dot.low, dot.value, dot.high))
@@ -125,6 +133,13 @@ def dots(title: str, rows: Sequence[str], values: Sequence[Dot], x: Axis) -> str
             )
     legend, total = _legend({dot.name: (dot.colour, dot.hollow) for dot in values}, width, left, height)
     return _framed(title, width, total, "".join(out) + legend)
+
+
+def _marked(x: float, y: float, text: str) -> str:
+    """Words in the middle of a chart, on a ground of their own, so that no line runs through them."""
+    wide = LETTER * len(text) + 12
+    ground = f'<rect x="{x - wide / 2:.1f}" y="{y - 13:.1f}" width="{wide:.1f}" height="18" fill="var(--paper)"/>'
+    return ground + _text(x, y, text, "middle", "ink")
 
 
 def _broken(name: str) -> list[str]:

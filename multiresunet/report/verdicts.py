@@ -22,6 +22,8 @@ CLAIMS = {
 }
 SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("inconclusive", "?")}
 """Of each verdict: its CSS class and its sign."""
+POINTS = ("Jaccard", "boundary F1")
+"""Units of the ablation that are shares of 1."""
 
 
 def matrices(claims: pd.DataFrame, loaded: Params) -> list[dict[str, Any]]:
@@ -87,7 +89,13 @@ def ablation(claims: pd.DataFrame) -> list[dict[str, Any]]:
     for statement in STATEMENTS:
         part = claims[(claims["claim"] == "ablation") & (claims["measure"] == statement.words)]
         if len(part):
-            rows.append(
-                {"statement": statement.words, "expected": statement.expected, "cells": part.to_dict("records")}
-            )
+            cells = [cell | _shown(cell) | {"words": amount(cell["advantage"], cell["unit"])} for cell in records(part)]
+            rows.append({"statement": statement.words, "expected": statement.expected, "cells": cells})
     return rows
+
+
+def amount(value: float, unit: str) -> str:
+    """An advantage of the ablation with its unit; shares of 1 in points, as everywhere on the page."""
+    if not math.isfinite(value):
+        return "nothing to compare"
+    return f"{100 * value:+.1f} {unit} points" if unit in POINTS else f"{value:+.2f} {unit}"

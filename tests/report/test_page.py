@@ -281,6 +281,8 @@ def test_a_phone_shows_it_without_sideways_scroll(browser: Browser, made: Path, 
     browser.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
     browser.open(made / "reports/index.html")
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    browser.run("document.querySelector('#provenance ~ table td.l').textContent = 'a'.repeat(40)")  # a commit
     assert browser.run("document.scrollingElement.scrollWidth") == 390
     assert browser.run("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'") == (theme == "light")
     # The answer has the screen's width, and the forest plot's letters can be read.

@@ -15,6 +15,7 @@ from PIL import Image
 from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.claims import ablation
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.report import advice, answer, charts, export, figures, page, provenance, tables, verdicts
 from multiresunet.report.svg import Axis, Dot, Line, dots, lines, standalone
@@ -166,6 +167,20 @@ def test_an_advantage_in_words(claim: str, advantage: float, words: str) -> None
     assert verdicts.magnitude(claim, advantage, 0.2) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (0.0774, "Jaccard", "+7.7 Jaccard points"),
+        (-0.012, "boundary F1", "-1.2 boundary F1 points"),
+        (0.135, "flaws per region", "+0.14 flaws per region"),
+        (math.nan, "Jaccard", "nothing to compare"),
+    ],
+)
+def test_an_advantage_of_the_ablation_in_words(value: float, unit: str, words: str) -> None:
+    assert verdicts.amount(value, unit) == words
+    assert set(verdicts.POINTS) < set(ablation.UNITS.values())
+
+
 def compared(**differences: tuple[float, float, float]) -> pd.DataFrame:
     """Of multiresunet and unet_bn on data sets: difference and interval; one of them as the other's difference."""
     rows = [
@@ -185,12 +200,12 @@ def loaded(*datasets: str) -> config.Params:
 @pytest.mark.parametrize(
     ("numbers", "seeds", "sentence"),
     [
-        ((-0.03, -0.05, -0.01), 3, "No: multiresunet is 3.0 Jaccard points below unet_bn (95 % interval 1.6 to 4.4;"),
-        ((0.03, 0.01, 0.05), 3, "Yes: multiresunet is 3.0 Jaccard points above unet_bn (95 % interval 1.6 to 4.4;"),
+        ((-0.03, -0.05, -0.01), 3, "No: multiresunet is 3.0 Jaccard points below unet_bn (95 % interval 1.6 to 4.4),"),
+        ((0.03, 0.01, 0.05), 3, "Yes: multiresunet is 3.0 Jaccard points above unet_bn (95 % interval 1.6 to 4.4),"),
         (
             (0.01, -0.03, 0.05),
             3,
-            "Not shown: multiresunet is 1.0 Jaccard points above unet_bn (95 % interval -1.8 to",
+            "Not shown: multiresunet is 1.0 Jaccard points above unet_bn (95 % interval 1.8 below to 3.8 above), mean",
         ),
         ((0.03, 0.01, 0.05), 1, "Yes, preliminary (1 of 3 seeds): multiresunet is 3.0"),
     ],
@@ -198,17 +213,78 @@ def loaded(*datasets: str) -> config.Params:
 def test_the_sentence_answers_with_difference_interval_control_and_cost(
     numbers: tuple[float, float, float], seeds: int, sentence: str
 ) -> None:
-    cost = [("a", "unet_bn", 10), ("a", "multiresunet", 25), ("b", "unet_bn", 10), ("b", "multiresunet", 25)]
+    cost = [(name, *one) for name in "abc" for one in (("unet_bn", 10), ("multiresunet", 25), ("unet_bn_respath", 20))]
+    scores = {"unet_bn": (0.8, 0.8, 0.0), "multiresunet": (0.7, 0.7, 0.7), "Otsu threshold": (0.9, 0.9, 0.9)}
+    summary = [
+        (name, model, one) for model, several in scores.items() for name, one in zip("abc", several, strict=True)
+    ]
     kept = {
-        "comparisons": compared(a=numbers, b=numbers).assign(seeds=seeds),
+        "comparisons": compared(a=numbers, b=numbers, c=(0.7, 0.6, 0.8)).assign(seeds=seeds),
         "cost": pd.DataFrame(cost, columns=["dataset", "model", "work"]),
-        "summary": pd.DataFrame({"model": ["unet_bn", "multiresunet", "Otsu threshold"], "jaccard": [0.8, 0.7, 0.9]}),
+        "summary": pd.DataFrame(summary, columns=["dataset", "model", "jaccard"]),
     }
-    told = answer.headline(kept, loaded("a", "b"), {"a": set(), "b": {"unet"}})
-    assert told.startswith(sentence)
-    assert told.endswith("mean over 2 data sets), for 2.5 times the work per image. Best of all: unet_bn.")
-    poor = answer.headline(kept, loaded("a", "b"), {"a": {"unet_bn"}, "b": {"unet_bn", "unet"}})
-    assert poor == "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
+    run = loaded("a", "b", "c")
+    told = answer.headline(kept, run, {"a": set(), "b": {"unet"}, "c": {"unet_bn"}})
+    assert told[0].startswith(sentence)
+    assert told[0].endswith("mean over 2 data sets, for 2.5 times the work per image.")
+    # Where the control fails, its score counts nowhere: over a, b and c multiresunet would be best.
+    assert told[1:] == ["The best network is unet_bn.", "Left out: c, where unet_bn hardly beats the baselines."]
+    assert answer.headline(kept, run, {"a": {"unet"}, "b": {"unet_bn"}, "c": {"multiresunet"}})[0].endswith(
+        "on a, for 2.5 times the work per image."
+    )
+    everywhere = {"a": {"unet_bn"}, "b": {"unet_bn", "unet"}, "c": {"unet_bn"}}
+    assert answer.headline(kept, run, everywhere) == [
+        "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
+    ]
+
+
+def four_networks(low: float) -> tuple[dict[str, pd.DataFrame], config.Params]:
+    """Tables in which unet_bn_respath is 2 points above unet_bn (from `low` on, on a), and unet_multires 10."""
+    pairs = compared(a=(0.01, 0.0, 0.02), b=(0.01, 0.0, 0.02))
+    best = compared(a=(0.02, low, 0.04 - low), b=(0.02, 0.02, 0.02)).replace("multiresunet", "unet_bn_respath")
+    scores = [("unet_bn", 0.8), ("multiresunet", 0.81), ("unet_bn_respath", 0.82), ("unet_multires", 0.9)]
+    kept = {
+        "comparisons": pd.concat([pairs, best, best.replace("unet_bn_respath", "unet_multires")]),
+        "cost": pd.DataFrame([(d, m, 10) for d in "ab" for m, _ in scores], columns=["dataset", "model", "work"]),
+        "summary": pd.DataFrame([(d, m, s) for d in "ab" for m, s in scores], columns=["dataset", "model", "jaccard"]),
+    }
+    run = loaded("a", "b")
+    run.run.models.extend(["unet_bn_respath", "unet_multires"])
+    return kept, run
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [(-0.05, "(95 % interval 1.5 below to 5.5 above), which may be chance"), (0.01, "(95 % interval 1.5 to 2.5)")],
+)
+def test_the_best_network_stands_beside_the_control_whatever_was_planned(low: float, words: str) -> None:
+    told = answer.headline(*four_networks(low), {"a": set(), "b": {"unet_multires"}})  # whose score on a is luck, then
+    beside = f"The best network, unet_bn_respath, is 2.0 Jaccard points above unet_bn {words}, for 1.0 times the work."
+    assert told[1:] == [beside]
+
+
+@pytest.mark.parametrize(
+    ("models", "poor", "first"),
+    [
+        (4, {"a": "", "b": ""}, "unet_multires scores best: a Jaccard index of 90.0 %, mean over 2 data sets."),
+        (
+            4,
+            {"a": "unet_multires", "b": "multiresunet"},
+            "unet_bn_respath scores best: a Jaccard index of 82.0 %, mean",
+        ),
+        (4, {"a": "unet_bn", "b": "unet_multires"}, "unet_bn_respath scores best: a Jaccard index of 82.0 %, on b."),
+        (1, {"a": "multiresunet", "b": ""}, "No answer yet: every network hardly beats the baselines on at least one"),
+    ],
+)
+def test_without_a_plan_the_best_network_that_beats_the_baselines_comes_first(
+    models: int, poor: dict[str, str], first: str
+) -> None:
+    kept, run = four_networks(0.01)
+    evaluate = run.evaluate.model_copy(update={"confirmatory": []})
+    named = ["multiresunet"] if models == 1 else run.run.models
+    unplanned = run.model_copy(update={"evaluate": evaluate, "run": run.run.model_copy(update={"models": named})})
+    told = answer.headline(kept, unplanned, {name: set(filter(None, [one])) for name, one in poor.items()})
+    assert told[0].startswith(first)
 
 
 def test_ones_own_data_gets_the_cheapest_model_that_is_not_worse() -> None:
@@ -228,6 +304,12 @@ def test_ones_own_data_gets_the_cheapest_model_that_is_not_worse() -> None:
     )
     clear = {**own, "comparisons": compared(mine=(0.03, 0.01, 0.05))}
     assert "use multiresunet (the best)" in answer.which_to_use("mine", clear, loaded("mine"), [])
+    failed = [advice.Warning("unet_bn", advice.BASELINE, "it isn't better", "train longer (recipes.quick)")]
+    assert "use multiresunet (the best)" in answer.which_to_use("mine", own, loaded("mine"), failed)
+    none = [*failed, failed[0]._replace(model="multiresunet")]
+    assert answer.which_to_use("mine", own, loaded("mine"), none) == (
+        "On mine, use none of the networks yet: all hardly beat the baselines. Next: train longer (recipes.quick)."
+    )
 
 
 def warned(curve: list[float], losses: list[float], scores: dict[int, list[float]], baseline: float) -> list[str]:
@@ -254,9 +336,22 @@ def test_warnings_name_what_went_wrong() -> None:
 
 def test_the_forest_turns_a_pair_round_and_marks_zero() -> None:
     turned = compared(a=(-0.03, -0.05, -0.01)).rename(columns={"model": "other", "other": "model"})
-    drawn = charts.forest(turned, "unet_bn", ["a"])
+    drawn = charts.forest(turned, "unet_bn", {"a": set()})
     assert "a, multiresunet: 3.0 (1.0 to 5.0)" in drawn
     assert drawn.count('stroke="var(--ink)"') == 1
+
+
+def test_the_forest_shows_no_interval_where_the_control_fails_and_marks_models_that_do() -> None:
+    table = compared(a=(0.2, -0.1, 0.5), b=(0.03, 0.01, 0.05))
+    drawn = charts.forest(table, "unet_bn", {"a": {"unet_bn"}, "b": {"multiresunet"}})
+    assert "a, multiresunet" not in drawn
+    assert "nothing to compare: unet_bn fails" in drawn
+    assert "b, multiresunet: 3.0 (1.0 to 5.0)" in drawn
+    assert drawn.count("<circle") == drawn.count('fill="var(--paper)" stroke-width') == 1
+    whole = charts.forest(table, "unet_bn", {"a": set(), "b": set()})
+    assert whole.count("<circle") == 2
+    assert ">50<" not in drawn
+    assert ">40<" in whole  # the axis ends where data end
 
 
 def test_every_chart_has_a_legend_and_long_names_are_broken() -> None:

@@ -10,7 +10,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from multiresunet import config
+from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation import tables as scores
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE
 from multiresunet.evaluation.table_keys import SUMMARY, keys_of
 from multiresunet.evaluation.table_keys import TABLES as TABLE_KEYS
 from multiresunet.files import write_csv, write_json, write_text
@@ -68,6 +71,35 @@ def test_every_verdict_is_one_that_the_page_knows(run: dict[str, pd.DataFrame]) 
     decisive = run["claims"][run["claims"]["decisive"].astype(bool)]
     assert set(decisive["claim"]) in (set(), set(verdicts.CLAIMS))  # no claims without one of the references
     assert set(run["claims"]["claim"]) <= {*verdicts.CLAIMS, "ablation"}
+
+
+def failed(folds: pd.DataFrame, margin: float) -> set[tuple[str, str]]:
+    """Data sets and models that aren't `margin` above both baselines in every fold."""
+    scores = folds.pivot_table(index=["dataset", "fold"], columns="model", values="jaccard")
+    gaps = scores.drop(columns=list(BASELINES)).sub(scores[list(BASELINES)].max(axis=1), axis=0)
+    low = (gaps < margin).groupby("dataset").any()
+    return {(str(name), str(model)) for model in low for name in low.index[low[model]]}
+
+
+def test_every_network_beats_both_baselines_or_nothing_on_it_is_decided(run: dict[str, pd.DataFrame]) -> None:
+    poor = failed(run["folds"], config.load(ROOT / "params.yaml").evaluate.verdict.above_baselines)
+    networks = run["folds"][~run["folds"]["model"].isin(BASELINES)]
+    assert len(poor) < len(networks.groupby(["dataset", "model"])) / 2
+    claims = run["claims"][run["claims"]["model"] != run["claims"]["reference"]]
+    sides = [pd.MultiIndex.from_frame(claims[["dataset", side]]) for side in ("model", "reference")]
+    on_poor = claims[sides[0].isin(poor) | sides[1].isin(poor)]
+    assert on_poor.empty == (not poor)
+    assert set(on_poor["verdict"]) <= {INCONCLUSIVE}
+    assert on_poor["reason"].str.contains("hardly beat").all()
+
+
+def test_each_claim_has_a_verdict_beside_the_fair_control(run: dict[str, pd.DataFrame]) -> None:
+    planned = run["claims"][run["claims"]["family"] == "confirmatory"]
+    assert set(planned["model"] + " " + planned["reference"]) == {"multiresunet unet_bn"}
+    assert planned["decisive"].all()
+    for _, part in planned.groupby("dataset"):
+        assert list(part["claim"]) == list(verdicts.CLAIMS)
+    assert set(planned["dataset"]) == set(run["folds"]["dataset"])
 
 
 def test_it_can_be_drawn_and_written(run: dict[str, pd.DataFrame]) -> None:

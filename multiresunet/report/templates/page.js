@@ -144,7 +144,7 @@
       this.where.textContent = `${this.at + 1} of ${this.sorted.length}`;
       this.box.dataset.sample = item.sample;
       const group = item.group ? `, group ${item.group}` : "";
-      const say = (frame, bold, rest) => { const b = document.createElement("b"); b.textContent = bold; frame.caption.replaceChildren(b, " " + rest); };
+      const say = (frame, bold, rest) => { const b = document.createElement("b"); b.append(...bold.split(/(?<=_)/).flatMap((part) => [part, document.createElement("wbr")])); frame.caption.replaceChildren(b, " " + rest); };
       say(this.frames[0], item.sample, `fold ${item.fold}${group}`);
       say(this.frames[1], "truth", `disagreement ${item.disagreement.toFixed(2)}`);
       this.models.forEach((model, k) => {
