@@ -122,7 +122,7 @@ def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warnin
     sound = summary[~summary["model"].isin([*BASELINES, *poor])]
     if sound.empty:
         return f"On {name}, use none of the networks yet: all hardly beat the baselines. Next: {warned[0].remedy}."
-    best = str(sound.loc[sound["jaccard"].idxmax(), "model"])
+    best = str(sound["model"].iloc[int(sound["jaccard"].to_numpy().argmax())])
     beside = tables.above(own["comparisons"], best)
     equal = {best, *beside["model"][beside["high"] >= 0]}.intersection(sound["model"])
     work = own["cost"].set_index("model")["work"]
