@@ -29,7 +29,7 @@ INTEGRATION += ("test_docs.py", "test_make.py", "test_package.py", "test_workflo
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the marker of its tier."""
     for item in items:
-        if "slow" not in item.keywords:
+        if item.get_closest_marker("slow") is None and item.get_closest_marker("integration") is None:
             place = item.path.relative_to(TESTS).parts[0]
             item.add_marker("integration" if place in INTEGRATION else "unit")
 

@@ -60,11 +60,11 @@ class Project:
         """Image and labels of each sample, as fetched and as the entry declares them; 0 where nobody knows."""
         fetching.fetch("x", config.load())
         self.capsys.readouterr()
-        found = {}
+        found, entry = {}, self.entry
         for sample in manifest.read(RAW / "x"):
-            image = load_image(RAW / "x", sample.image, self.entry)
-            mask = load_mask(RAW / "x", sample.mask, self.entry.mask, image)
-            labels = encode_labels(mask.array, self.entry.mask)
+            image = load_image(RAW / "x", sample.image, entry)
+            mask = load_mask(RAW / "x", sample.mask, entry.mask, image)
+            labels = encode_labels(mask.array, entry.mask)
             found[sample.sample] = image.array, np.where(labels == IGNORED, 0, labels)
         return found
 

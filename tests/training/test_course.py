@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.training.course import Course
 from multiresunet.training.fit import fit
-from tests.training.making import RECIPE, job_of
+from tests.training.making import LEAN, RECIPE, job_of
 
 
 def course(images: int, batch: int, **length: int | None) -> Course:
@@ -56,8 +56,9 @@ def test_the_loss_of_an_epoch_is_a_mean_over_the_images_it_has_taken(disc_images
     """With a rate near 0 nothing is learnt, and every epoch's loss is that of about the same network."""
     optimiser = RECIPE.optimiser.model_copy(update={"learning_rate": 1e-12})
     recipe = RECIPE.model_copy(update={"epochs": None, "updates": 8, "optimiser": optimiser})
-    losses = [line.train_loss for line in fit(job_of(disc_images, recipe=recipe, epochs=8)).history]
+    losses = [line.train_loss for line in fit(job_of(disc_images, spec=LEAN, recipe=recipe, epochs=8)).history]
     assert len(losses) == 8
     assert max(losses) < 1.5 * min(losses)
-    by_pass = fit(job_of(disc_images, recipe=recipe.model_copy(update={"epochs": 1, "updates": None}), epochs=1))
+    passes = recipe.model_copy(update={"epochs": 1, "updates": None})
+    by_pass = fit(job_of(disc_images, spec=LEAN, recipe=passes, epochs=1))
     assert np.mean(losses) == pytest.approx(by_pass.history[0].train_loss, rel=0.2)

@@ -25,6 +25,7 @@ from tests.discs import discs
 from tests.training.making import RECIPE, job_of
 from tests.training.test_resume import EVERYTHING
 
+pytestmark = pytest.mark.integration
 SPEC = NetworkSpec("unet_bn", 2, 1, filters=4)
 
 

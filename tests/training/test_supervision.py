@@ -17,11 +17,11 @@ from multiresunet.training.fit import fit
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.result import Fit
 from multiresunet.training.supervision import Supervised
-from tests.training.making import RECIPE, SPEC, job_of
+from tests.training.making import LEAN, RECIPE, SPEC, job_of
 from tests.training.test_classes import halves
 
 
-def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = SPEC, epochs: int = 2) -> Fit:
+def trained(data: PreparedDataset, weights: list[float] | None, spec: NetworkSpec = LEAN, epochs: int = 1) -> Fit:
     supervision = None if weights is None else DeepSupervision(weights=weights)
     return fit(
         job_of(data, spec=spec, recipe=RECIPE.model_copy(update={"deep_supervision": supervision}), epochs=epochs)
@@ -36,8 +36,7 @@ def supervised(spec: NetworkSpec, weights: list[float]) -> Supervised:
 @pytest.mark.parametrize("name", ["unet", "multiresunet"])
 def test_with_weights_of_zero_training_is_what_it_is_without(name: str, disc_images: PreparedDataset) -> None:
     spec = replace(SPEC, name=name)
-    without, zero = trained(disc_images, None, spec), trained(disc_images, [0.0, 0.0, 0.0], spec)
-    some = trained(disc_images, [0.5], spec)
+    without, zero, some = (trained(disc_images, weights, spec, epochs=1) for weights in (None, [0.0, 0.0, 0.0], [0.5]))
     assert zero.history == without.history
     assert list(zero.last) == list(without.last) == list(some.last)
     assert all(torch.equal(zero.last[key], without.last[key]) for key in without.last)
@@ -92,9 +91,9 @@ def test_coarser_labels_lie_where_the_pixels_lie(size: tuple[int, ...]) -> None:
 
 
 def test_it_learns_classes_too() -> None:
-    history = trained(halves(2), [0.5, 0.25, 0.125], replace(SPEC, classes=3), epochs=15).history
+    history = trained(halves(2), [0.5, 0.25, 0.125], replace(LEAN, classes=3), epochs=8).history
     assert history[-1].test_jaccard > 0.7
 
 
 def test_the_history_has_the_networks_own_loss(disc_images: PreparedDataset) -> None:
-    assert trained(disc_images, [1000.0], epochs=1).history[0].train_loss < 2
+    assert trained(disc_images, [1000.0]).history[0].train_loss < 2

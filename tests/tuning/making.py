@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ import yaml
 from multiresunet.config import Select, Space, Span, Tune
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.files import write_csv
+from multiresunet.seeds import seed_for
 from multiresunet.training.devices import SingleDevice
+from multiresunet.training.job import TrainJob
+from multiresunet.training.result import Epoch, Fit
 from multiresunet.tuning.study import Study, study_of
 from tests.inference.making import described
 from tests.training.making import SPEC, job_of
@@ -53,6 +56,16 @@ def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = Fals
     names = ("discs", "tuned", "all" if fold is None else fold)
     job = job_of(data, train=train, test=test, names=names, epochs=EPOCHS, devices=SingleDevice(torch.device("cpu")))
     return study_of(job, TUNE.model_copy(update=changes), fold, grouped=grouped)
+
+
+def scores_of_names(job: TrainJob, on_epoch: Callable[[Epoch], None]) -> Fit:
+    """What `fit` gives, without training: scores that depend on the network, the recipe and the seed, as there."""
+    result = Fit()
+    for epoch in range(1, job.epochs + 1):
+        score = seed_for(job.seed, repr(job.spec), repr(job.recipe), epoch) / 2**32
+        result.history.append(Epoch(epoch, 1.0, 1.0, score, epoch))
+        on_epoch(result.history[-1])
+    return result
 
 
 def make_workplace(folder: Path, data: PreparedDataset, **tune: Any) -> Path:

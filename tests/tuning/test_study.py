@@ -14,13 +14,18 @@ import pytest
 from multiresunet.config import HyperbandPruning, MedianPruning, Span
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
+from multiresunet.training.loader import Indices
 from multiresunet.tuning.inner_split import inner_split
 from multiresunet.tuning.local import run_alone
+from tests.discs import discs
 from tests.training.making import SPEC
 from tests.tuning.making import EPOCHS, SPACE, make_study
 
 MEDIAN = MedianPruning(rule="median", first_epoch=1, startup=1)
 HYPERBAND = HyperbandPruning(rule="hyperband", first_epoch=1, factor=2)
+
+
+quickly = pytest.mark.usefixtures("untrained")
 
 
 def rows(
@@ -30,11 +35,13 @@ def rows(
     return pd.DataFrame([study.row(trial) for trial in run_alone(study, saved)])
 
 
-def test_trials_repeat_themselves_and_begin_with_the_models_own_values(
-    disc_images: PreparedDataset, tmp_path: Path
-) -> None:
-    trials = rows(disc_images, tmp_path / "a.json")
-    pd.testing.assert_frame_equal(trials, rows(disc_images, tmp_path / "b.json"))
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Those of the first fold."""
+    return rows(discs(12, (32, 32), 1, 3), tmp_path_factory.mktemp("trials") / "a.json")
+
+
+def test_trials_begin_with_the_models_own_values(trials: pd.DataFrame) -> None:
     assert list(trials["trial"]) == [0, 1, 2, 3]
     assert (trials.loc[0, "alpha"], trials.loc[0, "filters"]) == (SPEC.alpha, SPEC.filters)
     # Then other learning rates: a third of the own one, and three times it, within the range.
@@ -65,27 +72,34 @@ def test_the_same_numbers_give_the_same_bytes_whatever_trial_they_are(disc_image
     assert scores(1) == scores(3)
 
 
-@pytest.mark.parametrize("fold", [0, None])
-def test_a_trial_depends_on_no_test_image_unless_the_study_is_shared(
-    disc_images: PreparedDataset, tmp_path: Path, fold: int | None
+def changed(data: PreparedDataset, indices: Indices) -> PreparedDataset:
+    """The same data set, but for these images and their masks."""
+    images, masks = data.images.copy(), data.masks.copy()
+    images[indices], masks[indices] = 255 - images[indices], 1 - masks[indices]
+    return replace(data, images=images, masks=masks)
+
+
+def test_trials_repeat_themselves_and_depend_on_no_test_image(
+    disc_images: PreparedDataset, tmp_path: Path, trials: pd.DataFrame
 ) -> None:
     _, test = disc_images.split(0)
-    images, masks = disc_images.images.copy(), disc_images.masks.copy()
-    images[test], masks[test] = 255 - images[test], 1 - masks[test]
-    other = replace(disc_images, images=images, masks=masks)
-    before, after = (rows(data, tmp_path / f"{i}.json", fold) for i, data in enumerate((disc_images, other)))
-    assert before.equals(after) == (fold is not None)
+    pd.testing.assert_frame_equal(trials, rows(changed(disc_images, test), tmp_path / "a.json"))
 
 
-def test_trials_depend_on_training_images(disc_images: PreparedDataset, tmp_path: Path) -> None:
-    train, _ = disc_images.split(0)
-    masks = disc_images.masks.copy()
-    masks[train] = 1 - masks[train]
-    other = replace(disc_images, masks=masks)
-    before, after = (rows(data, tmp_path / f"{i}.json") for i, data in enumerate((disc_images, other)))
+def test_trials_of_a_shared_study_depend_on_all_images(disc_images: PreparedDataset, tmp_path: Path) -> None:
+    _, test = disc_images.split(0)
+    both = (disc_images, changed(disc_images, test))
+    before, after = (rows(data, tmp_path / f"{i}.json", None, trials=1) for i, data in enumerate(both))
     assert not before["score"].equals(after["score"])
 
 
+def test_trials_depend_on_training_images(disc_images: PreparedDataset, tmp_path: Path, trials: pd.DataFrame) -> None:
+    train, _ = disc_images.split(0)
+    (after,) = rows(changed(disc_images, train), tmp_path / "a.json", trials=1)["score"]
+    assert trials["score"][0] != after
+
+
+@quickly
 @pytest.mark.parametrize("pruning", [MEDIAN, HYPERBAND], ids=["median", "hyperband"])
 def test_a_study_that_resumes_ends_as_one_that_ran_in_one_go(
     disc_images: PreparedDataset, tmp_path: Path, pruning: MedianPruning | HyperbandPruning
@@ -105,6 +119,7 @@ def test_a_study_that_resumes_ends_as_one_that_ran_in_one_go(
     assert (whole.loc[whole["state"] == "complete", "epochs"] == 2 * EPOCHS).all()
 
 
+@quickly
 def test_what_the_search_is_after_changes_it(disc_images: PreparedDataset, tmp_path: Path) -> None:
     both, score = (
         rows(disc_images, tmp_path / f"{name}.json", trials=6, startup=4, objectives=name)
@@ -114,6 +129,7 @@ def test_what_the_search_is_after_changes_it(disc_images: PreparedDataset, tmp_p
     assert not both["alpha"].equals(score["alpha"])
 
 
+@quickly
 def test_a_study_out_of_time_ends_after_the_trial_it_is_in(disc_images: PreparedDataset, tmp_path: Path) -> None:
     trials = rows(disc_images, tmp_path / "a.json", minutes=1e-9)
     assert list(trials["trial"]) == [0]
@@ -151,7 +167,7 @@ def test_a_single_group_can_not_be_split(disc_images: PreparedDataset) -> None:
 
 def test_a_trial_that_diverges_gets_zero_and_the_study_continues(disc_images: PreparedDataset, tmp_path: Path) -> None:
     space = SPACE.model_copy(update={"learning_rate": Span[float](choices=[0.01, 1e38])})
-    trials = rows(disc_images, tmp_path / "a.json", space=space, trials=3, startup=9)
+    trials = rows(disc_images, tmp_path / "a.json", space=space, trials=2, startup=9)
     diverged = trials["learning_rate"] > 1
     assert diverged[1]
     assert not diverged[0]

@@ -25,6 +25,7 @@ from tests.tuning.making import make_study, make_workplace, outputs
 
 HEARTBEAT = 3  # seconds; one that misses three is given up, which on a busy machine must not happen to the living
 FORK = multiprocessing.get_context("fork")  # torch is loaded already; new interpreters would load it again
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("untrained")]  # what is tested is who trains what
 needs_postgres = pytest.mark.skipif(
     postgres.binaries() is None or importlib.util.find_spec("psycopg") is None,
     reason="needs a PostgreSQL server (pg_ctl, initdb) and psycopg on this machine",
@@ -37,8 +38,10 @@ def url() -> Iterator[str]:
         yield url
 
 
-def start(study: Study, url: str, key: str, target: Callable[..., object] = workers.work) -> ForkProcess:
-    process = FORK.Process(target=target, args=([study], url, key, HEARTBEAT))
+def start(
+    study: Study, url: str, key: str, target: Callable[..., object] = workers.work, heartbeat: int = HEARTBEAT
+) -> ForkProcess:
+    process = FORK.Process(target=target, args=([study], url, key, heartbeat))
     process.start()
     return process
 
@@ -89,7 +92,16 @@ def test_one_worker_gives_the_same_bytes_as_none(
 
 
 @needs_postgres
-def test_four_workers_one_of_them_killed_finish_every_trial_once(disc_images: PreparedDataset, url: str) -> None:
+def test_four_workers_one_of_them_killed_finish_every_trial_once(
+    disc_images: PreparedDataset, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = Study.objective
+
+    def taking_a_while(self: Study, trial: optuna.Trial) -> float:
+        time.sleep(0.2)  # so that all of them take part
+        return train(self, trial)
+
+    monkeypatch.setattr(Study, "objective", taking_a_while)
     study = make_study(disc_images, trials=12)
     victim = start(study, url, "four workers", work_for_ever)
     while running_trials(url) == 0:
@@ -124,13 +136,14 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     def deadly(self: Study, trial: optuna.Trial) -> float:
         if trial.user_attrs["number"] == 1:
             self.space.suggest(trial)
+            time.sleep(0.5)  # its first heartbeat is sent; of a worker without one Optuna can't say that it is dead
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, trial)
 
     monkeypatch.setattr(Study, "objective", deadly)
     codes = []
     while not codes or codes[-1] != 0:
-        process = start(study, url, "deadly")
+        process = start(study, url, "deadly", heartbeat=1)  # none is alive beside it
         process.join()
         codes.append(process.exitcode)
     assert codes == [-signal.SIGKILL] * workers.ATTEMPTS + [0]
