@@ -23,6 +23,7 @@ TESTS = Path(__file__).parent
 # Where tests start stages, servers, browsers or other processes; all others are the unit tests.
 INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "serving", "stages", "test_contributing.py")
 INTEGRATION += ("test_docs.py", "test_make.py", "test_package.py", "test_workflows.py", "test_arithmetic.py")
+INTEGRATION += ("test_reference_run.py",)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
