@@ -13,7 +13,7 @@ from multiresunet.files import sha256
 from multiresunet.inference.description import FINAL, ModelDescription, NetworkDescription
 from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
-from tests.training.making import LEAN
+from tests.training.making import SPEC
 
 MASK = MaskRule(values=[0, 255], foreground=[255])
 
@@ -67,7 +67,7 @@ def describe_weights(folder: Path, data: DataDescription) -> Path:
     return folder
 
 
-def trained(folder: Path, spec: NetworkSpec = LEAN, folds: int = 2, final: bool = False, **data: Any) -> Path:
+def trained(folder: Path, spec: NetworkSpec = SPEC, folds: int = 2, final: bool = False, **data: Any) -> Path:
     """What `train` leaves, with random weights; `data` are changes of the data set's description."""
     folder.mkdir(exist_ok=True, parents=True)
     names = [*(f"fold{fold}" for fold in range(folds)), *([FINAL] if final else [])]
