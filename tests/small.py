@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 PROJECT = {
     # Otherwise DVC writes .gitignore files into data/, in the order in which stages end.
-    ".gitignore": "/data/\n/.state/\n",
+    ".gitignore": "/data/\n/.state/\n__pycache__/\n",
     "params.yaml": "run: {datasets: [a, b]}\n",
     "dvc.yaml": """
         stages:
@@ -73,7 +73,8 @@ Path("data/trained", sys.argv[1]).write_text(f"{score:.4f}")
 
 def settings(folder: Path) -> dict[str, str]:
     """The environment of every command in such a project: this checkout's code, and state of its own in `folder`."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_", "GIT_"))}
+    others = ("PREFECT_", "DVC_", "GIT_", "PYTHONDONTWRITEBYTECODE")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     who = {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     return (
         own

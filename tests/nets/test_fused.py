@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 def lived_in(name: str, dims: int) -> tuple[UShape, Tensor]:
     """A network in whose normalisations every number matters, and an image of odd size."""
     generator = torch.Generator().manual_seed(5)
-    network = build_network(NetworkSpec(name, dims, 2, filters=4, classes=2), generator)
+    network = build_network(NetworkSpec(name, dims, 2, filters=6, classes=2), generator)
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for tensor, low, high in (
@@ -27,7 +27,7 @@ def lived_in(name: str, dims: int) -> tuple[UShape, Tensor]:
             ):
                 if tensor is not module.weight or tensor.requires_grad:
                     nn.init.uniform_(tensor, low, high, generator=generator)
-    size = (37, 50) if dims == 2 else (9, 32, 13)
+    size = (37, 50) if dims == 2 else (18, 32, 21)
     image = torch.rand(2, 2, *size, generator=generator)
     return network.eval(), image.to(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
 

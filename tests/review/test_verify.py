@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str])
     script.write_text(text.replace("sys.argv[1]).write_text", "sys.argv[1], 'image').write_text"))
     script = folder / "stages/train.py"
     script.write_text(script.read_text().replace('Path("data/raw", name)', 'Path("data/raw", name, "image")'))
-    (folder / ".gitignore").write_text("/data/\n/log\n")
+    (folder / ".gitignore").write_text("/data/\n/log\n__pycache__/\n")
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=folder, env=settings, check=True)
     small.commit(folder, settings)
     return folder

@@ -32,7 +32,8 @@ CODE = (
     ".gitignore",
     ".dvcignore",
 )
-ENVIRONMENT = os.environ | {
+AS_USERS = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = AS_USERS | {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     "DVC_NO_ANALYTICS": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -245,6 +246,13 @@ def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Pat
     assert status.stdout == ""
     said = run(copy, "dvc", "params", "diff", "HEAD", "shorter", "--json").stdout
     assert json.loads(said)["params.yaml"]["recipes.quick.updates"] == {"old": 4, "new": 2, "diff": -2}
+
+
+def test_what_python_compiles_makes_nothing_stale(copy: Path, stale: Stale) -> None:
+    for folder in ("stages", "multiresunet/data", "multiresunet/nets"):
+        (copy / folder / "__pycache__").mkdir()
+        (copy / folder / "__pycache__/compiled.cpython-311.pyc").write_bytes(b"code")
+    assert stale(copy) == set()
 
 
 def test_report_code_retrains_nothing(copy: Path, stale: Stale) -> None:
