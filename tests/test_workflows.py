@@ -185,7 +185,7 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         (project / "stages/train.py").write_text(small.TRAIN_ON_ANY_CPU)
         with (project / "params.yaml").open("a") as file:
             file.write("verify: {tolerances: {'*.score': 0.01}}\n")
-    (project / ".gitignore").write_text("/data/\n/.state/\n/.venv\n")
+    (project / ".gitignore").write_text("/data/\n/.state/\n/.venv\n__pycache__/\n")
     prepare(project, f'exec "{sys.executable}" "$@"', monkeypatch)
     dvc(project, settings, "remote", "add", "--default", "store", str(tmp_path / "store"))
     dvc(project, settings, "repro", "-q")

@@ -74,7 +74,7 @@ def test_a_copied_folder_carries_commits_and_cache_there_and_back(
         script = project / f"stages/{name}.py"
         script.write_text(code + script.read_text())
     (project / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
-    (project / ".gitignore").write_text("/data/\n/.state/\n")
+    (project / ".gitignore").write_text("/data/\n/.state/\n__pycache__/\n")
     small.commit(project, settings)
     network.touch()
     disk.mkdir()

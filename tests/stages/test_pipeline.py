@@ -250,7 +250,7 @@ def test_an_experiment_changes_a_parameter_and_leaves_the_folder_alone(copy: Pat
 
 def test_what_python_compiles_makes_nothing_stale(copy: Path, stale: Stale) -> None:
     for folder in ("stages", "multiresunet/data", "multiresunet/nets"):
-        (copy / folder / "__pycache__").mkdir()
+        (copy / folder / "__pycache__").mkdir(exist_ok=True)
         (copy / folder / "__pycache__/compiled.cpython-311.pyc").write_bytes(b"code")
     assert stale(copy) == set()
 
