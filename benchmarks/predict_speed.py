@@ -10,9 +10,7 @@ files, write masks, and have the same network and number of threads:
   overlapping and weighted by Gaussians, as nnU-Net does.
 - onnx: the same loop around ONNX Runtime; needs onnx and onnxruntime.
 
-They take turns; each turn gives a ratio, and the table has the median and the range. Loading is not counted. On a
-machine that does other things, too, `--clock processor --threads 1` counts the processor's time: no result for two
-threads, but one that the others hardly change.
+They take turns; each turn gives a ratio, and the table has the median and the range. Loading is not counted.
 """
 
 from __future__ import annotations
@@ -55,8 +53,6 @@ from multiresunet.training import checkpoint
 SIDE, LARGE, WINDOW, IMAGES = 256, 4096, 512, 16
 PREDICT, PORTABLE = "predict", "predict, portable"
 ONNX = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
-
-CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 Logits = Callable[[Tensor], Tensor]
 
@@ -161,18 +157,18 @@ def by_predict(model: Model, path: Path, out: Path, how: Any) -> None:
     assert not outcome.failed, outcome.failed
 
 
-def by_predict_in_portable(folder: Path, source: Path, out: Path, words: argparse.Namespace) -> float:
+def by_predict_in_portable(folder: Path, source: Path, out: Path, threads: int) -> float:
     """The same in a process of portable arithmetic; seconds, without those of loading."""
     code = (
-        "import sys, torch; from pathlib import Path; from benchmarks import predict_speed as b\n"
-        "folder, source, out, clock, threads = sys.argv[1:]\n"
+        "import sys, time, torch; from pathlib import Path; from benchmarks import predict_speed as b\n"
+        "folder, source, out, threads = sys.argv[1:]\n"
         "torch.set_num_threads(int(threads)); model = b.load_model(folder, device=torch.device('cpu'))\n"
-        "since = b.CLOCKS[clock](); b.by_predict(model, Path(source), Path(out), 'trained')\n"
-        "print(b.CLOCKS[clock]() - since)"
+        "since = time.perf_counter(); b.by_predict(model, Path(source), Path(out), 'trained')\n"
+        "print(time.perf_counter() - since)"
     )
     command = [sys.executable, "-c", f"from multiresunet import arithmetic; arithmetic.use('portable')\n{code}"]
-    more = map(str, (folder, source, out, words.clock, words.threads))
-    return float(subprocess.run([*command, *more], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    words = map(str, (folder, source, out, threads))
+    return float(subprocess.run([*command, *words], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def rows_of(job: str, images: int, seconds: dict[str, list[float]]) -> list[Row]:
@@ -190,7 +186,6 @@ def measure(words: argparse.Namespace, folder: Path) -> list[Row]:
     side, large, window, images = (64, 256, 64, 4) if words.quick else (SIDE, LARGE, WINDOW, IMAGES)
     draw(folder, images, side, large)
     rows: list[Row] = []
-    clock = CLOCKS[words.clock]
     for filters, turns, count, how in ((words.filters, words.turns, images, "trained"), (words.large, 1, 1, "tiles")):
         source = folder / ("pngs" if how == "trained" else "large.tif")
         spec = NetworkSpec("multiresunet", 2, 3, filters=filters, alpha=1.67)
@@ -206,17 +201,17 @@ def measure(words: argparse.Namespace, folder: Path) -> list[Row]:
         for turn in range(turns):
             for way, taken in seconds.items():
                 out = folder / f"{how}-{way}-{turn}"
-                since = clock()
+                since = time.perf_counter()
                 if way == PREDICT:
                     by_predict(model, source, out, how)
                 elif way == PORTABLE:
-                    taken.append(by_predict_in_portable(model.folder, source, out, words))
+                    taken.append(by_predict_in_portable(model.folder, source, out, words.threads))
                 elif how == "trained":
                     loop_over_files(ways[way], source, out)
                 else:
                     loop_over_windows(ways[way], source, out, window)
                 if way != PORTABLE:
-                    taken.append(clock() - since)
+                    taken.append(time.perf_counter() - since)
                 print(f"{job}: {way} {taken[-1]:.2f} s", flush=True)
         rows += rows_of(f"{job}; {filters} filters", count, seconds)
     return rows
@@ -230,13 +225,12 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=8, help="of the first level, for the large image")
     parser.add_argument("--turns", type=int, default=3, help="of the folder; the large image has one")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="write the rows into this file, too")
     words = parser.parse_args()
     torch.set_num_threads(words.threads)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(words, Path(folder))
-    print(f"MultiResUNet, {words.threads} threads, {words.clock} time\n\n| | | images/s | times the textbook |")
+    print(f"MultiResUNet, {words.threads} threads\n\n| | | images/s | times the textbook |")
     print("|---|---|---|---|")
     for row in rows:
         between = f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})"

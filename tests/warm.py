@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,13 +37,16 @@ class Warm:
             text=True,
         )
 
-    def run(self, *words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """What `python -m WORDS` says and does in a folder."""
+    def run(
+        self, *words: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: int = 400
+    ) -> subprocess.CompletedProcess[str]:
+        """What `python -m WORDS` says and does in a folder; after `timeout` seconds it is ended by a signal."""
         assert self._process.stdin
         assert self._process.stdout
         with tempfile.TemporaryDirectory() as folder:
             said = [Path(folder, name) for name in ("out", "err")]
-            request = {"words": words, "cwd": str(cwd), "env": dict(self.env if env is None else env)}
+            request = {"words": words, "cwd": str(cwd), "timeout": timeout}
+            request |= {"env": dict(self.env if env is None else env)}
             print(json.dumps(request | {"said": [str(path) for path in said]}), file=self._process.stdin, flush=True)
             status = int(self._process.stdout.readline())
             out, err = (path.read_text(encoding="utf-8") for path in said)
@@ -75,7 +79,9 @@ def run(request: dict[str, object], before: dict[str, str]) -> int:
     """Do what is asked for, in this process; its exit status."""
     from flows.forked import run_module
 
-    words, env, said = request["words"], request["env"], request["said"]
+    words, env, said, timeout = (request[name] for name in ("words", "env", "said", "timeout"))
+    assert isinstance(timeout, int)
+    signal.alarm(timeout)  # nobody waits for ever, and no one else uses it
     assert isinstance(words, list)
     assert isinstance(env, dict)
     assert isinstance(said, list)

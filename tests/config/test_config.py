@@ -467,7 +467,7 @@ ANYTHING = st.recursive(
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_whatever_stands_in_the_file_it_loads_or_is_refused_in_one_line(data: st.DataObject) -> None:
     tree = copy.deepcopy(ORIGINAL)
     for _ in range(data.draw(st.integers(1, 3))):

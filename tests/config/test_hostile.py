@@ -101,7 +101,7 @@ EDITS = st.lists(
 @given(edits=EDITS)
 @example(edits=[(0, 0, "!!timestamp ")])  # the parser's complaint repeats the file
 @example(edits=[(0, 0, "!!set ")])
-@settings(max_examples=40)  # each loads all of params.yaml
+@settings(max_examples=100)
 def test_damaged_text_is_loaded_or_refused(edits: list[tuple[int, int, str]]) -> None:
     text = ORIGINAL
     for start, length, token in edits:

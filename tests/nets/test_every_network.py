@@ -27,7 +27,6 @@ SPECS = [
     *(NetworkSpec(name, dims, 1, filters=4, alpha=1.67) for name in NETWORKS for dims in (2, 3)),
     *(NetworkSpec("monai.networks.nets.AttentionUnet", dims, 1, arguments=ATTENTION) for dims in (2, 3)),
 ]
-FLAT = [spec for spec in SPECS if spec.dims == 2]  # where the third axis changes no line that is run
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}-{spec.dims}d")
 
 
@@ -125,7 +124,7 @@ def test_the_same_steps_give_the_same_weights(spec: NetworkSpec) -> None:
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("spec", FLAT, ids=lambda spec: spec.name)
+@every_network
 def test_it_can_be_exported(spec: NetworkSpec) -> None:
     network = build_network(spec).eval()
     images = {count: drawn(count, 1, *[16] * spec.dims) for count in (2, 3)}

@@ -49,7 +49,7 @@ def run(warm: Warm) -> Run:
     """Run a Python module in a checkout."""
 
     def run_in(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = warm.run(*words, cwd=folder, env=ENVIRONMENT)
+        done = warm.run(*words, cwd=folder, env=ENVIRONMENT, timeout=3000)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 

@@ -155,8 +155,9 @@ def test_thin_structures_are_learnt_at_their_own_resolution(vessels: PreparedDat
 
 
 def test_the_same_weights_again(vessels: PreparedDataset, trained: Any) -> None:
-    again = fit(job_of(vessels, epochs=1))
-    assert again.history == trained.history[:1]
+    again = fit(job_of(vessels, epochs=8))
+    for name, tensor in trained.last.items():
+        torch.testing.assert_close(again.last[name], tensor, rtol=0, atol=0)
 
 
 def test_predictions_have_the_images_sizes_and_go_through_tables_and_pictures(

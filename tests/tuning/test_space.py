@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiresunet.config import SharesSpan, Space, Span
@@ -33,7 +33,6 @@ def space(**keys: Any) -> SearchSpace:
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=25)  # each draws every number and makes the network
 def test_every_draw_is_a_network_whose_shares_are_in_range_and_sum_to_one_at_most(seed: int) -> None:
     whole = SearchSpace(EVERYTHING, SPEC, RECIPE)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
