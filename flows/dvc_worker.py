@@ -30,6 +30,7 @@ import dvc.stage.run
 from dvc.cli import main as dvc_main
 from dvc.stage.exceptions import StageCmdFailedError
 
+from flows import lockfile
 from flows.forked import run_module
 from flows.watchdog import GRACE
 
@@ -100,6 +101,7 @@ def main(descriptor: int, end: str, preload: list[str]) -> None:
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     busy = threading.Event()
     threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
+    lockfile.quicken()
     stages, own = Stages(preload), dict(os.environ)
     while request := requests.get():
         os.environ.update(request["extra"])

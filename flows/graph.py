@@ -7,14 +7,15 @@ import threading
 from collections.abc import Collection
 from graphlib import TopologicalSorter
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
-from dvc.utils.serialize import modify_yaml
 
+from flows import lockfile
 from flows.busy import when_free
 from multiresunet.errors import UserError
+from multiresunet.files import write_text
+from multiresunet.paths import LOCK
 from multiresunet.review.git import git
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Graph:
         Raises:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
         """
+        lockfile.quicken()
         # In this process, the status of one stage takes 0.1 s; as a command, 1.3 s. Another `dvc status` may hold
         # the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
@@ -81,15 +83,17 @@ class Graph:
         file counts, since the one here may be what a killed run has left.
         """
         plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
-        with modify_yaml("dvc.lock") as lock:
-            order = dict.fromkeys([*committed_stages(), *plan, *lock["stages"]])
-            lock["stages"] = {name: lock["stages"][name] for name in order if name in lock["stages"]}
+        text = LOCK.read_text(encoding="utf-8")
+        if parts := lockfile.split(text):
+            order = dict.fromkeys([*committed_stages(), *plan, *parts])
+            if (ordered := lockfile.join(parts[name] for name in order if name in parts)) != text:
+                write_text(LOCK, ordered)
 
 
 def committed_stages() -> list[str]:
     """The stages of the commit's dvc.lock, in its order; none if there is no commit yet."""
     try:
-        return list((yaml.safe_load(git("show", "HEAD:./dvc.lock")) or {}).get("stages", {}))
+        return list(lockfile.split(git("show", "HEAD:./dvc.lock")) or {})
     except UserError:
         return []
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.stages.test_pipeline import ENVIRONMENT, ROOT, checkout, edit, run
+from tests.stages.test_pipeline import ENVIRONMENT, ROOT, checkout, edit
+from tests.warm import Warm
 
 MIRROR = ROOT.parent / "shared" / "mirror"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MIRROR.is_dir(), reason="no mirror of the public data sets is at hand")
-def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ENVIRONMENT, "MULTIRESUNET_MIRROR", str(MIRROR))
+def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, warm: Warm) -> None:
     folder = checkout(tmp_path / "real")
     datasets = ["cvc_clinicdb", "msd_hippocampus"]
     edit(
@@ -31,7 +31,8 @@ def test_rgb_and_volumes_train_for_one_epoch(tmp_path: Path, monkeypatch: pytest
         recipes__quick__longest_side=32,
         datasets__msd_hippocampus__fit="resize",
     )
-    run(folder, "dvc", "repro")
+    done = warm.run("dvc", "repro", cwd=folder, env=ENVIRONMENT | {"MULTIRESUNET_MIRROR": str(MIRROR)}, timeout=3000)
+    assert done.returncode == 0, done.stderr
     summary = pd.read_csv(folder / "metrics/summary.csv").set_index(["dataset", "model"])
     for dataset, images in zip(datasets, (612, 260), strict=True):
         assert summary.loc[(dataset, "multiresunet"), "images"] == images
