@@ -15,6 +15,7 @@ from multiresunet.paper import SHARES, Shares, multires_widths
 from multiresunet.registries import NETWORKS
 
 # A list of names (or one name, or a section whose keys are names), and the section that has what they name.
+# A star stands for each key of a section.
 NAMED = (
     ("run.datasets", "datasets"),
     ("run.models", "models"),
@@ -22,20 +23,31 @@ NAMED = (
     ("evaluate.references", "models"),
     ("evaluate.confirmatory", "models"),
     ("evaluate.perturbed", "recipes"),
+    ("models.*.learning_rate", "recipes"),
 )
 
 
 def unknown_names(tree: dict[Any, Any]) -> Iterator[str]:
     """Findings about names that nothing in the file has. Works on a tree that is wrong elsewhere, too."""
-    for path, section in NAMED:
-        parent, key = path.split(".")
-        names, known = _at(_at(tree, parent), key), _at(tree, section)
+    for path, names, section in _named(tree):
+        known = _at(tree, section)
         if not isinstance(known, dict):
             continue
         for name in names if isinstance(names, list | dict) else [names]:
             if isinstance(name, str) and name not in known and not (path == "evaluate.perturbed" and name == OTHERS):
                 hint = did_you_mean(name, map(str, known))
                 yield f"{path}: {shown(name)} is unknown{hint}; allowed: {', '.join(map(str, known))}"
+
+
+def _named(tree: dict[Any, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Where names stand, the names, and the section that has what they name."""
+    for path, section in NAMED:
+        parent, *middle, key = path.split(".")
+        if not middle:
+            yield path, _at(_at(tree, parent), key), section
+        elif isinstance(entries := _at(tree, parent), dict):
+            for name, entry in entries.items():
+                yield path.replace("*", str(name)), _at(entry, key), section
 
 
 def contradictions(params: Params) -> Iterator[str]:

@@ -22,7 +22,7 @@ class Model(Strict):
     """A network and its two numbers, U and α; or one from elsewhere, by import path, with its arguments.
 
     longer: times the recipe's updates or epochs that it is trained for, at its own cost.
-    learning_rate: in place of the recipe's.
+    learning_rate: by recipe, in place of the recipe's.
     In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
     final: whether one more network is trained on all images, beside those of the folds.
     """
@@ -32,7 +32,7 @@ class Model(Strict):
     arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
     longer: PositiveInt = 1
-    learning_rate: PositiveFloat | None = None
+    learning_rate: dict[str, PositiveFloat] = {}
     final: bool = False
 
     @model_validator(mode="after")

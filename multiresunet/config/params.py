@@ -63,8 +63,8 @@ class Params(Strict):
         return _named("model", self.untuned(name) or name, self.models)
 
     def recipe_of(self, model: str) -> Recipe:
-        """This run's recipe for a model, with its own learning rate if it has one."""
-        if (rate := self.model(model).learning_rate) is None:
+        """This run's recipe for a model, with its own learning rate if it has one for this recipe."""
+        if (rate := self.model(model).learning_rate.get(self.run.recipe)) is None:
             return self.recipe
         optimiser = self.recipe.optimiser.model_copy(update={"learning_rate": rate})
         return self.recipe.model_copy(update={"optimiser": optimiser})

@@ -299,6 +299,7 @@ def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
         ("run.recipe", "quik", "run.recipe: 'quik' is unknown (did you mean quick?)"),
         ("evaluate.references", ["unett"], "evaluate.references: 'unett' is unknown (did you mean unet?)"),
         ("evaluate.perturbed.cpuu", {"images": 1, "severities": [1]}, "evaluate.perturbed: 'cpuu' is unknown (did you"),
+        ("models.unet.learning_rate.quik", 0.1, "models.unet.learning_rate: 'quik' is unknown (did you mean quick?)"),
     ],
 )
 def test_a_misspelt_word_is_answered_with_the_nearest_one(path: str, value: Any, hint: str) -> None:

@@ -304,6 +304,26 @@ def test_a_model_whose_study_saw_all_images_is_marked_and_its_pictures_shown(mad
     assert summary_csv.loc["multiresunet_tuned", "study"] == "shared (optimistic)"
 
 
+def test_networks_of_equal_cost_have_their_own_table(made: Path, tmp_path: Path) -> None:
+    assert 'id="matched"' not in (made / "reports/index.html").read_text()  # none in that run
+    copy = Path(shutil.copytree(made, tmp_path / "copy", symlinks=True))
+    common = {"dataset": "nuclei", "share": 1.02, "parameters": 617032, "p": 0.01, "units": 15}
+    wide = {"model": "unet", "network": "unet", "multiply_adds": 33_600_000, "jaccard": 0.923}
+    anchor = {"model": "multiresunet", "network": "multiresunet", "multiply_adds": 33_200_000, "jaccard": 0.897}
+    rows = [wide | common | {"difference": 0.026, "low": 0.022, "high": 0.031}, anchor | common]
+    written = pd.DataFrame(rows)[list(pd.read_csv(copy / "metrics/matched_cost.csv"))]
+    written.to_csv(copy / "metrics/matched_cost.csv", index=False)
+    with contextlib.chdir(copy):
+        page.render()
+    text = (copy / "reports/index.html").read_text()
+    table = text[text.index('id="matched"') :]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", table[: table.index("</table>")])
+    assert [re.sub("<.*?>", "", cell) for cell in cells] == [
+        *("nuclei", "unet loses to a baseline", "33.6 M", "617,032", "92.3", "+2.6", "2.2 to 3.1", "0.010"),
+        *("nuclei", "multiresunet loses to a baseline", "33.2 M", "617,032", "89.7", "–", "–", "0.010"),
+    ]
+
+
 def test_the_page_is_the_same_again(made: Path) -> None:
     before = (made / "reports/index.html").read_bytes()
     with contextlib.chdir(made):
