@@ -115,8 +115,11 @@ def _is_dvc(pid: int) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
+    from flows.lockfile import split  # loads DVC
+
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        return isinstance(yaml.safe_load(path.read_text(encoding="utf-8")).get("stages"), dict)
+        return bool(split(text)) or isinstance(yaml.safe_load(text).get("stages"), dict)
     except (yaml.YAMLError, AttributeError):
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,24 @@ def of_params(old: Tree, new: Tree) -> list[Setting]:
         UserError: it can't be read
     """
     return list(of_branch("", _loaded(old, PARAMS), _loaded(new, PARAMS)))
+
+
+def of_recorded_params(old: Tree, new: Tree) -> list[Setting]:
+    """The parameters that stages of both sides were made with, by dvc.lock, and that aren't the same.
+
+    A commit's tables may be older than its params.yaml.
+    """
+    before, after = (_loaded(tree, LOCK).get("stages", {}) for tree in (old, new))
+    found: dict[str, Setting] = {}
+    try:
+        for stage in after.keys() & before.keys():
+            was, now = (side[stage].get("params", {}).get(PARAMS.as_posix(), {}) for side in (before, after))
+            declared = was.keys() & now.keys()  # dvc.yaml may name others now
+            both = ({key: side[key] for key in declared} for side in (was, now))
+            found |= {each.key: each for each in of_branch("", *both)}
+    except AttributeError:
+        raise UserError(f"{LOCK} isn't what DVC writes; restore it from git") from None
+    return [found[key] for key in sorted(found)]
 
 
 def of_branch(prefix: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Setting]:
@@ -88,7 +107,12 @@ def _locked(tree: Tree, kind: str) -> list[tuple[str, str, int]]:
 
 def _loaded(tree: Tree, path: Path) -> dict[str, Any]:
     origin = f"{path} of {tree.name}"
-    found = tree_of(tree.read(path.as_posix()) or "", origin)
+    found = _parsed(tree.read(path.as_posix()) or "", origin)
     if not isinstance(found, dict | None):
         raise UserError(f"{origin} holds no keys; restore it from git")
     return found or {}
+
+
+@lru_cache(maxsize=4)  # dvc.lock has ten thousand lines, and each question above is about two of them
+def _parsed(text: str, origin: str) -> Any:
+    return tree_of(text, origin)

@@ -43,7 +43,8 @@ def _reasons() -> Iterator[str]:
     old, new = Tree("HEAD"), Tree(None)
     if data := [each.dataset for each in causes.of_data(old, new) if each.old and each.new]:
         yield f"other data ({some_of(data)})"
-    keys = [setting.key for setting in causes.of_params(old, new)]
+    settings = [*causes.of_params(old, new), *causes.of_recorded_params(old, new)]
+    keys = dict.fromkeys(setting.key for setting in settings)
     if keys := [key for key in keys if key.partition(".")[0] not in IRRELEVANT]:
         yield f"other parameters ({some_of(keys)})"
     code = causes.of_code(old, new)

@@ -15,6 +15,7 @@ LOCK = """
 stages:
   fetch@a:
     deps: [{path: multiresunet/data, md5: CODE}, {path: numerics.lock, md5: NUMERICS}]
+    params: {params.yaml: {recipes.quick: {updates: 60, seed: null}, GONE: 1}}
     outs: [{path: data/raw/a, md5: DATA.dir, nfiles: 2}]
 """
 
@@ -54,6 +55,10 @@ def test_they_are_the_commit_s_own(project: Path) -> None:
         ("params.yaml", "seed: 1", "seed: 2", "other parameters (seed)"),
         ("params.yaml", "verify: {", "machine: {devices: 2}\nverify: {", None),
         ("dvc.lock", "DATA", "OTHER", "other data (a)"),
+        # The commit's params.yaml said so already, and its tables were older.
+        ("dvc.lock", "updates: 60", "updates: 40", "other parameters (recipes.quick.updates)"),
+        ("dvc.lock", "seed: null", "seed: 3", "other parameters (recipes.quick.seed)"),
+        ("dvc.lock", "GONE", "COME", None),
         ("dvc.lock", "CODE", "OTHER", "other code (multiresunet/data)"),
         ("dvc.lock", "NUMERICS", "OTHER", "other library versions (numerics.lock)"),
     ],
