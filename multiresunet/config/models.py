@@ -32,7 +32,7 @@ class Model(Strict):
     arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
     longer: PositiveInt = 1
-    learning_rate: dict[str, PositiveFloat] = {}
+    learning_rate: dict[str, PositiveFloat] = Field(default_factory=dict)
     final: bool = False
 
     @model_validator(mode="after")

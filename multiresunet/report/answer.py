@@ -53,7 +53,8 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
         found = _beside(kept, pair, usable, loaded)
         word = "Yes" if found.low > 0 else "No" if found.high < 0 else "Not shown"
         said.append(
-            f"{word}{found.few}: {pair[0]} is {found.words}, {_over(usable)}, for {found.work} the work per image."
+            f"{word}{found.few}: {pair[0]} is {found.words}, {_over(usable)}{found.ahead}, for {found.work} the work "
+            "per image."
         )
     else:
         scores = kept["summary"][(kept["summary"]["model"] == best) & kept["summary"]["dataset"].isin(usable)]
@@ -71,7 +72,8 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
 class Beside(NamedTuple):
     """A model's difference to a control, mean over data sets.
 
-    In words; the interval, in points; how many times the work; and, if there are too few seeds, how many there are.
+    In words; the interval, in points; how many times the work; if there are too few seeds, how many there are; and on
+    how many of several data sets the model scores higher, since one of them may decide the mean.
     """
 
     words: str
@@ -79,6 +81,7 @@ class Beside(NamedTuple):
     high: float
     work: str
     few: str
+    ahead: str
 
 
 def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded: Params) -> Beside:
@@ -95,7 +98,8 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     times = (work[model] / work[control]).reindex(list(datasets)).mean()
     seeds, needed = int(rows["seeds"].min()), loaded.evaluate.verdict.seeds
     few = f", preliminary ({seeds} of {needed} seeds)" if seeds < needed else ""
-    return Beside(words, low, high, f"{times:.1f} times", few)
+    ahead = f", ahead on {(rows['difference'] > 0).sum()} of them" if len(rows) > 1 else ""
+    return Beside(words, low, high, f"{times:.1f} times", few, ahead)
 
 
 def mean_with_interval(rows: pd.DataFrame, confidence: float) -> tuple[float, float, float]:

@@ -226,7 +226,10 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     run = loaded("a", "b", "c")
     told = answer.headline(kept, run, {"a": set(), "b": {"unet"}, "c": {"unet_bn"}})
     assert told[0].startswith(sentence)
-    assert told[0].endswith("mean over 2 data sets, for 2.5 times the work per image.")
+    ahead = 2 if numbers[0] > 0 else 0
+    assert told[0].endswith(f"mean over 2 data sets, ahead on {ahead} of them, for 2.5 times the work per image.")
+    one_decides = kept | {"comparisons": compared(a=(0.3, 0.2, 0.4), b=(-0.01, -0.02, 0.0))}
+    assert ", ahead on 1 of them," in answer.headline(one_decides, loaded("a", "b"), {"a": set(), "b": set()})[0]
     # Where the control fails, its score counts nowhere: over a, b and c multiresunet would be best.
     assert told[1:] == ["The best network is unet_bn.", "Left out: c, where unet_bn hardly beats the baselines."]
     assert answer.headline(kept, run, {"a": {"unet"}, "b": {"unet_bn"}, "c": {"multiresunet"}})[0].endswith(
