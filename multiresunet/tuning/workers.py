@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -69,6 +70,7 @@ def _took_part(
         lock.enter_context(_exclusive(engine))
         with _experimental():
             optuna.storages.fail_stale_trials(running)
+        _fail_never_begun(running, engine)
         _plan(study, running)
         trials = running.get_trials(deepcopy=False)
         if _out_of_time(study, trials) or not any(trial.state is TrialState.WAITING for trial in trials):
@@ -77,6 +79,8 @@ def _took_part(
         failed: list[Exception] = []
 
         def trained(trial: optuna.Trial) -> float:
+            assert isinstance(running._storage, BaseHeartbeat)
+            running._storage.record_heartbeat(trial._trial_id)
             lock.close()  # the trial is this worker's now
             taken.append(trial.number)
             try:
@@ -97,6 +101,18 @@ def _took_part(
             return True
     on_trial(study, study.row(running.get_trials(deepcopy=False)[taken[0]]))
     return True
+
+
+def _fail_never_begun(running: optuna.Study, engine: sqlalchemy.Engine) -> None:
+    """Fail trials whose worker died before the first heartbeat, which Optuna never calls stale; under the lock.
+
+    A worker records the first one before it leaves the lock, so under the lock no other trial is without.
+    """
+    with engine.connect() as connection:
+        beating = set(connection.execute(sqlalchemy.text("SELECT trial_id FROM trial_heartbeats")).scalars())
+    for trial in running.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if trial._trial_id not in beating:
+            running._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
 def _plan(study: Study, running: optuna.Study) -> None:

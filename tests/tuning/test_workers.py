@@ -136,7 +136,6 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     def deadly(self: Study, trial: optuna.Trial) -> float:
         if trial.user_attrs["number"] == 1:
             self.space.suggest(trial)
-            time.sleep(0.5)  # its first heartbeat is sent; of a worker without one Optuna can't say that it is dead
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, trial)
 
@@ -149,6 +148,26 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     assert codes == [-signal.SIGKILL] * workers.ATTEMPTS + [0]
     ((_, found),) = workers.work([study], url, "deadly", 1)
     assert [study.row(trial)["state"] for trial in found] == ["complete", "fail"]
+
+
+@needs_postgres
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")  # so that there is none
+def test_a_worker_that_died_before_its_first_heartbeat_leaves_its_trial_to_others(
+    disc_images: PreparedDataset, url: str
+) -> None:
+    study = make_study(disc_images, trials=1)
+    _, storage = workers._connect(url, HEARTBEAT)
+    running = study.create(storage, "early ")
+    workers._plan(study, running)
+    running.ask()  # taken, and nothing more
+    assert running_trials(url) == 1
+    process = start(study, url, "early")
+    try:
+        process.join(100)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+    assert [trial.state for trial in stored(url, "early")] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 @needs_postgres
