@@ -44,9 +44,9 @@ def _reasons() -> Iterator[str]:
     if data := [each.dataset for each in causes.of_data(old, new) if each.old and each.new]:
         yield f"other data ({some_of(data)})"
     settings = [*causes.of_params(old, new), *causes.of_recorded_params(old, new)]
-    keys = dict.fromkeys(setting.key for setting in settings)
-    if keys := [key for key in keys if key.partition(".")[0] not in IRRELEVANT]:
-        yield f"other parameters ({some_of(keys)})"
+    keys = [setting.key for setting in settings if setting.key.partition(".")[0] not in IRRELEVANT]
+    if keys:
+        yield f"other parameters ({some_of(list(dict.fromkeys(keys)))})"
     code = causes.of_code(old, new)
     if paths := [path for path in code if not path.endswith(".lock")]:
         yield f"other code ({some_of(paths)})"
