@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
 from flows.commands import Cause, Commands, KilledError
+from flows.stage import KILLED_AGAIN, again_if_killed
 from multiresunet.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +50,30 @@ def test_lines_come_and_an_error_is_the_commands_own(stubborn: str) -> None:
     with pytest.raises(UserError, match=r"^it failed with error: no$"):
         Commands().follow("it", "quick", "error: no", on_line=lines.append, extra={"X": "1"})
     assert lines[0] == "1 error: no"
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_command_that_somebody_kills_begins_again_twice(stubborn: str, tmp_path: Path, times: int) -> None:
+    killed = f"""
+import os, pathlib, signal
+path = pathlib.Path({str(tmp_path / "kills")!r})
+kills = int(path.read_text()) if path.exists() else 0
+if kills < {times}:
+    path.write_text(str(kills + 1))
+    os.kill(os.getpid(), signal.SIGKILL)
+print("done")
+"""
+    (tmp_path / "killed.py").write_text(killed)
+    lines: list[str] = []
+    commands, log = Commands(), logging.getLogger("kills")
+    run = partial(again_if_killed, lambda: commands.follow("fetch --check", "killed", on_line=lines.append), log)
+    if times > KILLED_AGAIN:
+        with pytest.raises(KilledError, match=r"^fetch --check was killed"):
+            run()
+    else:
+        run()
+    assert lines == ["done"][: KILLED_AGAIN + 1 - times]
+    assert (tmp_path / "kills").read_text() == str(times)
 
 
 TRACEBACK = ["Traceback (most recent call last):", '  File "train.py", line 1, in <module>', "ValueError: no images"]
