@@ -26,6 +26,22 @@ POINTS = ("Jaccard", "boundary F1")
 """Units of the ablation that are shares of 1."""
 
 
+def in_a_sentence(claims: pd.DataFrame, loaded: Params) -> list[str]:
+    """A sentence on the paper's claims: on how many data sets each is supported, in the planned comparison if any."""
+    if not (pair := planned(loaded)):
+        return []
+    own = claims[claims["decisive"] & (claims["model"] == pair[0]) & (claims["reference"] == pair[1])]
+    own = own[own["claim"].isin(list(CLAIMS))]
+    supported = own[own["verdict"] == SUPPORTED].groupby("claim")["dataset"].nunique()
+    total = own["dataset"].nunique()
+    if supported.empty:
+        return ["None of the paper’s four claims is supported on any data set."]
+    parts = [
+        f"“{title.lower()}” on {supported[name]} of {total}" for name, title in CLAIMS.items() if name in supported
+    ]
+    return [f"Of the paper’s four claims supported: {', '.join(parts)} data sets."]
+
+
 def matrices(claims: pd.DataFrame, loaded: Params) -> list[dict[str, Any]]:
     """For each pair of models the verdicts: a row a claim, a column a data set.
 

@@ -16,6 +16,7 @@ from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.claims import ablation
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, SUPPORTED
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.report import advice, answer, charts, export, figures, page, provenance, tables, verdicts
 from multiresunet.report.svg import Axis, Dot, Line, dots, lines, standalone
@@ -239,6 +240,32 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     assert answer.headline(kept, run, everywhere) == [
         "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
     ]
+
+
+@pytest.mark.parametrize(
+    ("supported", "sentence"),
+    [
+        ([], "None of the paper’s four claims is supported on any data set."),
+        (
+            [("epochs", "a"), ("outliers", "a"), ("outliers", "b")],
+            "Of the paper’s four claims supported: “needs fewer epochs” on 1 of 2, “more reliable on outliers” on 2 of 2 "
+            "data sets.",
+        ),
+    ],
+)
+def test_the_answer_says_which_claims_are_supported(supported: list[tuple[str, str]], sentence: str) -> None:
+    pair = {"model": "multiresunet", "reference": "unet_bn", "decisive": True}
+    rows = [
+        pair | {"claim": claim, "dataset": name, "verdict": SUPPORTED if (claim, name) in supported else INCONCLUSIVE}
+        for claim in [*verdicts.CLAIMS, "regions"]
+        for name in "ab"
+    ]
+    others = [  # of another pair, of a measure that decides nothing, and of the ablation
+        rows[0] | {"reference": "unet", "verdict": SUPPORTED},
+        rows[0] | {"decisive": False, "verdict": SUPPORTED},
+        rows[-1] | {"verdict": SUPPORTED},
+    ]
+    assert verdicts.in_a_sentence(pd.DataFrame(rows + others), loaded("a", "b")) == [sentence]
 
 
 def four_networks(low: float) -> tuple[dict[str, pd.DataFrame], config.Params]:
