@@ -248,8 +248,8 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
         ([], "None of the paper’s four claims is supported on any data set."),
         (
             [("epochs", "a"), ("outliers", "a"), ("outliers", "b")],
-            "Of the paper’s four claims supported: “needs fewer epochs” on 1 of 2, “more reliable on outliers” on 2 of 2 "
-            "data sets.",
+            "Of the paper’s four claims supported: “needs fewer epochs” on 1 of 2, "
+            "“more reliable on outliers” on 2 of 2 data sets.",
         ),
     ],
 )
