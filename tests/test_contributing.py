@@ -27,7 +27,7 @@ TABLE = {
 def located(root: Path, request: str, name: str = "NAME") -> Path:
     """The file that the table names for a request; names without one of the top folders are in the library."""
     file: str = TABLE[request].replace("NAME", name)
-    return root / file if (root / file.partition("/")[0]).is_dir() else root / "multiresunet" / file
+    return root / file if file.startswith(("flows/", "stages/")) else root / "multiresunet" / file  # data/ is a run's
 
 
 @pytest.fixture
