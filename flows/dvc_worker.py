@@ -32,7 +32,7 @@ from dvc.stage.exceptions import StageCmdFailedError
 
 from flows import lockfile
 from flows.forked import run_module
-from flows.watchdog import GRACE
+from multiresunet.watchdog import GRACE
 
 STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w@%+=:,./-]+)*)")  # nothing that a shell would have to read
 

@@ -15,7 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from flows.watchdog import GRACE, wait_for_owner
+from multiresunet.watchdog import GRACE, wait_for_owner
 
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 

@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from flows.watchdog import GRACE
-
-WATCHDOG = (sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")))
+from multiresunet.watchdog import COMMAND, GRACE
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -32,7 +30,7 @@ def start(words: Sequence[str], env: Mapping[str, str], inherited: Sequence[int]
         inherited: file descriptors that both inherit
     """
     return subprocess.Popen(
-        [*WATCHDOG, sys.executable, "-m", *words],
+        [*COMMAND, sys.executable, "-m", *words],
         env=env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

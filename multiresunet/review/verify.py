@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from multiresunet import arithmetic, config
+from multiresunet import arithmetic, config, watchdog
 from multiresunet.config import FolderSource, editing
 from multiresunet.data import sources
 from multiresunet.data.sources import folder
@@ -125,15 +125,21 @@ def _stages_of_tables(root: Path) -> list[str]:
 
 
 def _reproduce(root: Path, *words: str) -> None:
-    """Run `dvc repro` with its lines on standard error.
+    """Run `dvc repro` with its lines on standard error; it ends when this process does, however that ends.
 
     Raises:
         UserError: a stage failed, with its own words
     """
-    command = [sys.executable, "-m", "dvc", "repro", *words]
     error = last = ""
     with subprocess.Popen(
-        command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        [*watchdog.COMMAND, sys.executable, "-m", "dvc", "repro", *words],
+        cwd=root,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
     ) as process:
         assert process.stdout
         for line in filter(str.strip, process.stdout):

@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 
@@ -217,3 +219,36 @@ def test_a_stage_that_fails_is_told_in_its_own_words(project: Path, settings: di
 def test_it_wants_a_commit(project: Path) -> None:
     with pytest.raises(UserError, match="'nowhere' is no commit"), worktree("nowhere"):
         pass
+
+
+def test_a_killed_verify_leaves_no_stage_behind(template: Path, settings: dict[str, str], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(template, tmp_path / "killed"))
+    (folder / "stages/train.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    code = "import sys; from pathlib import Path; from multiresunet.review import verify; verify._reproduce(Path())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, **settings, "PYTHONPATH": str(small.ROOT)},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stderr
+        assert any("begun" in line for line in process.stderr)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        assert len(family) >= 2  # DVC and the stage
+        deadline = time.monotonic() + 40
+        while any(map(alive, family)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    left = [one for one in family if alive(one)]
+    for one in left:
+        one.kill()
+    assert left == []
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process lives; one that is dead may wait for init to notice."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,9 +1,9 @@
 """Ends a command when the process that started it has gone, even by SIGKILL, which leaves no time to tidy up.
 
-    python flows/watchdog.py COMMAND …     run a command in this process' group, and end the group
+    python multiresunet/watchdog.py COMMAND …     run a command in this process' group, and end the group
 
-The owner holds the other end of standard input open and never writes to it. Every stage waits for this module to start,
-so it imports only the quickest modules of the standard library.
+The owner starts it in a new session, holds the other end of standard input open and never writes to it. Every stage
+waits for this module to start, so it imports only the quickest modules of the standard library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import threading
 from contextlib import suppress
 
+COMMAND = (sys.executable, "-I", "-S", __file__)
 GRACE = 10.0  # seconds to end by itself
 
 
