@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction, needs_several
 from multiresunet.inference.streaming import stream_file, streamable
+from multiresunet.inference.workers import Workers
 from multiresunet.registries import OUTPUTS
 from multiresunet.training.fit import out_of_memory
 
@@ -33,6 +36,9 @@ COLUMNS = (
     *("file", "foreground_share", "components", "area", "area_unit", "disagreement", "warnings"),
     *("seconds", "sha256", "outputs"),
 )
+
+T = TypeVar("T")
+Finish = Callable[[], bool]  # writes an image's outputs; whether there was anything to do
 
 
 @dataclass(frozen=True)
@@ -88,25 +94,43 @@ def run(
     _claim(request, settings)
     write_provenance(model, request)
     outcome = Outcome()
-    for one in inputs:
-        error = None
-        try:
-            if _finished(one, request, settings):
-                outcome.skipped += 1
-            else:
-                _predict(model, one, request, settings)
-                outcome.done += 1
-        except UserError as problem:
-            error = str(problem)
-        except (MemoryError, RuntimeError) as problem:
-            if not out_of_memory(problem):
-                raise
-            error = memory_is_full(model, one)
+    waiting: deque[tuple[Input, Finish | str]] = deque()  # in order, whichever is predicted first
+
+    def finish() -> None:
+        one, begun = waiting.popleft()
+        done = begun if isinstance(begun, str) else _caught(model, one, begun)
+        error = done if isinstance(done, str) else None
         if error:
             outcome.failed.append(error)
+        elif done:
+            outcome.done += 1
+        else:
+            outcome.skipped += 1
         on_file(one, error)
+
+    with Workers(model, request.options) as workers:
+        for one in inputs:
+            begun = _caught(model, one, partial(_begin, model, one, request, settings, workers))
+            room, last = (0, begun) if isinstance(begun, str) else begun
+            waiting.append((one, last))
+            while len(waiting) > room:
+                finish()
+        while waiting:
+            finish()
     _tabulate(request.out)
     return outcome
+
+
+def _caught(model: Model, one: Input, work: Callable[[], T]) -> T | str:
+    """What work on an image gives, or the line that says what is wrong with the image."""
+    try:
+        return work()
+    except UserError as problem:
+        return str(problem)
+    except (MemoryError, RuntimeError) as problem:
+        if not out_of_memory(problem):
+            raise
+        return memory_is_full(model, one)
 
 
 def memory_is_full(model: Model, one: Input) -> str:
@@ -155,13 +179,13 @@ def write_provenance(model: Model, request: Request) -> None:
     )
 
 
-def _record(one: Input, out: Path) -> Path:
+def _place_of_record(one: Input, out: Path) -> Path:
     return out / RECORDS / f"{one.name}.json"
 
 
 def _finished(one: Input, request: Request, settings: dict[str, Any]) -> bool:
     """Whether an image has been predicted with these settings, and all that was written is there."""
-    path = _record(one, request.out)
+    path = _place_of_record(one, request.out)
     if request.overwrite or not path.exists() or not one.path.exists():
         return False
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -173,15 +197,42 @@ def _key(image: str, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([image, settings], sort_keys=True).encode()).hexdigest()
 
 
-def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any]) -> None:
+def _begin(
+    model: Model, one: Input, request: Request, settings: dict[str, Any], workers: Workers
+) -> tuple[int, Finish]:
+    """Read an image and have it predicted.
+
+    Returns:
+        How many images may wait beside it, and what finishes it.
+    """
+    if _finished(one, request, settings):
+        return workers.room, lambda: False
     since = time.perf_counter()
-    outputs: dict[str, str] = {}
     if streamable(one.path, model, request):
-        row, files = stream_file(model, one, request)
-    else:
-        decoded = read(one.path)
-        prediction = model.predict(decoded.array, decoded.spacing, request.options, str(one.path))
+        return 0, lambda: _record(one, request, settings, since, *stream_file(model, one, request))
+    decoded = read(one.path)
+    coming = workers.submit(decoded, str(one.path))
+    reading = time.perf_counter() - since
+
+    def finish() -> bool:
+        prediction, predicting = coming.result()
+        since = time.perf_counter() - reading - predicting  # without the time of waiting
         row, files = measured(prediction, request.instances), write_outputs(one, decoded, prediction, request)
+        return _record(one, request, settings, since, row, files)
+
+    return workers.room_beside(decoded), finish
+
+
+def _record(
+    one: Input,
+    request: Request,
+    settings: dict[str, Any],
+    since: float,
+    row: dict[str, Any],
+    files: list[tuple[Path, Path]],
+) -> bool:
+    """Put an image's outputs in their places, and write down that it is finished."""
+    outputs: dict[str, str] = {}
     for draft, target in files:
         draft.replace(target)
         outputs[target.relative_to(request.out).as_posix()] = sha256(target)
@@ -197,7 +248,8 @@ def _predict(model: Model, one: Input, request: Request, settings: dict[str, Any
             "outputs": " ".join(outputs),
         },
     }
-    write_json(_record(one, request.out), record)
+    write_json(_place_of_record(one, request.out), record)
+    return True
 
 
 def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request: Request) -> list[tuple[Path, Path]]:
