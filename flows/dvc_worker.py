@@ -73,9 +73,22 @@ class Stages:
             process = self._context.Process(target=run_module, args=(module, words, env, folder, self._env))
             process.start()
             process.join()
+        except (EOFError, ConnectionError):  # the fork server was killed before it told whether it has begun
+            end_forks()
+            return -signal.SIGKILL
         finally:
             signal.signal(signal.SIGINT, before)
         return process.exitcode or 0
+
+
+def end_forks() -> None:
+    """Kill the fork server and all that it has made, of this process' group."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) == os.getpgid(0) and "multiprocessing.forkserver" in " ".join(process.cmdline()):
+                process.kill()
 
 
 def listen(descriptor: int, requests: queue.SimpleQueue[dict[str, Any] | None], busy: threading.Event) -> None:

@@ -223,3 +223,31 @@ def test_a_killed_process_is_told_from_a_failed_stage(ready: Path, whom: str) ->
     left = descendants(os.getpid(), others)
     commands.close()
     assert not psutil.wait_procs(left, timeout=60)[1]
+
+
+def test_a_fork_server_that_is_killed_while_it_begins_a_stage_is_no_failure(ready: Path, tmp_path: Path) -> None:
+    others = descendants(os.getpid())
+    begun = tmp_path / "begun"
+    (ready / "stages/preload.py").write_text(  # the first fork server takes long to answer
+        f"import pathlib, time\nif not (b := pathlib.Path({str(begun)!r})).exists():\n"
+        "    b.touch()\n    time.sleep(99)\n"
+    )
+    commands = Commands()
+    commands.preload = "stages.preload"
+
+    def kill() -> None:
+        for each in descendants(os.getpid(), others):
+            if any("forkserver" in word for word in each.cmdline()):
+                each.kill()
+
+    def on_line(line: str) -> None:
+        if line.startswith("> python -m stages.fetch"):
+            threading.Timer(1, kill).start()
+
+    with pytest.raises(KilledError, match="fetch@a was killed"):
+        commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=on_line)
+    commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
+    assert (ready / "data/raw/a").read_text() == "a"
+    left = descendants(os.getpid(), others)
+    commands.close()
+    assert not psutil.wait_procs(left, timeout=60)[1]
