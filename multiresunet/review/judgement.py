@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from multiresunet.review.git import Tree, changed
 from multiresunet.review.markdown import table
 
 SHOWN = 12  # of the largest differences
+BOUNDS, CENTRES = ("low", "high"), ("mean", "difference", "advantage")  # columns of intervals, and what they are around
 VERDICT = "verdict"  # the column of words that follow from the numbers beside them
 
 
@@ -68,7 +69,7 @@ class Judgement:
     @cached_property
     def differences(self) -> list[Difference]:
         """All compared values that differ, but for verdicts; the largest by its tolerance first."""
-        cells = [cell for one in self.tables for cell in one.all_cells if cell.column != VERDICT]
+        cells = [_bounded(one, cell) for one in self.tables for cell in one.all_cells if cell.column != VERDICT]
         found = [(cell, self.rule.tolerance(".".join([cell.table, *cell.key, cell.column]))) for cell in cells]
         all_ = [Difference(cell, most) for cell, most in found if most is not None]
         return sorted(all_, key=lambda one: (-one.share, -one.size))
@@ -189,6 +190,17 @@ def tolerances(root: Path) -> Verify:
 
     tree = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8")) or {}
     return Verify.model_validate(tree.get("verify") or {})
+
+
+def _bounded(one: TableDiff, cell: Change) -> Change:
+    """A bound that one side alone has, beside the other side's value: an interval of no width has no bounds."""
+    if cell.column not in BOUNDS or (cell.old is None) == (cell.new is None):
+        return cell
+
+    def value(rows: Mapping[changes.Key, changes.Row]) -> changes.Cell:
+        return next((rows[cell.key][name] for name in CENTRES if name in rows.get(cell.key, {})), None)
+
+    return replace(cell, old=value(one.old)) if cell.old is None else replace(cell, new=value(one.new))
 
 
 def _trees(old: Tree, new: Tree) -> Iterator[TableDiff]:

@@ -79,6 +79,17 @@ def test_a_number_that_is_none_any_more_is_different(project: Path) -> None:
     assert "jaccard: 0.5 in git, nothing made" in made(project, "metrics/summary.csv", "0.5000", "").line()
 
 
+@pytest.mark.parametrize(("high", "line"), [("0.13", "same within tolerance"), ("0.2", "different")])
+def test_a_bound_that_came_is_compared_with_the_value_that_had_none(
+    project: Path, settings: dict[str, str], high: str, line: str
+) -> None:
+    write(project, "metrics/claims.csv", CLAIMS.replace("advantage,", "advantage,low,high,").replace("0.1,", "0.1,,,"))
+    small.commit(project, settings)
+    found = made(project, "metrics/claims.csv", "0.1,,,", f"0.1,0.08,{high},")
+    rule = Verify(tolerances={"claims.*": 0.05})
+    assert Judgement(found.tables, found.files, rule).line().startswith(line)
+
+
 def test_a_reason_is_not_compared(project: Path) -> None:
     assert made(project, "metrics/claims.csv", "supported,", "supported,since it is so").passes()
 
