@@ -104,7 +104,8 @@ def dots(
     per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
     names = {row: _broken(row) for row in rows}
     longest = max((len(line) for broken in names.values() for line in broken), default=0)
-    left, width, step = 20 + round(LETTER * longest), DOTS_WIDTH, 11 * per_row + 12
+    left, width = 20 + round(LETTER * longest), DOTS_WIDTH
+    step = max(11 * per_row, 13 * max(map(len, names.values()), default=1)) + 12  # room for dots, names and notes
     height = TOP + step * len(rows) + BOTTOM
     out = [_grid(x, None, width, height, left)]
     if x.low < 0 < x.high:

@@ -382,6 +382,9 @@ def test_the_forest_shows_no_interval_where_the_control_fails_and_marks_models_t
     assert whole.count("<circle") == 2
     assert ">50<" not in drawn
     assert ">40<" in whole  # the axis ends where data end
+    none = charts.forest(table, "unet_bn", {"a": {"unet_bn"}, "b": {"unet_bn"}})
+    grounds = [float(one.attrib["y"]) for one in ElementTree.fromstring(none).iter(f"{SVG}rect")]
+    assert grounds[1] - grounds[0] >= 18  # no words are hidden by those of the next row
 
 
 def test_every_chart_has_a_legend_and_long_names_are_broken() -> None:
