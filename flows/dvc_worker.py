@@ -31,7 +31,7 @@ from dvc.cli import main as dvc_main
 from dvc.stage.exceptions import StageCmdFailedError
 
 from flows import lockfile
-from flows.forked import run_module
+from flows.forked import LOST, run_module
 from multiresunet.watchdog import GRACE
 
 STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w@%+=:,./-]+)*)")  # nothing that a shell would have to read
@@ -73,12 +73,15 @@ class Stages:
             process = self._context.Process(target=run_module, args=(module, words, env, folder, self._env))
             process.start()
             process.join()
+            status = process.exitcode or 0
         except (EOFError, ConnectionError):  # the fork server was killed before it told whether it has begun
-            end_forks()
-            return -signal.SIGKILL
+            status = LOST
         finally:
             signal.signal(signal.SIGINT, before)
-        return process.exitcode or 0
+        if status == LOST:
+            end_forks()
+            return -signal.SIGKILL
+        return status
 
 
 def end_forks() -> None:

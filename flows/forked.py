@@ -10,6 +10,7 @@ import sys
 import traceback
 
 OWN = ("flows", "multiresunet", "stages")  # imported anew: a file may have changed since the fork server has begun
+LOST = 255  # multiprocessing's exit status of a process whose fork server was killed
 
 
 def run_module(module: str, words: list[str], env: dict[str, str], folder: str, before: dict[str, str]) -> None:
@@ -38,7 +39,9 @@ def run_module(module: str, words: list[str], env: dict[str, str], folder: str, 
     sys.argv = [module, *words]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit:
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code & 0xFF == LOST:
+            sys.exit(1)
         raise
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -202,7 +202,9 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
 
 
 @pytest.mark.parametrize(
-    "whom", ["os.getpid()", WORKER.format(n=0), WORKER.format(n=-1)], ids=["stage", "DVC", "watchdog"]
+    "whom",
+    ["os.getpid()", "os.getppid()", WORKER.format(n=0), WORKER.format(n=-1)],
+    ids=["stage", "fork server", "DVC", "watchdog"],
 )
 def test_a_killed_process_is_told_from_a_failed_stage(ready: Path, whom: str) -> None:
     others = descendants(os.getpid())
