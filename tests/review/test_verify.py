@@ -19,7 +19,7 @@ from multiresunet.cli.verify import verify
 from multiresunet.data import readers
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.review.verify import How, changed_folders, of_commit, of_workspace
+from multiresunet.review.verify import EXACT, How, changed_folders, of_commit, of_workspace
 from multiresunet.review.worktree import worktree
 from tests import small
 
@@ -182,6 +182,17 @@ def test_threads_that_were_edited_are_noted_and_judged_by_tolerance(
     assert found.notes[0] == "params.yaml: recipes.quick.threads isn't what dvc.lock was made with"
     assert found.notes[1].startswith("made in portable arithmetic, with 2 threads, on ")
     assert found.line() == "same within tolerance (largest 0.002: summary, a, score)"
+
+
+@pytest.mark.slow
+def test_where_bytes_are_repeated_nothing_is_tolerated(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUNDING", "0.002")
+    found = of_commit("HEAD", How(from_scratch=True))
+    assert found.line().startswith("different: metrics/summary.csv, a, score: 0.5 in git, 0.502 made")
+    assert found.notes[-1] == EXACT
+    found = of_commit("HEAD", How(from_scratch=True, arithmetic="native"))
+    assert found.line() == "same within tolerance (largest 0.002: summary, a, score)"
+    assert EXACT not in found.notes
 
 
 @pytest.mark.slow
