@@ -127,7 +127,13 @@ def kill_one(folder: Path, flow: subprocess.Popen[bytes], kind: str, chance: ran
     with suppress(psutil.Error):
         words = " ".join(victim.cmdline())
         victim.kill()
-        names = {"watchdog.py": "watchdog", "dvc_worker": "DVC", "ephemeral": "server", "forkserver": "stage or forker"}
+        names = {
+            "watchdog.py": "watchdog",
+            "dvc_worker": "DVC",
+            "ephemeral": "server",
+            "forkserver": "stage or forker",
+            "resource_tracker": "resource tracker",
+        }
         named = next((name for word, name in names.items() if word in words), "other")
         return "flow" if victim.pid == flow.pid else named
     return ""
