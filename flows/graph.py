@@ -80,8 +80,8 @@ class Graph:
         """Sort dvc.lock as a serial `dvc repro` does; side by side, stages have ended in any order.
 
         DVC leaves a stage that the file already has where it is, and appends a new one when it has run. The commit's
-        file counts, since the one here may be what a killed run has left. A file of
-        another form than DVC's own stays as it is.
+        file counts, since the one here may be what a killed run has left. A file of another form than DVC's own
+        stays as it is.
         """
         plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
         text = LOCK.read_text(encoding="utf-8")

@@ -227,6 +227,15 @@ def test_a_killed_process_is_told_from_a_failed_stage(ready: Path, whom: str) ->
     assert not psutil.wait_procs(left, timeout=60)[1]
 
 
+def test_a_stage_that_fails_with_the_status_of_a_lost_one_has_failed(ready: Path) -> None:
+    (ready / "stages/fetch.py").write_text("import sys\nprint('error: its own')\nsys.exit(-1)\n")
+    commands = Commands()
+    commands.preload = "stages.preload"
+    with pytest.raises(UserError, match=r"^fetch@a failed with error: its own$"):
+        commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
+    commands.close()
+
+
 def test_a_fork_server_that_is_killed_while_it_begins_a_stage_is_no_failure(ready: Path, tmp_path: Path) -> None:
     others = descendants(os.getpid())
     begun = tmp_path / "begun"

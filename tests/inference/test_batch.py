@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
-from multiresunet.inference import large, streaming, workers
+from multiresunet.inference import large, streaming
 from multiresunet.inference.batch import Request, run
 from multiresunet.inference.inputs import Input, found, read
 from multiresunet.inference.loading import load_model
@@ -262,39 +262,6 @@ def test_killed_midway_it_goes_on_and_does_nothing_twice(
         if path.is_file() and path.name != "predictions.csv":  # which has seconds
             assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
     assert not list((tmp_path / "out").glob(".draft-*"))
-
-
-def test_bytes_depend_neither_on_threads_nor_on_how_many_are_predicted(
-    pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pictures are predicted side by side; large ones, bad ones and finished ones among them keep their turn."""
-    place = tmp_path / "in"
-    place.mkdir()
-    for number, side in enumerate((64, 40, 200, 33, 0, 64, 48)):
-        Image.fromarray(grey(side or 8, side or 8, *([] if side else [3]))).save(place / f"{number}.png")
-    monkeypatch.setattr(workers, "LARGE", 150 * 150)
-    before, folders = torch.get_num_threads(), []
-    told: list[str] = []
-
-    def tell(one: Input, error: str | None) -> None:
-        told.append(f"{one.name}{' failed' if error else ''}")
-
-    for threads, together in ((4, True), (1, True), (3, False)):
-        torch.set_num_threads(threads)
-        folders.append(out := tmp_path / f"out{len(folders)}")
-        inputs = found([str(place)], out)
-        for some in [inputs] if together else [[one] for one in inputs]:
-            run(pictures, some, Request(out, ALL), tell)
-            assert torch.get_num_threads() == threads
-        assert told == ["0", "1", "2", "3", "4 failed", "5", "6"]
-        told.clear()
-    torch.set_num_threads(before)
-    (folders[0] / "3_mask.png").unlink()
-    outcome = run(pictures, found([str(place)], folders[0]), Request(folders[0], ALL))
-    assert (outcome.done, outcome.skipped, len(outcome.failed)) == (1, 5, 1)
-    files = [{path.name: path.read_bytes() for path in out.iterdir() if path.suffix == ".png"} for out in folders]
-    assert len(files[0]) == 6 * len(ALL)
-    assert files[0] == files[1] == files[2]
 
 
 def test_what_changed_is_predicted_again_and_other_settings_are_refused(pictures: Model, tmp_path: Path) -> None:

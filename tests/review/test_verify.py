@@ -235,7 +235,7 @@ def test_it_wants_a_commit(project: Path) -> None:
 def test_a_killed_verify_leaves_no_stage_behind(template: Path, settings: dict[str, str], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(template, tmp_path / "killed"))
     (folder / "stages/train.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
-    code = "import sys; from pathlib import Path; from multiresunet.review import verify; verify._reproduce(Path())"
+    code = "from pathlib import Path; from multiresunet.review import verify; verify._reproduce(Path())"
     with subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=folder,
