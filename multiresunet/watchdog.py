@@ -2,8 +2,8 @@
 
     python multiresunet/watchdog.py COMMAND …     run a command in this process' group, and end the group
 
-The owner starts it in a new session, holds the other end of standard input open and never writes to it. Every stage
-waits for this module to start, so it imports only the quickest modules of the standard library.
+The owner starts it in a process group of its own, holds the other end of standard input open and never writes to it.
+Every stage waits for this module to start, so it imports only the quickest modules of the standard library.
 """
 
 from __future__ import annotations

@@ -49,10 +49,12 @@ class Browser:
             os.close(end)
         self.events: list[dict[str, Any]] = []
         self._left, self._count = b"", 0
-        target = self.call("Target.getTargets")["targetInfos"][0]["targetId"]
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]  # its first tab may not be ready
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
+        self.open("about:blank")
+        self.events.clear()
 
     def call(self, method: str, **words: Any) -> Any:
         """Call a method of the protocol and wait for its result."""
