@@ -18,7 +18,9 @@ import torch
 from PIL import Image
 
 from multiresunet import arithmetic
+from multiresunet.inference.inputs import read
 from multiresunet.inference.loading import load_model
+from multiresunet.inference.outputs import displayed
 from tests.inference.making import trained
 from tests.report.chromium import BINARY, PATIENCE, Browser
 from tests.serving.test_app import VOLUME, by_predict, deep, oblique, picture
@@ -123,6 +125,9 @@ def test_a_picture_goes_in_and_its_mask_comes_out(
     set_to(browser, "threshold", 0.4)
     assert browser.until(SHARE, lambda text: text != share)
     assert browser.run(PIXELS) != shown.ravel().tolist()
+    set_to(browser, "threshold", 0)  # all is foreground, up to the frame, which is no outline
+    plain = displayed(read(path).array)
+    np.testing.assert_array_equal(np.array(browser.run(PIXELS)).reshape(plain.shape), plain)
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=640, y=400)
     assert browser.requests()[0] == f"{served.address}/"
     assert all(url.startswith((f"{served.address}/", f"blob:{served.address}/")) for url in browser.requests())

@@ -146,8 +146,8 @@
     const pixels = context.getImageData(0, 0, width, height), data = pixels.data;
     const opacity = Number(find("opacity").value), least = Math.fround(threshold), outlined = find("outline").checked;
     const thick = Math.max(1, Math.round(width / (canvas.clientWidth || width)));
-    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && probability[y * width + x] >= least;
-    const same = (x, y, own) => inside(x, y) && (!classes || classes[y * width + x] === own);
+    // What lies outside of the image counts as the same, as in predict's overlay: its frame is no outline.
+    const same = (x, y, own) => x < 0 || y < 0 || x >= width || y >= height || (probability[y * width + x] >= least && (!classes || classes[y * width + x] === own));
     for (let y = 0, i = 0; y < height; y++) {
       for (let x = 0; x < width; x++, i++) {
         const p = probability[i], own = classes ? classes[i] : 1;
