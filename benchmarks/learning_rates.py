@@ -1,13 +1,14 @@
-"""Which learning rate suits each network? `python -m benchmarks.learning_rates OUT.csv RATE…`
+"""Which learning rate suits each network? `python -m benchmarks.learning_rates OUT.csv RATE… [--folds N]`
 
-Trains each of `run.models` on each of `run.datasets` and each fold at each rate, with the first of `run.seeds`, and
-compares the last epochs' scores. The data sets must be prepared (`dvc repro preprocess`), and must not be those whose
-tables are to be published: for phantoms, draw others by another `source.seed`. Trainings that OUT.csv has already are
-left out.
+Trains each of `run.models` on each of `run.datasets` and each fold (or the first N) at each rate, with the first of
+`run.seeds`, and compares the last epochs' scores. The data sets must be prepared (`dvc repro preprocess`), and must not
+be those whose tables are to be published: for phantoms, draw others by another `source.seed`. Trainings that OUT.csv
+has already are left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from stages.train import jobs_of
 KEYS = ["dataset", "model", "rate", "fold"]
 
 
-def main(out: Path, rates: list[float]) -> None:
+def main(out: Path, rates: list[float], folds: int | None = None) -> None:
     """Train, write one row a training, and print means over folds and data sets, in Jaccard points."""
     loaded = config.load()
     rows: list[dict[Any, Any]] = pd.read_csv(out).to_dict("records") if out.exists() else []
@@ -32,7 +33,7 @@ def main(out: Path, rates: list[float]) -> None:
     device = SingleDevice(use_threads(loaded.recipe.threads, deterministic=loaded.recipe.deterministic))
     for dataset in loaded.run.datasets:
         for model in loaded.run.models:
-            for job in jobs_of(loaded, (dataset, model, loaded.run.seeds[0]), device):
+            for job in jobs_of(loaded, (dataset, model, loaded.run.seeds[0]), device)[:folds]:
                 for rate in rates:
                     names = (dataset, model, rate, int(job.names[-1]))
                     if names in done:
@@ -54,7 +55,11 @@ def main(out: Path, rates: list[float]) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("rates", type=float, nargs="+")
+    parser.add_argument("--folds", type=int)
     try:
-        main(Path(sys.argv[1]), [float(word) for word in sys.argv[2:]])
+        main(**vars(parser.parse_args()))
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from multiresunet.errors import UserError
 
 
 def verify(
-    commit: Annotated[str | None, typer.Argument(help="commit, branch or tag", show_default="this folder's")] = None,
+    commit: Annotated[
+        str | None, typer.Argument(help="commit, branch, tag, or a folder of results/", show_default="this folder's")
+    ] = None,
     from_scratch: Annotated[bool, typer.Option("--from-scratch", help="run every stage, trusting no cache")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="ask for the same bytes")] = False,
     arithmetic: Annotated[
@@ -22,15 +25,19 @@ def verify(
     """Whether the tables in git are those that the commit makes: the same bytes, or within tolerance; else status 1.
 
     The tables are made in a clean checkout beside this one: from DVC's cache where it has the stages' results, and by
-    running the stages where not. Without COMMIT, the files in this folder must also be those of the commit.
+    running the stages where not. Without COMMIT, the files in this folder must also be those of the commit. A folder of
+    results/ is judged with the commit and the parameters that it names.
     """
     # Here, since they take a second to import.
+    from multiresunet.review.archived import PROVENANCE
     from multiresunet.review.git import require_repository
-    from multiresunet.review.verify import How, of_commit, of_workspace
+    from multiresunet.review.verify import How, of_archive, of_commit, of_workspace
 
     require_repository("multiresunet verify")
     here = of_workspace() if commit is None else []
-    made = of_commit(commit or "HEAD", How(from_scratch, arithmetic, threads))
+    how = How(from_scratch, arithmetic, threads)
+    is_archive = commit and Path(commit, PROVENANCE).is_file()
+    made = of_archive(Path(commit), how) if commit and is_archive else of_commit(commit or "HEAD", how)
     found = replace(made, findings=[*here, *made.findings])
     for part in found.details():
         print(part, end="\n\n")

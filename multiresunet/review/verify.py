@@ -17,6 +17,7 @@ from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import LOCK, PARAMS, STATE
+from multiresunet.review import archived
 from multiresunet.review.git import changed, git
 from multiresunet.review.judgement import Judgement, judge, tolerances
 from multiresunet.review.recorded import changed_data, changed_tables, locked, of_status, other_versions
@@ -55,22 +56,38 @@ def of_commit(commit: str, how: How | None = None) -> Judgement:
     Raises:
         UserError: there is no such commit, or a stage failed
     """
-    how = how or How()
     with worktree(commit) as root:
-        with suppress(UserError):  # what the cache hasn't got is made below
-            dvc("checkout", folder=root)
-        findings, notes = of_status(root)
-        findings += [*changed_tables(root), *changed_data(root), *other_versions(root)]
-        for line in findings:
-            print(line, file=sys.stderr, flush=True)
-        own = _set(root, how)
-        exact = not (notes or how.arithmetic or how.threads) and _repeats_bytes(root)
-        notes += _circumstances(root)
-        _reproduce(root, *(["--force"] if how.from_scratch else []))
-        if tables := _stages_of_tables(root):  # again, since nothing but git vouches for what they have written
-            _reproduce(root, "--force", "--single-item", *tables)
-        found = judge(root, Verify() if exact else tolerances(root), findings, own)
-        return replace(found, notes=[*notes, *([EXACT] if exact and found.differences else [])])
+        return _of_checkout(root, how or How())
+
+
+def of_archive(folder: Path, how: How | None = None) -> Judgement:
+    """Make the tables of a run in results/ in a clean checkout of its commit, with its params.yaml, and compare.
+
+    Raises:
+        UserError: the folder isn't a run that can be made again, or a stage failed
+    """
+    commit = archived.commit(folder)
+    with worktree(commit) as root:
+        archived.lay(folder, root)
+        return _of_checkout(root, how or How())
+
+
+def _of_checkout(root: Path, how: How) -> Judgement:
+    """Make the tables of the commit that is checked out, there, and compare."""
+    with suppress(UserError):  # what the cache hasn't got is made below
+        dvc("checkout", folder=root)
+    findings, notes = of_status(root)
+    findings += [*changed_tables(root), *changed_data(root), *other_versions(root)]
+    for line in findings:
+        print(line, file=sys.stderr, flush=True)
+    own = _set(root, how)
+    exact = not (notes or how.arithmetic or how.threads) and _repeats_bytes(root)
+    notes += _circumstances(root)
+    _reproduce(root, *(["--force"] if how.from_scratch else []))
+    if tables := _stages_of_tables(root):  # again, since nothing but git vouches for what they have written
+        _reproduce(root, "--force", "--single-item", *tables)
+    found = judge(root, Verify() if exact else tolerances(root), findings, own)
+    return replace(found, notes=[*notes, *([EXACT] if exact and found.differences else [])])
 
 
 def of_workspace() -> list[str]:

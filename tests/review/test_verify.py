@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -205,6 +206,46 @@ def test_an_edited_cell_is_different_however_small(
     found = of_commit("HEAD", How(from_scratch=True))
     assert found.findings == ["metrics/summary.csv: edited, since dvc.lock records another one"]
     assert not found.passes()
+
+
+@pytest.fixture
+def archive(project: Path, settings: dict[str, str]) -> Path:
+    """A run of the commit's code with another seed, as results/ keeps it."""
+    replace(project / "params.yaml", "seed: 3", "seed: 4")
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
+    folder = project / "results/run"
+    folder.mkdir(parents=True)
+    for path in ("params.yaml", "dvc.lock", "metrics/summary.csv"):
+        shutil.copy(project / path, folder)
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+    (folder / "provenance.json").write_text(json.dumps({"commit": f"{head} with changes in params.yaml"}))
+    subprocess.run(["git", "checkout", "-q", "."], check=True)
+    small.commit(project, settings)
+    return folder.relative_to(project)
+
+
+def test_an_archived_run_is_made_from_the_commit_and_the_parameters_that_it_names(
+    archive: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    verify(str(archive))
+    out, err = capfd.readouterr()
+    assert out.endswith("\n\nsame bytes\n")
+    assert "> echo" not in err  # from the cache
+    replace(archive / "summary.csv", "aaaa", "aaaaa")
+    with pytest.raises(UserError, match=r"metrics/summary.csv, a, score: aaaaa in git, aaaa made"):
+        verify(str(archive))
+    assert subprocess.check_output(["git", "worktree", "list"]).count(b"\n") == 1
+
+
+def test_an_archive_that_nobody_can_make_again_says_why(archive: Path) -> None:
+    replace(archive / "provenance.json", "params.yaml", "params.yaml, stages/train.py")
+    with pytest.raises(UserError, match=r"results/run was made with uncommitted changes in params.yaml, stages/train"):
+        verify(str(archive))
+    (archive / "provenance.json").write_text('{"commit": "unknown (not in a git repository)"}')
+    with pytest.raises(UserError, match=r"results/run/provenance.json doesn't name the commit"):
+        verify(str(archive))
+    with pytest.raises(UserError, match=r"'results' is no commit"):
+        verify("results")
 
 
 def test_another_version_of_a_library_is_different(project: Path, settings: dict[str, str]) -> None:
