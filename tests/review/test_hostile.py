@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,8 @@ def written(folder: Path, files: dict[str, bytes | str]) -> Tree:
     return Tree(None, folder)
 
 
-def refusal(old: Tree, new: Tree) -> str:
-    with bounds.memory(), pytest.raises(UserError) as caught:
-        Diff.between(old, new).markdown()
-    line = str(caught.value)
-    assert len(line.splitlines()) == 1
-    assert len(line) < 1000
-    return line
+def compared(old: Tree, new: Tree) -> str:
+    return Diff.between(old, new).markdown()
 
 
 @pytest.mark.parametrize(
@@ -59,8 +55,8 @@ def refusal(old: Tree, new: Tree) -> str:
 def test_the_file_that_is_wrong_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     good = written(tmp_path / "good", {**ORIGINAL, "params.yaml": "seed: 1\n", "dvc.lock": "stages: {}\n"})
     bad = written(tmp_path / "bad", {**ORIGINAL, "params.yaml": "seed: 1\n", "dvc.lock": "stages: {}\n", name: content})
-    assert refusal(good, bad).startswith(name)
-    assert refusal(bad, good).startswith(name)
+    for old, new in ((good, bad), (bad, good)):
+        assert bounds.refusal(partial(compared, old, new)).startswith(name)
 
 
 EDIT = st.tuples(
@@ -81,7 +77,7 @@ def test_damaged_tables_are_compared_or_refused(
     trees = [written(place / "old", {**ORIGINAL}), written(place / "new", {**encoded})]
     try:
         with bounds.memory():
-            assert Diff.between(*(trees[::-1] if back else trees)).markdown()
+            assert compared(*(trees[::-1] if back else trees))
     except UserError as error:
         assert str(error).startswith("metrics/")
         assert len(str(error).splitlines()) == 1
