@@ -25,7 +25,10 @@ def _can_mount() -> bool:
 mounted = pytest.mark.skipif(not _can_mount(), reason="nothing can be mounted here")
 every_disk = pytest.mark.parametrize(
     ("disk", "told"),
-    [("read-only", "nothing can be written to this file system"), ("full", "the disk is full")],
+    [
+        pytest.param("read-only", "nothing can be written to this file system", marks=pytest.mark.slow),
+        ("full", "the disk is full"),
+    ],
     ids=DISKS,
 )
 

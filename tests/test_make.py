@@ -210,6 +210,7 @@ def test_another_python_is_refused_before_anything_is_made(called: list[str], mo
     assert called == []
 
 
+@pytest.mark.slow
 def test_what_another_python_left_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "a b/.venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)

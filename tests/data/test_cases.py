@@ -24,7 +24,8 @@ from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from tests.data.adding import CASES, Project, project
 
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases aren't at hand")
+# Slow, all together; each kind of input is tested beside its code, too.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CASES.is_dir(), reason="the cases aren't at hand")]
 
 
 @pytest.fixture

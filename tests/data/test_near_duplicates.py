@@ -127,6 +127,7 @@ def test_what_has_no_details_is_like_nothing() -> None:
     assert near_duplicates([flat]).tolist() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets aren't at hand")
 def test_frames_of_real_videos_are_found_and_real_lesions_are_not() -> None:
     frames = manifest.read(DATA / "cvc_clinicdb")[:60]

@@ -153,7 +153,7 @@ def test_sigkill_of_the_owner_leaves_nothing(stubborn: str) -> None:
 
 
 REPRO = ("--wait-for-lock", "repro", "--single-item")
-KILL = "import os, signal, sys\nif sys.argv[1] == 'b': os.kill({whom}, signal.SIGKILL)\nimport time; time.sleep(1)\n"
+KILL = "import os, signal, sys, time\nif sys.argv[1] == 'b': os.kill({whom}, signal.SIGKILL); time.sleep(1)\n"
 WORKER = "[p.pid for p in __import__('psutil').Process().parents() if 'flows.dvc_worker' in p.cmdline()][{n}]"
 
 
@@ -166,7 +166,7 @@ def ready(project: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPat
     return project
 
 
-@pytest.mark.parametrize("preload", ["", "stages.preload"])
+@pytest.mark.parametrize("preload", [pytest.param("", marks=pytest.mark.slow), "stages.preload"])
 def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Path, preload: str) -> None:
     others, lines = descendants(os.getpid()), list[str]()
     commands = Commands()
@@ -203,7 +203,12 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
 
 @pytest.mark.parametrize(
     "whom",
-    ["os.getpid()", "os.getppid()", WORKER.format(n=0), WORKER.format(n=-1)],
+    [
+        "os.getpid()",
+        pytest.param("os.getppid()", marks=pytest.mark.slow),
+        WORKER.format(n=0),
+        pytest.param(WORKER.format(n=-1), marks=pytest.mark.slow),
+    ],
     ids=["stage", "fork server", "DVC", "watchdog"],
 )
 def test_a_killed_process_is_told_from_a_failed_stage(ready: Path, whom: str) -> None:
@@ -236,6 +241,7 @@ def test_a_stage_that_fails_with_the_status_of_a_lost_one_has_failed(ready: Path
     commands.close()
 
 
+@pytest.mark.slow
 def test_a_fork_server_that_is_killed_while_it_begins_a_stage_is_no_failure(ready: Path, tmp_path: Path) -> None:
     others = descendants(os.getpid())
     begun = tmp_path / "begun"

@@ -153,6 +153,7 @@ def test_a_failed_stage_ends_the_run_with_its_own_words(project: Path, flow: Flo
     assert "train@a:" in (project / "dvc.lock").read_text()
 
 
+@pytest.mark.slow
 def test_an_exception_in_a_stage_is_one_line(project: Path, flow: Flow) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] == 'b': raise ValueError('no b')\n")
     ran = flow(project, "fetch@b")
@@ -172,6 +173,7 @@ def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, fl
     assert {state for name, state in ended.items() if name.startswith(("train@", "report"))} == {"NotReady"}
 
 
+@pytest.mark.slow
 def test_of_two_failures_the_first_is_the_runs(project: Path, flow: Flow) -> None:
     late = """
 import os, sys, time

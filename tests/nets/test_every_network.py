@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,15 @@ SPECS = [
     *(NetworkSpec(name, dims, 1, filters=4, alpha=1.67) for name in NETWORKS for dims in (2, 3)),
     *(NetworkSpec("monai.networks.nets.AttentionUnet", dims, 1, arguments=ATTENTION) for dims in (2, 3)),
 ]
-every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}-{spec.dims}d")
+
+
+def of_networks(few: Callable[[NetworkSpec], bool] = lambda _: True) -> pytest.MarkDecorator:
+    """A test for each network; slow but for a few."""
+    cases = [pytest.param(spec, marks=[] if few(spec) else pytest.mark.slow) for spec in SPECS]
+    return pytest.mark.parametrize("spec", cases, ids=[f"{spec.name}-{spec.dims}d" for spec in SPECS])
+
+
+every_network = of_networks()
 
 
 def drawn(*shape: int) -> Tensor:
@@ -70,7 +79,7 @@ def test_every_parameter_gets_a_gradient(spec: NetworkSpec) -> None:
     assert not without
 
 
-@every_network
+@of_networks(lambda spec: spec.dims == 2 or not spec.name.startswith("unet") or spec.name == "unet_multires")
 def test_the_gradient_is_the_slope(spec: NetworkSpec) -> None:
     """In float64, along a random direction in which every parameter changes."""
     generator = torch.Generator().manual_seed(4)
@@ -124,7 +133,7 @@ def test_the_same_steps_give_the_same_weights(spec: NetworkSpec) -> None:
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@every_network
+@of_networks(lambda spec: spec.dims == 2 and spec.name in ("unet", "multiresunet", "monai.networks.nets.AttentionUnet"))
 def test_it_can_be_exported(spec: NetworkSpec) -> None:
     network = build_network(spec).eval()
     images = {count: drawn(count, 1, *[16] * spec.dims) for count in (2, 3)}

@@ -44,8 +44,13 @@ def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.Mo
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(
+    ("name", "dims"),
+    [
+        *((name, 2) for name in NETWORKS),
+        *(pytest.param(name, 3, marks=[] if name == "multiresunet" else pytest.mark.slow) for name in NETWORKS),
+    ],
+)
 def test_in_bfloat16_logits_agree_to_its_three_digits(name: str, dims: int) -> None:
     network, image = lived_in(name, dims)
     with torch.no_grad():

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from multiresunet.review.causes import of_params
 from multiresunet.review.changes import Row, TableDiff, interval_of, of_tables
 from multiresunet.review.diff import Diff
 from multiresunet.review.git import Tree
+from tests.cli.test_data import call
 
 HEADER = "dataset,model,folds,images,jaccard,jaccard_sd\n"
 CLAIMS = "dataset,claim,measure,decisive,model,reference,advantage,verdict\n"
@@ -312,19 +312,14 @@ def test_an_unknown_commit_is_named(repo: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["diff", "HEAD"], ["verify"]])
-def test_outside_a_repository_one_line_says_what_is_needed(tmp_path: Path, repository: Path, words: list[str]) -> None:
-    environment = os.environ | {"PYTHONPATH": str(repository), "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+def test_outside_a_repository_one_line_says_what_is_needed(
+    tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-m", "multiresunet", *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 1
-        [line] = done.stderr.splitlines()
-        assert line.startswith(
-            f"error: `multiresunet {words[0]}` compares commits of a git repository; run it in the root"
+        assert call(monkeypatch, *words) == (
+            f"error: `multiresunet {words[0]}` compares commits of a git repository; "
+            "run it in the root of a clone, beside params.yaml"
         )
         (tmp_path / "params.yaml").touch()  # beside which there is still no repository

@@ -36,7 +36,7 @@ def halves(dims: int) -> PreparedDataset:
     return replace(data, masks=masks, classes=("upper", "lower"))
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_both_classes_are_learnt(dims: int) -> None:
     data = halves(dims)
     recipe = RECIPE.model_copy(update={"loss": "bce" if dims == 2 else "dice_bce"})

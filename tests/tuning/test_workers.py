@@ -126,6 +126,7 @@ def test_four_workers_one_of_them_killed_finish_every_trial_once(
     assert [study.row(trial)["trial"] for trial in found] == list(range(12))
 
 
+@pytest.mark.slow
 @needs_postgres
 def test_a_trial_that_kills_its_workers_is_given_up(
     disc_images: PreparedDataset, url: str, monkeypatch: pytest.MonkeyPatch
@@ -150,6 +151,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     assert [study.row(trial)["state"] for trial in found] == ["complete", "fail"]
 
 
+@pytest.mark.slow
 @needs_postgres
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")  # so that there is none
 def test_a_worker_that_died_before_its_first_heartbeat_leaves_its_trial_to_others(

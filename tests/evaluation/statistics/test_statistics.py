@@ -67,14 +67,14 @@ class World:
 
 WORLDS = [
     World(8),
-    World(24),
+    pytest.param(World(24), marks=pytest.mark.slow),
     World(24, images=4),
-    World(40, known=8),
-    World(40, images=3, known=12),
-    World(seeds=3),
+    pytest.param(World(40, known=8), marks=pytest.mark.slow),
+    pytest.param(World(40, images=3, known=12), marks=pytest.mark.slow),
+    pytest.param(World(seeds=3), marks=pytest.mark.slow),
     World(seeds=3, training=0.5),
-    World(seeds=3, training=1.0, folds=5, units=40),
-    World(24, images=4, seeds=3, training=0.7),
+    pytest.param(World(seeds=3, training=1.0, folds=5, units=40), marks=pytest.mark.slow),
+    pytest.param(World(24, images=4, seeds=3, training=0.7), marks=pytest.mark.slow),
     World(40, known=10, seeds=3, training=0.7),
 ]
 
@@ -91,6 +91,7 @@ def test_intervals_cover_as_often_as_they_say_and_tests_keep_their_level(world: 
         assert within_monte_carlo_error(float(rejected), 0.05), rejected
 
 
+@pytest.mark.slow
 def test_images_alone_leave_out_how_trainings_vary() -> None:
     world = World(seeds=3, training=1.0)
     rng, design = np.random.default_rng(5), world.design()
@@ -99,6 +100,7 @@ def test_images_alone_leave_out_how_trainings_vary() -> None:
     assert np.mean([a.low <= 0 <= a.high for a in found]) < 0.6
 
 
+@pytest.mark.slow
 def test_images_of_a_group_taken_for_independent_cover_too_seldom() -> None:
     rng, world = np.random.default_rng(5), World(24, images=4)
     alone = ComparisonDesign(np.arange(96) % 3, np.arange(96), SETTINGS, 1)
@@ -130,11 +132,13 @@ def test_the_tail_keeps_its_level_and_finds_a_worse_tail() -> None:
 
 
 def test_a_difference_is_found() -> None:
-    assert World(24).simulated(1.5)[0].p <= 0.002
+    world = World(24)
+    assert world.design().paired(world.differences(np.random.default_rng(5), 1.5)).p <= 0.002
     few = World(6, folds=2).design().paired(np.array([1.0, 2.0, 3.0, 1.5, 2.5, 2.0]))
     assert few.p == 2 / 2**6  # all sign flips, enumerated
 
 
+@pytest.mark.slow
 def test_three_points_are_found_with_three_seeds() -> None:
     # Assumed noise: between images 4 points, between trainings 1.2, of an image with a seed 2. Small networks that are
     # trained briefly have more between trainings (docs/evaluation.md), and three seeds then find less.
@@ -144,6 +148,7 @@ def test_three_points_are_found_with_three_seeds() -> None:
     assert np.mean([a.low > 0 and a.p < 0.05 / 4 and a.agreeing >= 0.8 for a in found]) >= 0.8
 
 
+@pytest.mark.slow
 def test_the_corrected_test_over_folds_keeps_its_level() -> None:
     # Folds that share training data: correlated differences, with the correlation n_test / (n_test + n_train) = 0.2
     # that the correction assumes.
@@ -157,7 +162,7 @@ def test_the_corrected_test_over_folds_keeps_its_level() -> None:
     assert found[0].p == found[0].p_folds
 
 
-@pytest.mark.parametrize("folds", [3, 5])
+@pytest.mark.parametrize("folds", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_several_trainings_of_each_fold_keep_the_level(folds: int) -> None:
     rng, design = np.random.default_rng(7), ComparisonDesign(np.arange(folds), np.arange(folds), SETTINGS, 1)
     shared = math.sqrt(1 / folds)
