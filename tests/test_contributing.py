@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ import yaml
 from PIL import Image
 
 from tests.inference.making import trained
+from tests.warm import Warm
 
+Said = Callable[..., str]  # what `python -c CODE` or `python -m MODULE …` prints in the copy
 ROOT = Path(__file__).parents[1]
 TABLE = {
     row[0]: row[1]
@@ -59,11 +61,19 @@ def edit(copy: Path, *keys: str, value: object) -> None:
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
-def said(copy: Path, *words: str) -> str:
-    """What Python prints in the copy."""
-    done = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture
+def said(copy: Path, warm: Warm) -> Said:
+    """In a process that has libraries loaded, but none of the project's code."""
+
+    def run(*words: str) -> str:
+        if words[0] == "-c":
+            (copy / "asked.py").write_text(words[1], encoding="utf-8")
+            words = ("-m", "asked")
+        done = warm.run(*words[1:], cwd=copy)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 def test_every_row_of_the_table_is_read() -> None:
@@ -99,7 +109,7 @@ def tiny(spec):
 """
 
 
-def test_a_network(copy: Path) -> None:
+def test_a_network(copy: Path, said: Said) -> None:
     add(copy, "a network", NETWORK, "tiny")
     edit(copy, "models", "mine", value={"network": "tiny", "filters": 4})
     code = """
@@ -109,7 +119,7 @@ from multiresunet.nets import NetworkSpec
 name = config.load().models["mine"].network
 print(build_network(NetworkSpec(name, 2, 3, filters=4, classes=2))(torch.zeros(1, 3, 8, 8)).shape)
 """
-    assert said(copy, "-c", code) == "torch.Size([1, 2, 8, 8])\n"
+    assert said("-c", code) == "torch.Size([1, 2, 8, 8])\n"
 
 
 METRIC = """
@@ -122,7 +132,7 @@ def agreement(masks):
 """
 
 
-def test_a_metric(copy: Path) -> None:
+def test_a_metric(copy: Path, said: Said) -> None:
     add(copy, "a metric", METRIC, "agreement")
     code = """
 import numpy as np, pandas as pd
@@ -134,7 +144,7 @@ data = PreparedDataset(masks[:, None], masks, pd.DataFrame({"sample": ["a", "b"]
 predicted = np.zeros((2, 8, 8), bool)
 print(list(tables.per_image(data, "mine", predicted, predicted, [1])["agreement"]))
 """
-    assert said(copy, "-c", code) == "[0.75, 0.75]\n"
+    assert said("-c", code) == "[0.75, 0.75]\n"
 
 
 PERTURBATION = """
@@ -144,7 +154,7 @@ def invert(image: Array, amount: float, rng: Generator) -> Array:
 """
 
 
-def test_a_perturbation(copy: Path) -> None:
+def test_a_perturbation(copy: Path, said: Said) -> None:
     add(copy, "a perturbation", PERTURBATION)
     edit(copy, "evaluate", "perturbations", "invert", value=[1, 1, 1, 1, 1])
     code = """
@@ -155,7 +165,7 @@ amounts = config.load().evaluate.perturbations["invert"]
 image, mask = np.zeros((1, 4, 4), np.float32), np.zeros((4, 4), bool)
 print(perturb(image, mask, "invert", amounts[0], np.random.default_rng(0), False)[0].mean())
 """
-    assert said(copy, "-c", code) == "1.0\n"
+    assert said("-c", code) == "1.0\n"
 
 
 READER = """
@@ -171,7 +181,7 @@ def read_bytes(path, as_mask):
 """
 
 
-def test_a_file_format(copy: Path) -> None:
+def test_a_file_format(copy: Path, said: Said) -> None:
     add(copy, "a file format", READER, "bytes_files")
     code = """
 from pathlib import Path
@@ -180,7 +190,7 @@ from multiresunet.data.readers import decode_image
 np.ones(12, np.uint8).tofile("a.bytes")
 print(decode_image(Path("a.bytes")).array.shape, decode_image(Path("a.bytes")).container)
 """
-    assert said(copy, "-c", code) == "(1, 3, 4) bytes\n"
+    assert said("-c", code) == "(1, 3, 4) bytes\n"
 
 
 LOSS = """
@@ -190,7 +200,7 @@ def brier(outputs: int) -> Loss:
 """
 
 
-def test_a_loss(copy: Path) -> None:
+def test_a_loss(copy: Path, said: Said) -> None:
     add(copy, "a loss", LOSS)
     edit(copy, "recipes", "quick", "loss", value="brier")
     code = """
@@ -199,7 +209,7 @@ from multiresunet import config
 from multiresunet.training.losses import loss_by_name
 print(loss_by_name(config.load().recipe.loss, 1)(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)).item())
 """
-    assert said(copy, "-c", code) == "0.25\n"
+    assert said("-c", code) == "0.25\n"
 
 
 COLUMN = """
@@ -212,7 +222,7 @@ def summary(gathered: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 """
 
 
-def test_a_column_of_the_summary(copy: Path) -> None:
+def test_a_column_of_the_summary(copy: Path, said: Said) -> None:
     add(copy, "a column of the summary", COLUMN)
     code = f"""
 import pandas as pd
@@ -220,7 +230,7 @@ from stages.report import tables
 gathered = {{name: pd.read_csv(f"{ROOT}/metrics/{{name}}.csv") for name in ("folds", "tuning")}}
 print(tables.summary(gathered).columns[-1])
 """
-    assert said(copy, "-c", code) == "dice_share\n"
+    assert said("-c", code) == "dice_share\n"
 
 
 COMMENT = """
@@ -229,25 +239,25 @@ Diff.markdown = lambda self: _without(self) + "\\nSee you.\\n"
 """
 
 
-def test_what_the_pull_requests_comment_says(copy: Path) -> None:
+def test_what_the_pull_requests_comment_says(copy: Path, said: Said) -> None:
     add(copy, "what the pull request's comment says", COMMENT)
     shutil.copytree(ROOT / "metrics", copy / "metrics")
     shutil.copyfile(ROOT / "dvc.lock", copy / "dvc.lock")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
     for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "Begin"]):
         subprocess.run(["git", *words], cwd=copy, check=True)
-    assert said(copy, "-m", "multiresunet", "diff", "HEAD").endswith("\nSee you.\n")
+    assert said("-m", "multiresunet", "diff", "HEAD").endswith("\nSee you.\n")
     assert "multiresunet diff" in (ROOT / ".github/scripts/compare.sh").read_text(encoding="utf-8")
 
 
-def test_which_stages_get_a_gpu(copy: Path) -> None:
+def test_which_stages_get_a_gpu(copy: Path, said: Said) -> None:
     add(copy, "which stages get a GPU", 'ON_GPU |= {"evaluate"}\n')
     code = """
 from flows.resources import Resources
 with Resources(1, ["7"]).take("evaluate@nuclei") as device:
     print(device)
 """
-    assert said(copy, "-c", code) == "7\n"
+    assert said("-c", code) == "7\n"
 
 
 PHANTOM = """
@@ -259,7 +269,7 @@ def squares(rng: Generator) -> Picture:
 """
 
 
-def test_a_phantom(copy: Path) -> None:
+def test_a_phantom(copy: Path, said: Said) -> None:
     add(copy, "a phantom", PHANTOM)
     entry = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))["datasets"]["nuclei"]
     edit(
@@ -268,7 +278,7 @@ def test_a_phantom(copy: Path) -> None:
         "mine",
         value=entry | {"source": {"kind": "phantom", "draw": "squares", "samples": 3, "seed": 1}},
     )
-    said(copy, "-m", "stages.fetch", "mine")
+    said("-m", "stages.fetch", "mine")
     assert len(list((copy / "data/raw/mine/images").iterdir())) == 3
 
 
@@ -285,7 +295,7 @@ predictions.save = _with_areas
 """
 
 
-def test_an_output_of_the_stage_predict(copy: Path) -> None:
+def test_an_output_of_the_stage_predict(copy: Path, said: Said) -> None:
     add(copy, "an output of the stage predict", AREAS)
     code = """
 from pathlib import Path
@@ -311,7 +321,7 @@ history.to_csv(trained / "history.csv", index=False)
 predict("nuclei", "unet")
 print(len(pd.read_csv("data/predicted/nuclei/unet/1/areas.csv")))
 """
-    assert said(copy, "-c", code).endswith("\n4\n")
+    assert said("-c", code).endswith("\n4\n")
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     assert pipeline["stages"]["predict"]["outs"] == [
         "data/predicted/${item.dataset}/${item.model}/${item.seed}"
@@ -326,11 +336,11 @@ def doubt(predicted: Predicted) -> NDArray[np.float32]:
 """
 
 
-def test_an_output_of_the_command_predict(copy: Path) -> None:
+def test_an_output_of_the_command_predict(copy: Path, said: Said) -> None:
     add(copy, "an output of the command predict", DOUBT)
     Image.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32)).save(copy / "a.png")
     model = str(trained(copy / "model"))
-    said(copy, "-m", "multiresunet", "predict", model, "a.png", "--out", "out", "--save", "doubt,probability")
+    said("-m", "multiresunet", "predict", model, "a.png", "--out", "out", "--save", "doubt,probability")
     doubt, probability = (np.asarray(Image.open(copy / f"out/a_{name}.png")) for name in ("doubt", "probability"))
     expected = np.minimum(probability.astype(int), 65535 - probability.astype(int))
     np.testing.assert_allclose(doubt.astype(int), expected, atol=1)  # rounded twice

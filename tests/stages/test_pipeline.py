@@ -97,8 +97,12 @@ def checkout(folder: Path, origin: Path = ROOT) -> Path:
         recipes__quick__folds__count=2,
         recipes__quick__updates=4,
         recipes__quick__filters=6,
+        models__unet__longer=1,
         tune__space__alpha__low=1.5,
         tune__trials=2,
+        tune__splits=2,
+        evaluate__perturbed__quick={"images": 2, "severities": [3]},
+        evaluate__statistics__resamples=200,
     )
     for words in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(words, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
