@@ -36,8 +36,10 @@ def verify(
     require_repository("multiresunet verify")
     here = of_workspace() if commit is None else []
     how = How(from_scratch, arithmetic, threads)
-    is_archive = commit and Path(commit, PROVENANCE).is_file()
-    made = of_archive(Path(commit), how) if commit and is_archive else of_commit(commit or "HEAD", how)
+    if commit and Path(commit, PROVENANCE).is_file():
+        made = of_archive(Path(commit), how)
+    else:
+        made = of_commit(commit or "HEAD", how)
     found = replace(made, findings=[*here, *made.findings])
     for part in found.details():
         print(part, end="\n\n")

@@ -23,13 +23,16 @@ def commit(folder: Path) -> str:
     """
     path = folder / PROVENANCE
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))["commit"]
-        name, changes = re.fullmatch(r"([0-9a-f]{40})(?: with changes in (.+))?", said).groups()  # type: ignore[union-attr]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} doesn't name the commit of an archived run; restore it from git") from None
-    if changes not in (None, PARAMS.as_posix()):
-        raise UserError(f"{folder} was made with uncommitted changes in {changes}, so nobody can make it again")
-    return str(name)
+        said = re.fullmatch(
+            r"([0-9a-f]{40})(?: with changes in (.+))?", json.loads(path.read_text(encoding="utf-8"))["commit"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        said = None
+    if not said:
+        raise UserError(f"{path} doesn't name the commit of an archived run; restore it from git")
+    if said[2] not in (None, PARAMS.as_posix()):
+        raise UserError(f"{folder} was made with uncommitted changes in {said[2]}, so nobody can make it again")
+    return said[1]
 
 
 def lay(folder: Path, root: Path) -> None:

@@ -58,11 +58,14 @@ def make_study(data: PreparedDataset, fold: int | None = 0, grouped: bool = Fals
     return study_of(job, TUNE.model_copy(update=changes), fold, grouped=grouped)
 
 
-def scores_of_names(job: TrainJob, on_epoch: Callable[[Epoch], None]) -> Fit:
-    """What `fit` gives, without training: scores that depend on the network, the recipe and the seed, as there."""
+def scores_of_names(job: TrainJob, on_epoch: Callable[[Epoch], None], *more: str) -> Fit:
+    """What `fit` gives, without training: scores that depend on the network, the recipe and the seed, as there.
+
+    And on `more`.
+    """
     result = Fit()
     for epoch in range(1, job.epochs + 1):
-        score = seed_for(job.seed, repr(job.spec), repr(job.recipe), epoch) / 2**32
+        score = seed_for(job.seed, repr(job.spec), repr(job.recipe), epoch, *more) / 2**32
         result.history.append(Epoch(epoch, 1.0, 1.0, score, epoch))
         on_epoch(result.history[-1])
     return result
