@@ -47,7 +47,7 @@ def compare(dataset: str, model: str, recipes: list[str]) -> None:
                     train=train,
                     test=test,
                     recipe=recipe,
-                    epochs=recipe.epoch_count * loaded.models[model].longer,
+                    epochs=recipe.epoch_count * loaded.models[model].longer.get(name, 1),
                     threshold=loaded.evaluate.threshold,
                     seed=loaded.seed,
                     names=(dataset, model, fold),

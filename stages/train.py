@@ -134,7 +134,7 @@ def jobs_of(loaded: config.Params, names: tuple[str, str, int], devices: Devices
                 train=train,
                 test=test,
                 recipe=trained_by,
-                epochs=recipe.epoch_count * loaded.model(model).longer,
+                epochs=loaded.epochs_of(model),
                 threshold=loaded.evaluate.threshold,
                 seed=seed_for(loaded.seed, dataset, seed, fold),
                 names=(dataset, model, seed, fold),

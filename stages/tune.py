@@ -93,7 +93,7 @@ def studies(loaded: config.Params, dataset: str, model: str) -> list[Study]:
             train=train,
             test=test,
             recipe=recipe,
-            epochs=recipe.epoch_count * loaded.model(model).longer,
+            epochs=loaded.epochs_of(model),
             threshold=loaded.evaluate.threshold,
             seed=seed_for(loaded.seed, dataset, "tune", place := "all" if fold is None else fold),
             names=(dataset, model, place),

@@ -24,6 +24,7 @@ NAMED = (
     ("evaluate.confirmatory", "models"),
     ("evaluate.perturbed", "recipes"),
     ("models.*.learning_rate", "recipes"),
+    ("models.*.longer", "recipes"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from multiresunet.config.base import Strict
 from multiresunet.errors import did_you_mean
@@ -18,10 +18,16 @@ def _network(name: str) -> str:
     return name
 
 
+def _by_recipe(values: Any) -> Any:
+    if isinstance(values, int | float):
+        raise ValueError(f"must say for which recipe, as {{quick: {values}}}")
+    return values
+
+
 class Model(Strict):
     """A network and its two numbers, U and α; or one from elsewhere, by import path, with its arguments.
 
-    longer: times the recipe's updates or epochs that it is trained for, at its own cost.
+    longer: by recipe, times its updates or epochs that the model is trained for, at its own cost; else 1.
     learning_rate: by recipe, in place of the recipe's.
     In the arguments `$dims`, `$channels` and `$classes` stand for what the data set has.
     final: whether one more network is trained on all images, beside those of the folds.
@@ -31,8 +37,8 @@ class Model(Strict):
     filters: Annotated[int, Field(ge=2)] | None = None
     arguments: dict[str, Any] | None = None
     alpha: PositiveFloat | None = None
-    longer: PositiveInt = 1
-    learning_rate: dict[str, PositiveFloat] = Field(default_factory=dict)
+    longer: Annotated[dict[str, PositiveInt], BeforeValidator(_by_recipe)] = Field(default_factory=dict)
+    learning_rate: Annotated[dict[str, PositiveFloat], BeforeValidator(_by_recipe)] = Field(default_factory=dict)
     final: bool = False
 
     @model_validator(mode="after")

@@ -69,6 +69,10 @@ class Params(Strict):
         optimiser = self.recipe.optimiser.model_copy(update={"learning_rate": rate})
         return self.recipe.model_copy(update={"optimiser": optimiser})
 
+    def epochs_of(self, model: str) -> int:
+        """How many epochs a model is trained for by this run's recipe: the recipe's, or some times as many."""
+        return self.recipe.epoch_count * self.model(model).longer.get(self.run.recipe, 1)
+
     def untuned(self, name: str) -> str | None:
         """The model that a tuned one is without tuning; None if it isn't tuned."""
         original = name.removesuffix(TUNED)

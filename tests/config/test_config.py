@@ -124,6 +124,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("models.attention_unet.filters", 32, ["models.attention_unet", "has no filters", "remove"]),
         ("models.unet.filters", 0, ["models.unet.filters", "0", "greater than or equal to 2"]),
         ("models.unet.alpha", 1.67, ["models.unet", "alpha", "1.67", "remove"]),
+        ("models.unet.longer", 3, ["models.unet.longer", "must say for which recipe", "{quick: 3}"]),
         ("run.tuned.models", ["unet_bn", "unett"], ["run", "tuned.models names unett, which models doesn't"]),
         ("run.tuned.datasets", ["murphy"], ["run", "tuned.datasets names murphy", "remove it, or add it there"]),
         ("models.multiresunet_tuned", ORIGINAL["models"]["unet"], ["models.multiresunet_tuned", "choose another"]),
@@ -300,6 +301,7 @@ def test_refused_in_one_line(path: str, value: Any, words: list[str]) -> None:
         ("evaluate.references", ["unett"], "evaluate.references: 'unett' is unknown (did you mean unet?)"),
         ("evaluate.perturbed.cpuu", {"images": 1, "severities": [1]}, "evaluate.perturbed: 'cpuu' is unknown (did you"),
         ("models.unet.learning_rate.quik", 0.1, "models.unet.learning_rate: 'quik' is unknown (did you mean quick?)"),
+        ("models.unet.longer.quik", 2, "models.unet.longer: 'quik' is unknown (did you mean quick?)"),
     ],
 )
 def test_a_misspelt_word_is_answered_with_the_nearest_one(path: str, value: Any, hint: str) -> None:

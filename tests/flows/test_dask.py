@@ -153,13 +153,13 @@ def test_a_worker_that_dies_is_replaced_and_its_stage_repeated(site: Site) -> No
         assert time.monotonic() < deadline
         time.sleep(0.2)
     children = psutil.Process(worker.pid).children(recursive=True)
-    for each in [psutil.Process(worker.pid), *(child for child in children if "flows.worker" in child.cmdline())]:
+    for each in [psutil.Process(worker.pid), *(child for child in children if "flows.worker" in words_of(child))]:
         each.kill()
     for child in children:
-        if "spawn_main" in " ".join(child.cmdline()):
+        if "spawn_main" in " ".join(words_of(child)):
             child.kill()
     _, left = psutil.wait_procs(children, timeout=20)
-    assert not [each.cmdline() for each in left if each.status() != psutil.STATUS_ZOMBIE]
+    assert not [words_of(each) for each in left if each.status() != psutil.STATUS_ZOMBIE]
     site.worker("second")
     log = flow.communicate(timeout=900)[1]
     assert flow.returncode == 0, log

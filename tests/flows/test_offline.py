@@ -39,6 +39,28 @@ if sys.argv[1] == "a" and not Path("checkpoint").exists():
     time.sleep(600)
 """
 
+# A project that builds itself, since there is nothing to build with; `build_editable` is what pip calls (PEP 660).
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "own"
+version = "1"
+"""
+BACKEND = """
+import zipfile
+from pathlib import Path
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(Path(folder, "own-1-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("own.pth", str(Path("src").resolve()))
+        wheel.writestr("own-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 1\\n")
+        wheel.writestr("own-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("own-1.dist-info/RECORD", "")
+    return "own-1-py3-none-any.whl"
+"""
+
 
 def bash(script: str, folder: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(
@@ -103,10 +125,14 @@ def test_packages_come_from_a_folder_of_wheels(tmp_path: Path) -> None:
         wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr("tiny-1.dist-info/RECORD", "")
     (tmp_path / "requirements.lock").write_text("tiny==1\n")
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "backend.py").write_text(BACKEND)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/own.py").touch()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = {"PATH": path, "DISK": str(disk), "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     bash(download, tmp_path, settings | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)})
-    bash(install + "python -c 'import tiny'", tmp_path, settings)
+    bash(install + "python -c 'import tiny, own'", tmp_path, settings)
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_the_history_and_the_cost_count_updates(made: Path) -> None:
 def test_a_model_can_be_trained_longer_and_at_another_rate_than_the_others(made: Path) -> None:
     tree = yaml.safe_load((made / "params.yaml").read_text(encoding="utf-8"))
     recipe = tree["run"]["recipe"]
-    tree["models"]["unet_bn"] |= {"longer": 3, "learning_rate": {recipe: 0.5, "paper": 0.25}}
+    tree["models"]["unet_bn"] |= {"longer": {recipe: 3, "paper": 2}, "learning_rate": {recipe: 0.5, "paper": 0.25}}
     with contextlib.chdir(made):
         one, other = jobs_of(config.parse(tree), ("discs", "unet_bn", 5), SingleDevice(torch.device("cpu")))
     assert one.epochs == other.epochs == 3 * 4
