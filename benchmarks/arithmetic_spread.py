@@ -1,67 +1,50 @@
-"""How far tables lie apart that the same commit makes in other arithmetic, and with another seed.
+"""How far tables lie apart that the same commit makes in other arithmetic: where `verify.tolerances` come from.
 
-    python -m benchmarks.arithmetic_spread [--commit main] [--seeds 1 2] [--set run.datasets=[nuclei,membranes]]
+    python -m benchmarks.arithmetic_spread [--commit main] [--threads 4] [--set seed=2]
 
-Makes the commit's tables as its recipe says, in native arithmetic, with four threads, and with other seeds; prints for
-each column of the tables the largest difference from the first. `verify.tolerances` in params.yaml come from here.
+Makes the commit's tables in native arithmetic, and prints for each pattern of `verify.tolerances` how many values it
+fits that differ, their median and largest difference, and where that is. Patterns that say null are left out.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from statistics import median
 
 import yaml
 
-from multiresunet.review.changes import Change
+from multiresunet.config import Verify
+from multiresunet.review.judgement import Difference
 from multiresunet.review.markdown import table
 from multiresunet.review.verify import How, of_commit
 
-THREADS = 4
 
-
-def spread(cells: Iterable[Change]) -> dict[tuple[str, str], float]:
-    """The largest difference of each table's column; infinite where a number came or went."""
-    found: dict[tuple[str, str], float] = {}
-    for cell in cells:
-        numbers = isinstance(cell.old, float) or isinstance(cell.new, float)
-        if numbers:
-            size = abs(cell.difference) if cell.difference is not None else float("inf")
-            found[cell.table, cell.column] = max(size, found.get((cell.table, cell.column), 0.0))
-    return found
-
-
-def joined(spreads: Iterable[dict[tuple[str, str], float]]) -> dict[tuple[str, str], float]:
-    """The largest of several spreads."""
-    found: dict[tuple[str, str], float] = {}
-    for one in spreads:
-        for key, size in one.items():
-            found[key] = max(size, found.get(key, 0.0))
+def by_pattern(differences: list[Difference], rule: Verify) -> dict[str, list[Difference]]:
+    """The differences that each pattern decides, the largest first; "" for those that none fits."""
+    found: dict[str, list[Difference]] = {pattern: [] for pattern in [*rule.tolerances, ""]}
+    for one in sorted(differences, key=lambda one: -one.size):
+        name = ".".join([one.change.table, *one.change.key, one.change.column])
+        found[next((pattern for pattern in rule.tolerances if fnmatchcase(name, pattern)), "")].append(one)
     return found
 
 
 def main() -> None:
     """Make the tables and print the spread."""
-    words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--commit", default="HEAD")
-    words.add_argument("--seeds", nargs="*", type=int, default=[])
-    words.add_argument("--set", action="append", default=[], help="KEY=VALUE of params.yaml, for all runs")
+    words.add_argument("--threads", type=int)
+    words.add_argument("--set", action="append", default=[], help="KEY=VALUE of params.yaml")
     given = words.parse_args()
-    base = {key: yaml.safe_load(value) for key, _, value in (one.partition("=") for one in given.set)}
-    native = How(arithmetic="native", settings=base)
-    variants = {"other arithmetic": [native, How(arithmetic="native", threads=THREADS, settings=base)]}
-    variants["other seeds"] = [How(settings={**base, "seed": seed}) for seed in given.seeds]
-    found = {
-        name: joined(
-            spread(cell for one in of_commit(given.commit, how).tables for cell in one.all_cells) for how in hows
-        )
-        for name, hows in variants.items()
-    }
+    settings = {key: yaml.safe_load(value) for key, _, value in (one.partition("=") for one in given.set)}
+    found = of_commit(given.commit, How(arithmetic="native", threads=given.threads, settings=settings))
     rows = [
-        (f"{key[0]}.{key[1]}", *(f"{one.get(key, 0):.4g}" for one in found.values()))
-        for key in sorted(set().union(*found.values()))
+        (f"`{pattern}`", len(ones), f"{median(one.size for one in ones):.2g}", f"{ones[0].size:.3g}", str(ones[0]))
+        for pattern, ones in by_pattern(found.differences, found.rule).items()
+        if ones
     ]
-    print(table(("column", *found), rows))
+    print(table(("pattern", "differ", "median", "largest", "where"), rows))
+    print(found.line())
 
 
 if __name__ == "__main__":
