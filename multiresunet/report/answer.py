@@ -51,7 +51,8 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
     said = []
     if pair:
         found = _beside(kept, pair, usable, loaded)
-        word = "Yes" if found.low > 0 else "No" if found.high < 0 else "Not shown"
+        clear = "Yes" if found.low > 0 else "No" if found.high < 0 else "Not shown"
+        word = "It depends on the images" if found.mixed else clear
         said.append(
             f"{word}{found.few}: {pair[0]} is {found.words}, {_over(usable)}{found.ahead}, for {found.work} the work "
             "per image."
@@ -72,8 +73,9 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
 class Beside(NamedTuple):
     """A model's difference to a control, mean over data sets.
 
-    In words; the interval, in points; how many times the work; if there are too few seeds, how many there are; and on
-    how many of several data sets the model scores higher, since one of them may decide the mean.
+    In words; the interval, in points; how many times the work; if there are too few seeds, how many there are; on how
+    many of several data sets the model scores higher, since one of them may decide the mean; and whether it is above
+    the control on one and below on another, by their intervals. Then `ahead` names these.
     """
 
     words: str
@@ -82,6 +84,7 @@ class Beside(NamedTuple):
     work: str
     few: str
     ahead: str
+    mixed: bool
 
 
 def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded: Params) -> Beside:
@@ -99,7 +102,10 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     seeds, needed = int(rows["seeds"].min()), loaded.evaluate.verdict.seeds
     few = f", preliminary ({seeds} of {needed} seeds)" if seeds < needed else ""
     ahead = f", ahead on {(rows['difference'] > 0).sum()} of them" if len(rows) > 1 else ""
-    return Beside(words, low, high, f"{times:.1f} times", few, ahead)
+    higher, lower = rows["dataset"][rows["low"] > 0], rows["dataset"][rows["high"] < 0]
+    if mixed := len(higher) > 0 and len(lower) > 0:
+        ahead = f", clearly above on {' and '.join(higher)} and clearly below on {' and '.join(lower)}"
+    return Beside(words, low, high, f"{times:.1f} times", few, ahead, mixed)
 
 
 def mean_with_interval(rows: pd.DataFrame, confidence: float) -> tuple[float, float, float]:

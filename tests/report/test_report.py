@@ -229,8 +229,12 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     assert told[0].startswith(sentence)
     ahead = 2 if numbers[0] > 0 else 0
     assert told[0].endswith(f"mean over 2 data sets, ahead on {ahead} of them, for 2.5 times the work per image.")
-    one_decides = kept | {"comparisons": compared(a=(0.3, 0.2, 0.4), b=(-0.01, -0.02, 0.0))}
+    one_decides = kept | {"comparisons": compared(a=(0.3, 0.2, 0.4), b=(-0.01, -0.03, 0.01))}
     assert ", ahead on 1 of them," in answer.headline(one_decides, loaded("a", "b"), {"a": set(), "b": set()})[0]
+    they_disagree = kept | {"comparisons": compared(a=(0.3, 0.2, 0.4), b=(-0.02, -0.03, -0.01))}
+    mixed = answer.headline(they_disagree, loaded("a", "b"), {"a": set(), "b": set()})[0]
+    assert mixed.startswith("It depends on the images: multiresunet is 14.0 Jaccard points above unet_bn")
+    assert ", mean over 2 data sets, clearly above on a and clearly below on b, for 2.5 times" in mixed
     # Where the control fails, its score counts nowhere: over a, b and c multiresunet would be best.
     assert told[1:] == ["The best network is unet_bn.", "Left out: c, where unet_bn hardly beats the baselines."]
     assert answer.headline(kept, run, {"a": {"unet"}, "b": {"unet_bn"}, "c": {"multiresunet"}})[0].endswith(
