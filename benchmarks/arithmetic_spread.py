@@ -39,7 +39,7 @@ def main() -> None:
     settings = {key: yaml.safe_load(value) for key, _, value in (one.partition("=") for one in given.set)}
     found = of_commit(given.commit, How(arithmetic="native", threads=given.threads, settings=settings))
     rows = [
-        (f"`{pattern}`", len(ones), f"{median(one.size for one in ones):.2g}", f"{ones[0].size:.3g}", str(ones[0]))
+        (f"`{pattern}`", str(len(ones)), f"{median(one.size for one in ones):.2g}", f"{ones[0].size:.3g}", str(ones[0]))
         for pattern, ones in by_pattern(found.differences, found.rule).items()
         if ones
     ]

@@ -13,6 +13,7 @@ from dvc.repo.reproduce import plan_repro
 
 from flows import lockfile
 from flows.busy import when_free
+from flows.parameters import read_once
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import LOCK
@@ -73,7 +74,7 @@ class Graph:
         if not names:
             return set()
         targets = list(names) if len(names) <= FEW else None
-        with self._asking:
+        with self._asking, read_once():
             return set(names).intersection(when_free(lambda: self._repo.status(targets), LOG))
 
     def sort_lock(self) -> None:
