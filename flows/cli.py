@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import launch
@@ -59,13 +59,22 @@ def main() -> None:
 
             print(outcome(), flush=True)
     except FIXABLE as error:
-        sys.exit("error: " + " ".join(str(error).split()))
+        leave(" ".join(str(error).split()))
     except (OSError, sqlite3.Error) as error:  # DVC has databases
         if line := of_the_system(error):
-            sys.exit(f"error: {line}")
+            leave(line)
         raise
     except KeyboardInterrupt:
-        sys.exit("error: interrupted; run again to go on from here")
+        leave("interrupted; run again to go on from here")
+
+
+def leave(line: str) -> NoReturn:
+    """End with an error, at once where Prefect would go on for a minute to hand its log to a server that has gone."""
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    server = sys.modules.get("flows.server")
+    if server and server.is_away():
+        os._exit(1)
+    sys.exit(1)
 
 
 def changes_first(words: Mapping[str, Any]) -> bool:

@@ -54,6 +54,15 @@ def reach_server(launched: Server | None) -> None:
     refresh_global_settings_context()
 
 
+def is_away() -> bool:
+    """Whether the server of this run doesn't answer."""
+    try:
+        httpx.get(f"{PREFECT_API_URL.value()}/health", timeout=10)
+    except (httpx.TransportError, httpx.UnsupportedProtocol):
+        return True
+    return False
+
+
 def run(launched: Server | None, **words: Any) -> None:
     """Run the flow as a command does, which ends when the server does.
 

@@ -38,7 +38,7 @@ from multiresunet.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 ROOM = 3 * 2**30  # bytes of address space beyond what modules take: a file may take two GiB
-SLOW = 20.0  # seconds that no file may take
+SLOW = 20.0  # seconds of processor time that no file may take
 RNG = np.random.default_rng(3)
 GREY = RNG.integers(0, 256, (13, 17), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (13, 17, 3), dtype=np.uint8)
@@ -349,7 +349,7 @@ def run(kind: str, number: int, folder: Path) -> dict[str, Any]:
         shutil.rmtree(place)
         shutil.copytree(saved, place)
         spoil(place / name, random.Random(f"{kind} {seed}"))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             use(place / name)
             found["read"] += 1
@@ -360,8 +360,8 @@ def run(kind: str, number: int, folder: Path) -> dict[str, Any]:
                 found["failures"].append(f"{seed}: not one line with the file's name: {line!r}")
         except BaseException:
             found["failures"].append(f"{seed}: {traceback.format_exc()[-1500:]}")
-        if time.perf_counter() - start > SLOW:
-            found["failures"].append(f"{seed}: took {time.perf_counter() - start:.0f} s")
+        if time.process_time() - start > SLOW:
+            found["failures"].append(f"{seed}: took {time.process_time() - start:.0f} s")
     return found
 
 

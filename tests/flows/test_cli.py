@@ -1,0 +1,36 @@
+"""What the command says last is the last that is said."""
+
+from __future__ import annotations
+
+import http.server
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.flows.conftest import free_port
+
+LEAVE = """
+import atexit, os, sys
+import flows.server
+from flows.cli import leave
+atexit.register(print, "a log that nobody takes", file=sys.stderr)
+leave("it failed")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_error_is_the_last_word_where_the_server_has_gone(answers: bool, environment: dict[str, str]) -> None:
+    port = free_port()
+    if answers:
+        server = http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings = environment | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    done = subprocess.run([sys.executable, "-c", LEAVE], env=settings, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: it failed"] + ["a log that nobody takes"] * answers
+    if answers:
+        server.shutdown()
+        server.server_close()
