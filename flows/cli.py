@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import launch
-from flows.graph import FIXABLE, Graph
+from flows.graph import FIXABLE, Graph, anything_stale
 from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 
@@ -117,5 +117,7 @@ def is_due(words: Mapping[str, Any]) -> bool:
     if words["pull"] or words["push"]:
         return True
     with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
+        if not words["targets"]:
+            return anything_stale()
         graph = Graph()
         return bool(graph.stale(graph.select(words["targets"])))

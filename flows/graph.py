@@ -92,6 +92,17 @@ class Graph:
                 write_text(LOCK, ordered)
 
 
+def anything_stale() -> bool:
+    """Whether `dvc status` lists any stage; without a `Graph`, for which DVC would read all stages once more.
+
+    Raises:
+        DvcException: there is no DVC project here, or its dvc.yaml is wrong
+    """
+    lockfile.quicken()
+    with read_once():
+        return bool(when_free(Repo(_wait_for_lock=True).status, LOG))
+
+
 def committed_stages() -> list[str]:
     """The stages of the commit's dvc.lock, in its order; none if there is no commit yet."""
     try:
