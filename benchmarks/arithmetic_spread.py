@@ -9,7 +9,6 @@ fits that differ, their median and largest difference, and where that is. Patter
 from __future__ import annotations
 
 import argparse
-from fnmatch import fnmatchcase
 from statistics import median
 
 import yaml
@@ -24,8 +23,7 @@ def by_pattern(differences: list[Difference], rule: Verify) -> dict[str, list[Di
     """The differences that each pattern decides, the largest first; "" for those that none fits."""
     found: dict[str, list[Difference]] = {pattern: [] for pattern in [*rule.tolerances, ""]}
     for one in sorted(differences, key=lambda one: -one.size):
-        name = ".".join([one.change.table, *one.change.key, one.change.column])
-        found[next((pattern for pattern in rule.tolerances if fnmatchcase(name, pattern)), "")].append(one)
+        found[rule.pattern(one.change.name) or ""].append(one)
     return found
 
 

@@ -18,6 +18,11 @@ class Verify(Strict):
 
     tolerances: dict[str, NonNegativeFloat | None] = Field(default={})
 
+    def pattern(self, name: str) -> str | None:
+        """The pattern that decides about a value; None if there is none."""
+        return next((pattern for pattern in self.tolerances if fnmatchcase(name, pattern)), None)
+
     def tolerance(self, name: str) -> float | None:
         """The largest difference that a value may have; None if it isn't compared."""
-        return next((most for pattern, most in self.tolerances.items() if fnmatchcase(name, pattern)), 0.0)
+        pattern = self.pattern(name)
+        return 0.0 if pattern is None else self.tolerances[pattern]

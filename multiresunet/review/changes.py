@@ -43,6 +43,11 @@ class Change:
     interval: Interval | None = None  # around the old value
 
     @property
+    def name(self) -> str:
+        """What `verify.tolerances` call it: TABLE.KEYS.COLUMN."""
+        return ".".join([self.table, *self.key, self.column])
+
+    @property
     def difference(self) -> float | None:
         """New minus old, where both are numbers."""
         if isinstance(self.old, float) and isinstance(self.new, float):

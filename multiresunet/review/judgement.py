@@ -70,7 +70,7 @@ class Judgement:
     def differences(self) -> list[Difference]:
         """All compared values that differ, but for verdicts; the largest by its tolerance first."""
         cells = [_bounded(one, cell) for one in self.tables for cell in one.all_cells if cell.column != VERDICT]
-        found = [(cell, self.rule.tolerance(".".join([cell.table, *cell.key, cell.column]))) for cell in cells]
+        found = [(cell, self.rule.tolerance(cell.name)) for cell in cells]
         all_ = [Difference(cell, most) for cell, most in found if most is not None]
         return sorted(all_, key=lambda one: (-one.share, -one.size))
 
