@@ -1,6 +1,6 @@
 """params.yaml, read once: for each stage DVC reads the whole file, and for each key it goes through all of it.
 
-That is half of the time of a `dvc status` of this pipeline. What is read and found is DVC's own.
+That is two thirds of the time of a `dvc status` of this pipeline. What is read and found is DVC's own.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from typing import Any
 
@@ -55,10 +54,10 @@ def reach_server(launched: Server | None) -> None:
 
 
 def is_away() -> bool:
-    """Whether the server of this run doesn't answer."""
+    """Whether the server of this run doesn't answer, or there is none."""
     try:
         httpx.get(f"{PREFECT_API_URL.value()}/health", timeout=10)
-    except (httpx.TransportError, httpx.UnsupportedProtocol):
+    except httpx.TransportError:
         return True
     return False
 
@@ -72,7 +71,7 @@ def run(launched: Server | None, **words: Any) -> None:
 
     Raises:
         KeyboardInterrupt: by Ctrl-C or SIGTERM
-        UserError: as `pipeline`; or the server named doesn't answer
+        UserError: as `pipeline`; or the server named doesn't answer, or has gone
     """
     logging.raiseExceptions = False  # if the server dies, it gets no log, and that is said once, at the end
     try:
@@ -81,7 +80,6 @@ def run(launched: Server | None, **words: Any) -> None:
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except httpx.TransportError:
-        print("error: Prefect's server has gone; run again to go on from here", file=sys.stderr, flush=True)
-        os._exit(1)  # Prefect would go on for minutes to hand over its log
+        raise UserError("Prefect's server has gone; run again to go on from here") from None
     finally:
         logging.getLogger("prefect").setLevel(logging.ERROR)  # the server's farewell isn't the last word
