@@ -2,7 +2,7 @@
 
 run: the tables and the report. test: the tests (further words go to pytest). check: ruff and mypy. lock: write
 requirements.lock and numerics.lock anew. setup: nothing more.
-This file needs nothing but Python, of any version: it says so if that is too old.
+Of any Python 3 this file says whether it is one that the packages need: 3.11 to 3.13.
 """
 
 import ast

@@ -22,7 +22,7 @@ app.command()(verify.verify)
 
 @app.callback()
 def _root() -> None:
-    """MultiResUNet, measured."""
+    """MultiResUNet, measured. Examples of every command: docs/using.md, docs/data.md, docs/running.md."""
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ def card(
     model: ModelName,
     out: Annotated[Path | None, typer.Option(help="file to write", show_default="print it")] = None,
 ) -> None:
-    """Print a model card: scores, data and its terms, limits, how to cite; Markdown, as Hugging Face's pages take it.
+    """Print a model card: scores, data, limits, how to cite.
 
-    In the project's folder it has what metrics/ says of the model, too.
+    It is Markdown, as Hugging Face's pages take it. In the project's folder it has what metrics/ says of the model, too.
     """
     from multiresunet.files import write_text
     from multiresunet.inference.loading import load_model

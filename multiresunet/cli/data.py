@@ -14,7 +14,7 @@ from multiresunet.errors import UserError
 from multiresunet.files import replacing, some_of, write_text
 from multiresunet.paths import DATASET_PAGES, INCOMING, PARAMS, RAW
 
-app = typer.Typer(no_args_is_help=True, help="Use your own data, and see whether it is in order.")
+app = typer.Typer(no_args_is_help=True, help="Use your own images, and check them.")
 
 
 @app.command()

@@ -18,7 +18,10 @@ def diff(
     picture: Annotated[Path | None, typer.Option(help="draw the largest changes into this PNG file")] = None,
     meant: Annotated[bool, typer.Option("--meant", help="scores below their interval are intended: status 0")] = False,
 ) -> None:
-    """What changed in the tables since BASE, and why, as Markdown; status 1 for a score below its interval."""
+    """Show what changed in the tables since BASE, and why.
+
+    Writes Markdown; status 1 if a score is below the interval that it had in BASE.
+    """
     # Here, since they take a second to import.
     from multiresunet.review.diff import Diff
     from multiresunet.review.git import Tree, require_repository

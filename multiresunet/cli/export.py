@@ -20,9 +20,9 @@ def export(
     folds: Folds = "all",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a file that is there")] = False,
 ) -> None:
-    """Write a model as one file that other programs run, or a bundle that `predict` runs anywhere.
+    """Write a model as one file, for other programs too.
 
-    What is written is opened again and compared with PyTorch at three sizes; if it differs, nothing is written.
+    A bundle is what `predict` runs anywhere. What is written is opened again and compared with PyTorch at three sizes; if it differs, nothing is written.
     """
     if to not in PACKAGES:
         raise UserError(f"--to: {PACKAGES.unknown(to)}")

@@ -36,7 +36,7 @@ def serve(
     token: Annotated[
         str | None, typer.Option(envvar="MULTIRESUNET_TOKEN", help="secret that every request must carry")
     ] = None,
-    limit: Annotated[str, typer.Option(help="of a file's size, as 256M")] = "256M",
+    limit: Annotated[str, typer.Option(help="the largest file that is accepted, as 256M")] = "256M",
     folds: Folds = "all",
     tta: Tta = Flips.none,
     how: HowOption = How.trained,
@@ -44,7 +44,10 @@ def serve(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Serve a page that predicts images: drop one, look at its mask, download it. Nothing leaves this machine."""
+    """Serve a page that predicts images.
+
+    Drop an image, look at its mask, download it. Nothing leaves this machine.
+    """
     local = is_local(host)
     if not local and not token:
         raise UserError(f"--host {host}: others could use this server; set a secret: --token, or MULTIRESUNET_TOKEN")

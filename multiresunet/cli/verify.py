@@ -18,13 +18,13 @@ def verify(
     from_scratch: Annotated[bool, typer.Option("--from-scratch", help="run every stage, trusting no cache")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="ask for the same bytes")] = False,
     arithmetic: Annotated[
-        str | None, typer.Option(help="portable or native, instead of the recipe's", show_default=False)
+        str | None, typer.Option(help="portable or native arithmetic, instead of the recipe's", show_default=False)
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="instead of the recipe's", show_default=False)] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="threads of each training, instead of the recipe's", show_default=False)] = None,
 ) -> None:
-    """Whether the tables in git are those that the commit makes: the same bytes, or within tolerance; else status 1.
+    """Check that the commit makes the tables that git has.
 
-    The tables are made in a clean checkout beside this one: from DVC's cache where it has the stages' results, and by
+    They must be the same bytes, or within tolerance; else the status is 1. The tables are made in a clean checkout beside this one: from DVC's cache where it has the stages' results, and by
     running the stages where not. Without COMMIT, the files in this folder must also be those of the commit. A folder of
     results/ is judged with the commit and the parameters that it names.
     """
