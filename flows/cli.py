@@ -70,6 +70,7 @@ def main() -> None:
 
 def leave(line: str) -> NoReturn:
     """End with an error, at once where Prefect would go on for a minute to hand its log to a server that has gone."""
+    logging.disable()  # Prefect's threads may have more to say; this is the last word
     sys.stdout.flush()
     print(f"error: {line}", file=sys.stderr, flush=True)
     server = sys.modules.get("flows.server")

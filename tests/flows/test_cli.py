@@ -12,10 +12,15 @@ import pytest
 from tests.flows.conftest import free_port
 
 LEAVE = """
-import atexit, os, sys
+import atexit, logging, os, sys
 import flows.server
 from flows.cli import leave
 atexit.register(print, "a log that nobody takes", file=sys.stderr)
+is_away = flows.server.is_away
+def slowly():  # meanwhile one of Prefect's threads complains
+    logging.getLogger("prefect").error("a failed attempt")
+    return is_away()
+flows.server.is_away = slowly
 leave("it failed")
 """
 
