@@ -15,7 +15,7 @@ from multiresunet.evaluation import (
     tables,
     tuning_improvement,
 )
-from multiresunet.evaluation.claims import low_contrast, outliers, robustness
+from multiresunet.evaluation.claims import ablation, low_contrast, outliers, robustness
 from multiresunet.evaluation.evidence import NO_SEED, Evidence
 from multiresunet.evaluation.predicted import Predicted
 from multiresunet.evaluation.table_keys import TABLES
@@ -60,8 +60,7 @@ def evaluate(dataset: str) -> None:
     drawn = seed_for(loaded.seed, dataset, "statistics")
     first = images[(images["model"] == models[0]) & (images["seed"] == seeds[0])]
     design = comparison.design_of(first, settings, drawn, grouped=about.groups, one_block=about.one_block)
-    # Of two models with the same network (as it is, and tuned) the first stands for it in the ablation.
-    networks = dict(zip(costs["network"][::-1], costs["model"][::-1], strict=True))
+    networks = ablation.networks(costs, data.dims)
     claims = comparison.claims(evidence, models, networks, design, settings)
 
     made = {

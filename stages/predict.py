@@ -70,8 +70,10 @@ def predict(
         found = predict_samples(last(fold).to(device), Loader(images, device), everything, batch)
         return [one >= settings.threshold for one in found]
 
-    zscored = loaded.dataset(dataset).normalisation == "zscore"
-    plan = robustness.PerturbationPlan(settings.perturbations, loaded.perturbed, zscored, loaded.seed, dataset)
+    about = loaded.dataset(dataset)
+    plan = robustness.PerturbationPlan(
+        settings.perturbations, loaded.perturbed, about.normalisation == "zscore", loaded.seed, dataset, about.groups
+    )
     perturbed = robustness.perturbed_scores(masks_of, data, plan)
     images = tables.per_image(data, model, best_epoch, last_epoch, settings.tolerances)
     # Networks that were tuned for their folds differ.

@@ -17,7 +17,8 @@ def card(
 ) -> None:
     """Print a model card: scores, data, limits, how to cite.
 
-    It is Markdown, as Hugging Face's pages take it. In the project's folder it has what metrics/ says of the model, too.
+    It is Markdown, as Hugging Face's pages take it. In the project's folder it has what metrics/ says of the model,
+    too.
     """
     from multiresunet.files import write_text
     from multiresunet.inference.loading import load_model

@@ -22,7 +22,8 @@ def export(
 ) -> None:
     """Write a model as one file, for other programs too.
 
-    A bundle is what `predict` runs anywhere. What is written is opened again and compared with PyTorch at three sizes; if it differs, nothing is written.
+    A bundle is what `predict` runs anywhere. What is written is opened again and compared with PyTorch at three
+    sizes; if it differs, nothing is written.
     """
     if to not in PACKAGES:
         raise UserError(f"--to: {PACKAGES.unknown(to)}")

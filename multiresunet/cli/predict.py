@@ -37,7 +37,9 @@ Tta = Annotated[Flips, typer.Option(help="flip: average over the image flipped a
 HowOption = Annotated[How, typer.Option(help="trained: at the size of training; tiles: in windows, for large images")]
 Memory = Annotated[str, typer.Option(help="memory for tiles, as 2G or 500M")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
-Threads = Annotated[int | None, typer.Option(min=1, help="threads on the CPU", show_default="as many as there are cores")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="threads on the CPU", show_default="as many as there are cores")
+]
 
 
 def predict(
@@ -49,12 +51,15 @@ def predict(
     folds: Folds = "all",
     tta: Tta = Flips.none,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="the probability from which a pixel is foreground", show_default="the model's")
+        float | None,
+        typer.Option(min=0, max=1, help="the probability from which a pixel is foreground", show_default="the model's"),
     ] = None,
     save: Annotated[str, typer.Option(help=f"what to save, with commas between: {','.join(OUTPUTS)}")] = "mask",
     format: Annotated[str, typer.Option(help="same (as the input), png, tif or nii.gz")] = "same",
     how: HowOption = How.trained,
-    instances: Annotated[str, typer.Option(help=f"how labels tell touching objects apart: {' or '.join(INSTANCES)}")] = "components",
+    instances: Annotated[
+        str, typer.Option(help=f"how labels tell touching objects apart: {' or '.join(INSTANCES)}")
+    ] = "components",
     memory: Memory = "2G",
     device: Device = "auto",
     threads: Threads = None,
@@ -62,8 +67,9 @@ def predict(
 ) -> None:
     """Predict masks of images.
 
-    Each mask has the format and geometry of its image. Writes NAME_mask.… for each image, predictions.csv and provenance.json into the folder OUT. What is finished is
-    skipped, so a run that was stopped goes on. A file that can't be predicted is one line; the rest go on: status 1.
+    Each mask has the format and geometry of its image. Writes NAME_mask.… for each image, predictions.csv and
+    provenance.json into the folder OUT. What is finished is skipped, so a run that was stopped goes on. A file that
+    can't be predicted is one line; the rest go on: status 1.
     """
     from multiresunet.inference import writing
     from multiresunet.inference.inputs import found

@@ -20,13 +20,16 @@ def verify(
     arithmetic: Annotated[
         str | None, typer.Option(help="portable or native arithmetic, instead of the recipe's", show_default=False)
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="threads of each training, instead of the recipe's", show_default=False)] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="threads of each training, instead of the recipe's", show_default=False)
+    ] = None,
 ) -> None:
     """Check that the commit makes the tables that git has.
 
-    They must be the same bytes, or within tolerance; else the status is 1. The tables are made in a clean checkout beside this one: from DVC's cache where it has the stages' results, and by
-    running the stages where not. Without COMMIT, the files in this folder must also be those of the commit. A folder of
-    results/ is judged with the commit and the parameters that it names.
+    They must be the same bytes, or within tolerance; else the status is 1. The tables are made in a clean checkout
+    beside this one: from DVC's cache where it has the stages' results, and by running the stages where not. Without
+    COMMIT, the files in this folder must also be those of the commit. A folder of results/ is judged with the commit
+    and the parameters that it names.
     """
     # Here, since they take a second to import.
     from multiresunet.review.archived import PROVENANCE

@@ -25,6 +25,8 @@ COMPARED = (
     *("effect", "wins", "units", "seeds", "folds_agree", "p_folds", "note"),
 )
 
+TOO_FEW = "too few to say anything:"
+
 
 def design_of(
     images: pd.DataFrame, settings: Evaluate, seed: int, *, grouped: bool, one_block: bool = False
@@ -156,7 +158,9 @@ def comparisons(
 def note(units: int, folds: int, seeds: int, settings: Evaluate) -> str:
     """What there is too little of for any conclusion, or for one on architectures; empty if there is enough."""
     rule = settings.verdict
-    few = [f"{units} independent images"] * (units < rule.units) + [f"{folds} folds"] * (folds < rule.folds)
+    few = [f"{units} independent image{'s' * (units != 1)}"] * (units < rule.units) + [f"{folds} folds"] * (
+        folds < rule.folds
+    )
     if few:
-        return f"too few to say anything: {' and '.join(few)}"
+        return f"{TOO_FEW} {' and '.join(few)}"
     return f"preliminary: {seeds} of {rule.seeds} seeds" if seeds < rule.seeds else ""

@@ -27,9 +27,12 @@ SIDE = 128  # pixels of the longer side, at most
 MAX_MODELS = 23  # models; one bit less than an RGB pixel has
 
 
-def disagreement(predictions: list[NDArray[np.bool_]]) -> float:
-    """1 - Jaccard index between two networks' predictions, averaged over all pairs; 0 for a single network."""
-    gaps = [1 - jaccard(MaskPair(one, other)) for one, other in combinations(predictions, 2)]
+def disagreement(predictions: list[NDArray[np.bool_]], ignored: NDArray[np.bool_] | None = None) -> float:
+    """1 - Jaccard index between two networks' predictions, averaged over all pairs; 0 for a single network.
+
+    What is `ignored` counts nowhere.
+    """
+    gaps = [1 - jaccard(MaskPair(one, other, ignored=ignored)) for one, other in combinations(predictions, 2)]
     return float(np.mean(gaps)) if gaps else 0.0
 
 
@@ -50,7 +53,7 @@ def build(
         distances: from each image to the training images, from `outliers.distance_to_training`.
 
     Returns:
-        models: names; size: [width, height] of the pictures; items: one a sample, with sample, group, fold (from 1),
+        models: names; size: [width, height] of the pictures; items: one a sample, with sample, group, fold (from 0),
         scores (of each model), disagreement, distance, input (JPEG) and masks (PNG), both in base64.
 
     Raises:
@@ -69,9 +72,9 @@ def build(
             {
                 "sample": str(sample),
                 "group": str(group),
-                "fold": int(fold) + 1,
+                "fold": int(fold),
                 "scores": [round(float(scores.loc[sample, model]), 4) for model in models],
-                "disagreement": round(disagreement([masks[row] for masks in predicted.values()]), 4),
+                "disagreement": round(disagreement([masks[row] for masks in predicted.values()], data.ignored(row)), 4),
                 "distance": round(float(distances[row]), 4),
                 "input": _encoded(_fitted(_shown(image), size, Image.Resampling.BILINEAR), "JPEG", quality=72),
                 "masks": _encoded(_fitted(_bits([truth, *predictions]), size, Image.Resampling.NEAREST), "PNG"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from multiresunet.data.dataset import PreparedDataset
+from multiresunet.data.dataset import PreparedDataset, sides
 
 Mask = NDArray[np.bool_]
 Masks = Sequence[Mask]
@@ -65,6 +65,11 @@ class MaskPair:
     def both(self) -> Mask:
         """The true pixels that are predicted."""
         return np.asarray(self.prediction & self.truth)
+
+    @cached_property
+    def background(self) -> Mask:
+        """Where the truth is known to be background."""
+        return ~self.truth if self.ignored is None else ~self.truth & ~self.ignored
 
     @cached_property
     def counts(self) -> tuple[int, int, int]:
@@ -129,6 +134,20 @@ class MaskPair:
         return np.asarray(ndimage.distance_transform_edt(~target, sampling=self.spacing)[origin])
 
 
-def pair_of(data: PreparedDataset, index: int, prediction: Mask) -> MaskPair:
-    """A prediction (D×)H×W beside the truth of a data set's sample: all foreground, of whatever class."""
-    return MaskPair(prediction, data.truth(index), data.spacing(index), data.ignored(index))
+def content(data: PreparedDataset, index: int) -> tuple[slice, ...]:
+    """Where a sample's own pixels are in its prepared array: all of it, or what padding surrounds.
+
+    Its frame is the frame of the file, which is no boundary; what lies beyond it is no image, and counts nowhere.
+    """
+    shape, text = data.masks[index].shape, str(data.table.iloc[index].get("prepared_size", ""))
+    own = sides(text) if text else shape
+    before = [(whole - side) // 2 for whole, side in zip(shape, own, strict=True)]  # as `resizing.padded`
+    return tuple(slice(start, start + side) for start, side in zip(before, own, strict=True))
+
+
+def pair_of(data: PreparedDataset, index: int, prediction: Mask, truth: Mask | None = None) -> MaskPair:
+    """A prediction (D×)H×W beside the truth of a data set's sample: all foreground of whatever class, or `truth`."""
+    own, ignored = content(data, index), data.ignored(index)
+    hidden = None if ignored is None else ignored[own]
+    true = data.truth(index) if truth is None else truth
+    return MaskPair(prediction[own], true[own], data.spacing(index), hidden)

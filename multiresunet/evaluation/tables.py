@@ -57,7 +57,7 @@ def per_class(
         rows = [
             _headlines(
                 *(
-                    MaskPair(labels == number, np.asarray(data.masks[index]) == number, ignored=data.ignored(index))
+                    pair_of(data, index, labels == number, np.asarray(data.masks[index]) == number)
                     for labels in (best, last)
                 )
             )

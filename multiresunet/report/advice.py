@@ -16,6 +16,7 @@ RISING = 0.01  # Jaccard index between the last fifth of a training and the fift
 FALLEN = 0.02  # Jaccard index below the best epoch's
 BASELINE = "loses to a baseline"
 """The gravest kind of warning."""
+RISES = "undertrained"
 
 
 class Warning(NamedTuple):
@@ -45,7 +46,7 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
         found += _of_seeds(
             model, means.loc[[model]].groupby("seed").mean(), loaded.evaluate.verdict.min_effect["overlap"]
         )
-    order = [BASELINE, "undertrained", "overfitted", "seeds disagree"]
+    order = [BASELINE, RISES, "overfitted", "seeds disagree"]
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
@@ -73,7 +74,7 @@ def _of_curve(model: str, curve: pd.DataFrame, recipe: str) -> Iterator[Warning]
     best = int(scores.argmax())
     if rise > RISING:
         words = f"its curve still rises, by {100 * rise:.1f} points in the last fifth of the training"
-        yield Warning(model, "undertrained", words, f"train longer ({recipe})")
+        yield Warning(model, RISES, words, f"train longer ({recipe})")
     elif scores[best] - _mean(scores[-part:]) > FALLEN and losses[-1] < losses[best]:
         more = f"{100 * (scores[best] - _mean(scores[-part:])):.1f} points more than the end"
         words = f"epoch {best + 1} of {len(scores)} scored {more}, while the training loss went on falling"

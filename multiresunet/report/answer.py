@@ -10,8 +10,9 @@ import pandas as pd
 
 from multiresunet.config import Params
 from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.comparison import TOO_FEW
 from multiresunet.report import tables
-from multiresunet.report.advice import BASELINE, Warning
+from multiresunet.report.advice import BASELINE, RISES, Warning
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -41,7 +42,12 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
     control, pair = control_of(loaded), planned(loaded)
     compared = set(pair or ([control] if control else []))
     failed = {name: sorted(poor[name] & compared) for name in loaded.run.datasets if poor[name] & compared}
-    usable = [name for name in loaded.run.datasets if name not in failed]
+    few = {name: words for name, words in too_few(kept["comparisons"]).items() if name not in failed}
+    usable = [name for name in loaded.run.datasets if name not in failed and name not in few]
+    without = [f"Left out: {name}, where {' and '.join(names)} {_fails(names)}." for name, names in failed.items()]
+    without += [f"Left out: {name}, with {words}." for name, words in few.items()]
+    if few and not usable:
+        return ["No answer yet: no data set has images enough on which the networks work.", *without]
     if not usable:
         names = sorted({name for several in failed.values() for name in several})
         return [f"No answer yet: {' and '.join(names)} {_fails(names)} on any data set; train longer."]
@@ -66,8 +72,32 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
         said.append(f"The best network, {best}, is {found.words}{chance}, for {found.work} the work.")
     elif pair:
         said.append(f"The best network is {best}.")
-    said += [f"Left out: {name}, where {' and '.join(names)} {_fails(names)}." for name, names in failed.items()]
-    return said
+    return [*said, *without]
+
+
+def too_few(comparisons: pd.DataFrame) -> dict[str, str]:
+    """The data sets on which nothing can be concluded, however the networks score, and of what they have too little."""
+    notes = comparisons.drop_duplicates("dataset").set_index("dataset")["note"]
+    return {
+        str(name): str(note).removeprefix(TOO_FEW).strip() for name, note in notes.items() if note.startswith(TOO_FEW)
+    }
+
+
+def unfinished(warned: Mapping[str, Sequence[Warning]], loaded: Params) -> list[str]:
+    """A sentence on which of the two that the answer compares would still gain by longer training, and where.
+
+    Args:
+        warned: for each data set what is wrong with its models.
+        loaded: params.yaml.
+    """
+    places = {
+        model: [
+            name for name, several in warned.items() if (model, RISES) in {(one.model, one.kind) for one in several}
+        ]
+        for model in planned(loaded) or ()
+    }
+    said = [f"{model} on {' and '.join(names)}" for model, names in places.items() if names]
+    return [f"Not trained to the end, so with room to gain: {'; '.join(said)}."] if said else []
 
 
 class Beside(NamedTuple):
@@ -140,7 +170,9 @@ def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warnin
     intervals = own["intervals"]
     row = tables.records(intervals[(intervals["model"] == chosen) & (intervals["measure"] == "jaccard")])[0]
     why = "the best" if chosen == best else f"not shown to be worse than {best}, and cheaper"
-    numbers = f"Jaccard {100 * row['mean']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    known = math.isfinite(row["low"])
+    interval = f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if known else ", with no interval"
+    numbers = f"Jaccard {100 * row['mean']:.1f} %{interval}"
     remedies = [one.remedy for one in warned if one.model == chosen]
     then = (
         remedies[0] if remedies else "add images" if loaded.run.tuned.models else "tune it (run.tuned), or add images"

@@ -18,7 +18,7 @@ from multiresunet.report.tables import records
 CAPTIONS = {
     "epochs": "Claim 1. Test score after each epoch; thin: each training, thick: their mean.",
     "low_contrast": "Claim 2. Distance between true and predicted boundary, by contrast from the lowest eighth up.",
-    "perturbations": "Claim 3. Score by severity of perturbation, mean over kinds; 0: the image unperturbed.",
+    "perturbations": "Claim 3. Score by severity of perturbation, mean over kinds; 0: none. Ticks: what was measured.",
     "outliers": "Claim 4. Images from worst to best; the left end is the tail.",
     "reliability": "Calibration. The share of foreground among the pixels with a predicted probability.",
     "thresholds": "Score by the threshold that turns probabilities into a mask.",
@@ -137,8 +137,8 @@ def _severity(table: pd.DataFrame) -> str:
     means = kinds.groupby(["model", "severity"], sort=False)["jaccard"].mean().reset_index()
     clean = kinds.groupby("model", sort=False)["clean"].mean().rename("jaccard").reset_index().assign(severity=0)
     both = pd.concat([clean, means]).sort_values("severity", kind="stable")
-    most = int(both["severity"].max())
-    axis = Axis("severity", 0, most, range(most + 1))
+    measured = sorted(both["severity"].unique())
+    axis = Axis("severity", 0, measured[-1], measured)
     return lines("Score by severity", _curves(both, "severity", "jaccard", 100), axis, PERCENT)
 
 

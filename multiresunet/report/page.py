@@ -45,8 +45,12 @@ def render() -> Path:
     )
     text = environment.get_template("page.html.j2").render(
         matrices=verdicts.matrices(kept["claims"], loaded),
-        ablation=verdicts.ablation(kept["claims"]),
-        headline=[*answer.headline(kept, loaded, poor), *verdicts.in_a_sentence(kept["claims"], loaded)],
+        ablation=verdicts.ablation(kept["claims"], datasets),
+        headline=[
+            *answer.headline(kept, loaded, poor),
+            *answer.unfinished({one["name"]: one["warned"] for one in shown}, loaded),
+            *verdicts.in_a_sentence(kept["claims"], loaded),
+        ],
         poor=poor,
         control=control,
         forest=Markup(charts.forest(kept["comparisons"], control, poor)) if control and others else "",

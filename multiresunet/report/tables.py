@@ -120,9 +120,11 @@ def beside_the_paper(summary: pd.DataFrame, modalities: dict[str, str]) -> pd.Da
                     100 * float(own[c].iloc[0]) for c in ("jaccard_best_epoch", "jaccard_best_epoch_sd")
                 )
                 row[f"{title}, ours"] = f"{means[model]:.1f} ± {deviation:.1f}"
-        row["improvement, paper"] = f"{float(paper['improvement'][plain]):+.1f} %"
+        row["relative improvement, paper"] = f"{float(paper['improvement'][plain]):+.1f} %"
         # A share of a score near 0 has no meaning.
         known = len(means) == 2 and means["unet"] >= 5
-        row["improvement, ours"] = f"{100 * (means['multiresunet'] / means['unet'] - 1):+.1f} %" if known else ""
+        row["relative improvement, ours"] = (
+            f"{100 * (means['multiresunet'] / means['unet'] - 1):+.1f} %" if known else ""
+        )
         rows.append(row)
     return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -22,6 +22,7 @@ CLAIMS = {
 }
 SIGNS = {SUPPORTED: ("yes", "✓"), NOT_SUPPORTED: ("no", "✗"), INCONCLUSIVE: ("inconclusive", "?")}
 """Of each verdict: its CSS class and its sign."""
+PRELIMINARY_WORD = ", preliminary"
 POINTS = ("Jaccard", "boundary F1")
 """Units of the ablation that are shares of 1."""
 
@@ -34,12 +35,30 @@ def in_a_sentence(claims: pd.DataFrame, loaded: Params) -> list[str]:
     own = own[own["claim"].isin(list(CLAIMS))]
     supported = own[own["verdict"] == SUPPORTED].groupby("claim")["dataset"].nunique()
     total = own["dataset"].nunique()
+    shown = [str(_shown(cell)["verdict_words"]) for cell in records(own)]
+    if any(words.endswith(PRELIMINARY_WORD) for words in shown):
+        return [_so_far(own, shown, loaded)]
     if supported.empty:
         return ["None of the paper’s four claims is supported on any data set."]
     parts = [
         f"“{title.lower()}” on {supported[name]} of {total}" for name, title in CLAIMS.items() if name in supported
     ]
     return [f"Of the paper’s four claims supported: {', '.join(parts)} data sets."]
+
+
+def _so_far(own: pd.DataFrame, shown: Sequence[str], loaded: Params) -> str:
+    """What the verdicts would be with seeds enough: what is supported and where, and how many are not."""
+    yes = [
+        f"“{CLAIMS[row['claim']].lower()}” on {row['dataset']}"
+        for row, words in zip(records(own), shown, strict=True)
+        if words.startswith(SUPPORTED)
+    ]
+    no = sum(words.startswith(NOT_SUPPORTED) for words in shown)
+    seeds = f"{len(loaded.run.seeds)} of {loaded.evaluate.verdict.seeds} seeds"
+    return (
+        f"With {seeds} no verdict on the paper’s four claims is final. So far supported: {', '.join(yes) or 'none'}; "
+        f"not supported: {no} of {len(shown)} verdicts; the rest is inconclusive."
+    )
 
 
 def matrices(claims: pd.DataFrame, loaded: Params) -> list[dict[str, Any]]:
@@ -73,7 +92,7 @@ def _shown(cell: Mapping[str, Any]) -> dict[str, Any]:
     if str(cell["reason"]).startswith(PRELIMINARY):
         would = next(v for v in (NOT_SUPPORTED, SUPPORTED) if v in cell["reason"])
         why = str(cell["reason"]).removeprefix(f"{PRELIMINARY}{would} with ")
-        return {"kind": kind, "sign": SIGNS[would][1], "verdict_words": f"{would}, preliminary", "reason": why}
+        return {"kind": kind, "sign": SIGNS[would][1], "verdict_words": f"{would}{PRELIMINARY_WORD}", "reason": why}
     return {"kind": kind, "sign": sign, "verdict_words": cell["verdict"]}
 
 
@@ -90,23 +109,32 @@ def magnitude(claim: str, advantage: float, tail: float) -> str:
     size = abs(advantage)
     match claim:
         case "epochs":
-            return f"{100 * size:.0f} % {'fewer' if advantage >= 0 else 'more'} epochs"
+            return (
+                f"{'saves' if advantage >= 0 else 'takes'} {100 * size:.0f} % of the epochs{' more' * (advantage < 0)}"
+            )
         case "low_contrast":
-            return f"{size:.1f} px {'nearer' if advantage >= 0 else 'farther'} than elsewhere"
+            return f"error grows {size:.2f} px {'less' if advantage >= 0 else 'more'} towards low contrast"
         case "perturbations":
             return f"retains {100 * size:.1f} points {'more' if advantage >= 0 else 'less'}"
         case _:
             return f"worst {100 * tail:.0f} %: {100 * size:.1f} points {'better' if advantage >= 0 else 'worse'}"
 
 
-def ablation(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """The statements on the two blocks, each with its verdicts by data set; empty without the four networks."""
+def ablation(claims: pd.DataFrame, datasets: Sequence[str]) -> list[dict[str, Any]]:
+    """The statements on the two blocks, each with a verdict for each data set; empty without the four networks.
+
+    None stands for a data set on which there is nothing to compare.
+    """
     rows = []
     for statement in STATEMENTS:
         part = claims[(claims["claim"] == "ablation") & (claims["measure"] == statement.words)]
         if len(part):
-            cells = [cell | _shown(cell) | {"words": amount(cell["advantage"], cell["unit"])} for cell in records(part)]
-            rows.append({"statement": statement.words, "expected": statement.expected, "cells": cells})
+            cells = {
+                cell["dataset"]: cell | _shown(cell) | {"words": amount(cell["advantage"], cell["unit"])}
+                for cell in records(part)
+            }
+            shown = [cells.get(name) for name in datasets]
+            rows.append({"statement": statement.words, "expected": statement.expected, "cells": shown})
     return rows
 
 
@@ -114,4 +142,6 @@ def amount(value: float, unit: str) -> str:
     """An advantage of the ablation with its unit; shares of 1 in points, as everywhere on the page."""
     if not math.isfinite(value):
         return "nothing to compare"
-    return f"{100 * value:+.1f} {unit} points" if unit in POINTS else f"{value:+.2f} {unit}"
+    if unit in POINTS:
+        return f"{100 * value:+.1f} {unit} points"
+    return f"{abs(value):.2f} {'fewer' if value >= 0 else 'more'} {unit}"  # of flaws, fewer are an advantage

@@ -355,6 +355,7 @@ def test_bits_of_many_models_go_into_colours() -> None:
         predicted = {f"m{i}": rng.random((2, 16, 24)) < 0.5 for i in range(count)}
         scores = pd.DataFrame([{"model": m, "sample": s, "jaccard": 0.5} for m in predicted for s in "ab"])
         item = gallery.build(data, predicted, scores, np.zeros(2))["items"][1]
+        assert item["fold"] == 0  # as in folds.csv, in file names and in `predict --folds`
         pixels = np.asarray(decoded(item["masks"]))
         planes = [pixels] if count <= 7 else list(np.moveaxis(pixels, -1, 0))
         for bit, mask in enumerate([data.masks[1] > 0, *(p[1] for p in predicted.values())]):
@@ -370,6 +371,7 @@ def test_disagreement_by_hand() -> None:
     assert gallery.disagreement([one]) == 0
     assert gallery.disagreement([one, two]) == pytest.approx(2 / 3)
     assert gallery.disagreement([one, one, two]) == pytest.approx(4 / 9)
+    assert gallery.disagreement([one, two], np.array([[True, False, True]])) == 0  # what is ignored
 
 
 @mounted

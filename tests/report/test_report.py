@@ -16,9 +16,11 @@ from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.claims import ablation
-from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, SUPPORTED
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
+from multiresunet.evaluation.comparison import TOO_FEW
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.report import advice, answer, charts, export, figures, page, provenance, tables, verdicts
+from multiresunet.report.advice import RISES, Warning
 from multiresunet.report.svg import Axis, Dot, Line, dots, lines, standalone
 from stages.report import report
 
@@ -134,8 +136,8 @@ def test_the_paper_stands_beside_us() -> None:
     row = table.iloc[0]
     assert row["U-Net, paper"] == "74.5 ± 1.5"
     assert row["MultiResUNet, ours"] == "40.0 ± 10.0"
-    assert row["improvement, paper"] == "+10.2 %"
-    assert row["improvement, ours"] == "+100.0 %"
+    assert row["relative improvement, paper"] == "+10.2 %"
+    assert row["relative improvement, ours"] == "+100.0 %"
 
 
 def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
@@ -157,8 +159,9 @@ def test_the_overview_has_each_models_interval_and_hollow_baselines() -> None:
 @pytest.mark.parametrize(
     ("claim", "advantage", "words"),
     [
-        ("epochs", 0.57, "57 % fewer epochs"),
-        ("low_contrast", -0.31, "0.3 px farther than elsewhere"),
+        ("epochs", 0.57, "saves 57 % of the epochs"),
+        ("epochs", -0.03, "takes 3 % of the epochs more"),
+        ("low_contrast", -0.31, "error grows 0.31 px more towards low contrast"),
         ("perturbations", -0.02, "retains 2.0 points less"),
         ("outliers", 0.05, "worst 20 %: 5.0 points better"),
         ("outliers", math.nan, "nothing to compare"),
@@ -173,7 +176,8 @@ def test_an_advantage_in_words(claim: str, advantage: float, words: str) -> None
     [
         (0.0774, "Jaccard", "+7.7 Jaccard points"),
         (-0.012, "boundary F1", "-1.2 boundary F1 points"),
-        (0.135, "flaws per region", "+0.14 flaws per region"),
+        (0.135, "flaws per region", "0.14 fewer flaws per region"),
+        (-0.08, "flaws per region", "0.08 more flaws per region"),
         (math.nan, "Jaccard", "nothing to compare"),
     ],
 )
@@ -185,7 +189,7 @@ def test_an_advantage_of_the_ablation_in_words(value: float, unit: str, words: s
 def compared(**differences: tuple[float, float, float]) -> pd.DataFrame:
     """Of multiresunet and unet_bn on data sets: difference and interval; one of them as the other's difference."""
     rows = [
-        {"dataset": name, "model": "multiresunet", "other": "unet_bn", "measure": "jaccard", "seeds": 3}
+        {"dataset": name, "model": "multiresunet", "other": "unet_bn", "measure": "jaccard", "seeds": 3, "note": ""}
         | dict(zip(("difference", "low", "high"), numbers, strict=True))
         for name, numbers in differences.items()
     ]
@@ -246,6 +250,23 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     ]
 
 
+def test_a_data_set_with_too_few_images_answers_nothing() -> None:
+    kept, run = four_networks(0.01)
+    few = f"{TOO_FEW} 1 independent image"
+    block = kept["comparisons"].assign(note=kept["comparisons"]["dataset"].map({"a": "", "b": few}))
+    block.loc[block["dataset"] == "b", ["low", "high"]] = math.nan
+    told = answer.headline(kept | {"comparisons": block}, run, {"a": set(), "b": set()})
+    assert "nan" not in " ".join(told)
+    assert told[0].startswith("Not shown: multiresunet is 1.0 Jaccard points above unet_bn")
+    assert told[-1] == "Left out: b, with 1 independent image."
+    nothing = answer.headline(kept | {"comparisons": block.assign(note=few)}, run, {"a": {"unet_bn"}, "b": set()})
+    assert nothing == [
+        "No answer yet: no data set has images enough on which the networks work.",
+        "Left out: a, where unet_bn hardly beats the baselines.",
+        "Left out: b, with 1 independent image.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("supported", "sentence"),
     [
@@ -260,7 +281,9 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
 def test_the_answer_says_which_claims_are_supported(supported: list[tuple[str, str]], sentence: str) -> None:
     pair = {"model": "multiresunet", "reference": "unet_bn", "decisive": True}
     rows = [
-        pair | {"claim": claim, "dataset": name, "verdict": SUPPORTED if (claim, name) in supported else INCONCLUSIVE}
+        pair
+        | {"claim": claim, "dataset": name, "reason": ""}
+        | {"verdict": SUPPORTED if (claim, name) in supported else INCONCLUSIVE}
         for claim in [*verdicts.CLAIMS, "regions"]
         for name in "ab"
     ]
@@ -270,6 +293,36 @@ def test_the_answer_says_which_claims_are_supported(supported: list[tuple[str, s
         rows[-1] | {"verdict": SUPPORTED},
     ]
     assert verdicts.in_a_sentence(pd.DataFrame(rows + others), loaded("a", "b")) == [sentence]
+
+
+def test_with_too_few_seeds_the_answer_says_how_the_claims_stand_so_far() -> None:
+    few = "preliminary: {} with 1 seed; 3 are needed"
+    verdict = {"model": "multiresunet", "reference": "unet_bn", "decisive": True, "verdict": INCONCLUSIVE}
+    reasons = [("epochs", "a", NOT_SUPPORTED), ("epochs", "b", NOT_SUPPORTED), ("outliers", "b", SUPPORTED)]
+    rows = [verdict | {"claim": c, "dataset": d, "reason": few.format(would)} for c, d, would in reasons]
+    rows.append(verdict | {"claim": "outliers", "dataset": "a", "reason": "the interval includes both"})
+    assert verdicts.in_a_sentence(pd.DataFrame(rows), loaded("a", "b")) == [
+        "With 1 of 3 seeds no verdict on the paper’s four claims is final. So far supported: “more reliable on "
+        "outliers” on b; not supported: 2 of 4 verdicts; the rest is inconclusive."
+    ]
+
+
+def test_the_answer_names_what_is_not_trained_to_the_end() -> None:
+    rises, falls = (Warning(m, k, "", "") for m, k in (("unet_bn", RISES), ("multiresunet", "overfitted")))
+    other = Warning("unet", RISES, "", "")
+    assert answer.unfinished({"a": [rises, other], "b": [falls], "c": [rises]}, loaded("a", "b", "c")) == [
+        "Not trained to the end, so with room to gain: unet_bn on a and c."
+    ]
+    assert answer.unfinished({"a": [other, falls]}, loaded("a")) == []
+
+
+def test_the_ablation_has_a_place_for_each_data_set() -> None:
+    words = ablation.STATEMENTS[0].words
+    cell = {"claim": "ablation", "measure": words, "verdict": SUPPORTED, "reason": "", "advantage": 0.1}
+    rows = pd.DataFrame([cell | {"unit": "Jaccard", "dataset": "b"}])
+    [row] = verdicts.ablation(rows, ["a", "b"])
+    assert row["cells"][0] is None
+    assert row["cells"][1]["words"] == "+10.0 Jaccard points"
 
 
 def four_networks(low: float) -> tuple[dict[str, pd.DataFrame], config.Params]:

@@ -15,13 +15,9 @@ from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.effects import Values
 
 
-def epochs_to(curve: Iterable[float], target: float) -> int:
-    """The first epoch, from 1, whose score is at least `target`; one more than there are if none is."""
-    epoch = 0
-    for epoch, score in enumerate(curve, start=1):
-        if score >= target:
-            return epoch
-    return epoch + 1
+def epochs_to(curve: Iterable[float], target: float, never: int) -> int:
+    """The first epoch, from 1, whose score is at least `target`; `never` if none is."""
+    return next((epoch for epoch, score in enumerate(curve, start=1) if score >= target), never)
 
 
 @lru_cache(maxsize=64)  # a side is compared with several others
@@ -34,13 +30,15 @@ def curves(side: Side) -> Values:
 def reached(sides: Sides, share: float) -> tuple[Values, Values]:
     """The epochs in which the model, and the reference, reach a share of the reference's last score: folds×seeds each.
 
-    That score is the reference's mean over seeds in the same fold.
+    That score is the reference's mean over seeds in the same fold. Who never reaches it counts as one epoch more than
+    the longer of the two trainings has: a short training doesn't reach it sooner by ending.
     """
     ours, theirs = (curves(side) for side in sides)
     targets = share * theirs[:, :, -1].mean(axis=1)
+    never = max(ours.shape[-1], theirs.shape[-1]) + 1
 
     def epochs(of: Values) -> Values:
-        rows = [[epochs_to(curve, target) for curve in fold] for fold, target in zip(of, targets, strict=True)]
+        rows = [[epochs_to(curve, target, never) for curve in fold] for fold, target in zip(of, targets, strict=True)]
         return np.array(rows, dtype=np.float64)
 
     return epochs(ours), epochs(theirs)
@@ -50,16 +48,20 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
     """Share of the epochs saved on the way to shares of the reference's last score; likewise of the work; the areas.
 
     An epoch of a larger network takes longer, so the work counts each model's multiply-adds, and its memory traffic in
-    the same unit (`nets.cost`). The areas under the learning curves are mean scores over epochs.
+    the same unit (`nets.cost`). The areas under the learning curves are mean scores over the epochs that both have.
     """
     min_effect = settings.verdict.min_effect["epochs"]
     total = curves(sides.reference).shape[-1]
     relative = sides.model.work / sides.reference.work
     found = []
 
-    def saved(measure: str, ours: Values, theirs: Values, unit: str, *, decisive: bool = False) -> None:
-        advantage = design.over_folds((theirs - ours) / total, resolution=1 / total)
-        means = float(ours.mean()), float(theirs.mean())
+    def saved(
+        measure: str, ours: Values, theirs: Values, unit: str, *, cost: float = 1.0, decisive: bool = False
+    ) -> None:
+        # Both are rounded to whole epochs; ours by `cost` more.
+        resolution = math.sqrt((1 + cost**2) / 2) / total
+        advantage = design.over_folds((theirs - cost * ours) / total, resolution=resolution)
+        means = float(cost * ours.mean()), float(theirs.mean())
         found.append(
             Finding("epochs", measure, sides.pair, *means, advantage, unit, min_effect, decisive, over_folds=True)
         )
@@ -69,8 +71,9 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
         words = f"{100 * share:g} % of the reference's last score"
         saved(f"epochs to {words}", ours, theirs, "share of epochs", decisive=share == settings.epochs.decisive)
         if math.isfinite(relative):
-            saved(f"work to {words}, in the reference's epochs", ours * relative, theirs, "share of work")
-    areas = [curves(side).mean(axis=-1) for side in sides]
+            saved(f"work to {words}, in the reference's epochs", ours, theirs, "share of work", cost=relative)
+    both = min(curves(side).shape[-1] for side in sides)
+    areas = [curves(side)[..., :both].mean(axis=-1) for side in sides]
     found.append(
         Finding(
             "epochs",

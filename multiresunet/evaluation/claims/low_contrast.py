@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from multiresunet.config import Evaluate, LowContrastClaim
 from multiresunet.data.dataset import PreparedDataset, as_floats
 from multiresunet.evaluation.claims.verdict import Finding
 from multiresunet.evaluation.evidence import Side, Sides
-from multiresunet.evaluation.masks import Mask, MaskPair, Masks, boundary
+from multiresunet.evaluation.masks import Mask, MaskPair, Masks, boundary, content, pair_of
 from multiresunet.evaluation.statistics.design import Advantage, ComparisonDesign
 from multiresunet.evaluation.statistics.effects import known_mean
 
@@ -104,8 +104,9 @@ def measure(data: PreparedDataset, predictions: Masks, settings: LowContrastClai
     """
     parts = []
     for index, prediction in enumerate(predictions):
-        pair = MaskPair(prediction, data.truth(index), ignored=data.ignored(index))
-        cut = segments(as_floats(np.asarray(data.images[index])).astype(float), pair.truth, settings, pair.ignored)
+        pair = replace(pair_of(data, index, prediction), spacing=None)
+        image = np.asarray(data.images[index])[(slice(None), *content(data, index))]
+        cut = segments(as_floats(image).astype(float), pair.truth, settings, pair.ignored)
         error, counted = errors(pair, cut, settings.cap)
         columns = {"contrast": cut.contrast, "pixels": cut.pixels, "error": error, "counted": counted}
         parts.append(pd.DataFrame({"image": index, **columns}))

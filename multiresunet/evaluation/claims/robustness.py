@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from multiresunet.config import Evaluate, Perturbed
 from multiresunet.data.dataset import PreparedDataset, Ragged, as_floats
 from multiresunet.evaluation.claims.verdict import Finding
 from multiresunet.evaluation.evidence import Side, Sides
-from multiresunet.evaluation.masks import Masks, pair_of
+from multiresunet.evaluation.masks import Masks, content, pair_of
 from multiresunet.evaluation.metrics.overlap import jaccard
 from multiresunet.evaluation.perturbations import perturb
 from multiresunet.evaluation.statistics.design import ComparisonDesign
@@ -33,6 +34,7 @@ class PerturbationPlan:
     amounts: of each perturbation, by severity from 1.
     extent: how many images, and which severities.
     standardised: whether the preparation standardises images.
+    grouped: whether the data set's groups bind images together.
     seed, dataset: with the names of sample and perturbation, where the randomness comes from.
     """
 
@@ -41,11 +43,13 @@ class PerturbationPlan:
     standardised: bool
     seed: int
     dataset: str
+    grouped: bool = True
 
     def images(self, data: PreparedDataset) -> NDArray[np.int64]:
-        """Indices of the images to perturb, in the data set's order: of as many groups as possible, evenly by fold."""
+        """Indices of the images to perturb, in the data set's order, evenly by fold; of as many groups as possible."""
         order = np.random.default_rng(seed_for(self.seed, self.dataset, "perturbed")).permutation(len(data.table))
-        units = units_of(data.table["group"].tolist())[order]
+        groups = data.table["group"].tolist() if self.grouped else [""] * len(data.table)
+        units = units_of(groups)[order]
         in_unit, in_fold = (pd.Series(of).groupby(of).cumcount().to_numpy() for of in (units, data.folds[order]))
         return np.sort(order[np.lexsort((in_fold, in_unit))][: self.extent.images])
 
@@ -55,8 +59,11 @@ class PerturbationPlan:
         pairs = []
         for index, sample in zip(indices, table["sample"], strict=True):
             rng = np.random.default_rng(seed_for(self.seed, self.dataset, sample, kind, severity))
-            image, labels = as_floats(np.asarray(data.images[index])), np.asarray(data.masks[index])
-            pairs.append(perturb(image, labels, kind, amount, rng, self.standardised))
+            image, labels = as_floats(np.array(data.images[index])), np.array(data.masks[index])
+            own = content(data, int(index))
+            changed, moved = perturb(image[(slice(None), *own)], labels[own], kind, amount, rng, self.standardised)
+            image[(slice(None), *own)], labels[own] = changed, moved
+            pairs.append((image, labels))
         images, masks = zip(*pairs, strict=True)
         if data.window is None:
             return PreparedDataset(np.stack(images), np.stack(masks), table)
@@ -130,6 +137,14 @@ def retained(perturbed: Floats, clean: Floats) -> Floats:
     return share + (perturbed - share * clean) / max(mean, 1e-9)
 
 
+def share_left(perturbed: Floats, clean: Floats) -> float:
+    """Σ perturbed / Σ clean: 0 where `clean` is, and not a number where nothing was perturbed."""
+    if not np.isfinite(clean).any():
+        return math.nan
+    whole = float(np.nansum(clean))
+    return float(np.nansum(perturbed)) / whole if whole > 0 else 0.0
+
+
 @lru_cache(maxsize=64)  # a side is compared with several others
 def _by_kind(side: Side, column: str) -> Floats:
     """Means over severities, images×seeds×kinds; not a number for images that weren't perturbed."""
@@ -149,11 +164,19 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
     kinds = list(sides.model.lost["kind"].unique())
 
     def finding(
-        measure: str, values: Callable[[Side], Floats], unit: str, sign: int = 1, *, decisive: bool = False
+        measure: str,
+        values: Callable[[Side], Floats],
+        unit: str,
+        sign: int = 1,
+        *,
+        of_folds: Sequence[float] | None = None,
+        decisive: bool = False,
     ) -> Finding:
         ours, theirs = (values(side) for side in sides)
         means = (float(np.nanmean(ours)), float(np.nanmean(theirs)))
         advantage = design.paired(sign * (ours - theirs))
+        if of_folds is not None:
+            advantage = design.with_folds(advantage, of_folds)
         return Finding("perturbations", measure, sides.pair, *means, advantage, unit, min_effect, decisive)
 
     def of(side: Side, column: str, kind: str | None) -> Floats:
@@ -163,9 +186,18 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
     def share(kind: str | None) -> Callable[[Side], Floats]:
         return lambda side: retained(of(side, "jaccard", kind), of(side, "clean", kind))
 
+    def shares(kind: str | None) -> list[float]:
+        """Each fold's own difference, which isn't the mean of what `retained` says of its images."""
+        parts = [design.folds == fold for fold in range(design.count)]
+        ours, theirs = (
+            [share_left(of(side, "jaccard", kind)[part], of(side, "clean", kind)[part]) for part in parts]
+            for side in sides
+        )
+        return [one - other for one, other in zip(ours, theirs, strict=True)]
+
     return [
-        finding("share retained when perturbed", share(None), "share", decisive=True),
+        finding("share retained when perturbed", share(None), "share", of_folds=shares(None), decisive=True),
         finding("score when perturbed", lambda side: of(side, "jaccard", None), "Jaccard"),
         finding("drop when perturbed", lambda side: of(side, "drop", None), "Jaccard", -1),
-        *(finding(f"share retained: {kind}", share(kind), "share") for kind in kinds),
+        *(finding(f"share retained: {kind}", share(kind), "share", of_folds=shares(kind)) for kind in kinds),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -135,6 +136,11 @@ class ComparisonDesign:
         about = Advantage(centre, folds=folds, p_folds=self._p_folds(folds), units=len(values), seeds=values.shape[1])
         return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=cohen_d(cells))
 
+    def with_folds(self, advantage: Advantage, folds: Sequence[float]) -> Advantage:
+        """An advantage whose folds' own values are these, where they aren't means of the images' numbers."""
+        own = tuple(folds)
+        return replace(advantage, folds=own, p_folds=self._p_folds(own))
+
     def interval(self, values: Values) -> tuple[float, float]:
         """Interval of a mean over images and seeds: N, or N×seeds; what isn't a number doesn't count."""
         cells, known, _ = self._cells(values)
@@ -157,8 +163,9 @@ class ComparisonDesign:
         unit = np.unique(self.units[known], return_inverse=True)[1]
         ways = [Way(np.repeat(unit, seeds), 1, int(unit.max()) + 1)]
         if seeds > 1:
-            training = self.folds[known][:, None] * seeds + np.arange(seeds)
-            ways.append(Way(training.ravel(), self.count, seeds))
+            fold = np.unique(self.folds[known], return_inverse=True)[1]  # others have nothing to say
+            training = fold[:, None] * seeds + np.arange(seeds)
+            ways.append(Way(training.ravel(), int(fold.max()) + 1, seeds))
         return ways
 
     def _spread(self, statistic: Statistic, ways: list[Way]) -> tuple[float, float, float, float]:

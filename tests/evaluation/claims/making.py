@@ -37,7 +37,7 @@ def verdict(finding: Finding) -> str:
 
 def side(model: str, **tables: pd.DataFrame | float) -> Side:
     """One side of a comparison, of which only some tables are known."""
-    none = pd.DataFrame({"seed": []})
+    none = pd.DataFrame({"seed": [], "epoch": []})
     images = pd.DataFrame({"model": model, "seed": np.repeat(SEEDS, 30), "sample": SAMPLES * 3, "fold": [*FOLDS] * 3})
     known = {"images": images, "history": none, "lost": none, "segments": none, "work": 1.0} | tables
     return Side(model, **known)  # type: ignore[arg-type]

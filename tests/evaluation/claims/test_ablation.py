@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
+import pytest
 
 from multiresunet.evaluation.claims import ablation
 from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED
@@ -52,3 +56,31 @@ def test_the_ablation_is_read_right_where_it_is_true_and_only_there() -> None:
 def test_statements_about_absent_networks_are_left_out() -> None:
     assert list(verdicts(unet=(0.5, 0, 0.5), multiresunet=(0.5, 0, 0.5))) == []
     assert len(verdicts(unet_bn=(0.5, 0, 0.5), multiresunet=(0.5, 0, 0.5))) == 2
+
+
+def test_an_image_on_which_nothing_is_found_counts_among_the_regions() -> None:
+    columns = dict.fromkeys(("unet_bn", "multiresunet"), (0.7, 1.0, 0.6))
+    made = sides(**columns)
+    images = made["multiresunet"].images
+    lost = images["sample"] < "s15"
+    made["multiresunet"] = replace(made["multiresunet"], images=images.assign(holes=np.where(lost, np.nan, 0.0)))
+    found = ablation.findings(made, {name: name for name in columns}, design(), EVALUATE)
+    [regions] = [finding for finding in found if finding.unit == "flaws per region"]
+    assert regions.advantage.units == 30
+    assert regions.of_model == pytest.approx(1.0, abs=0.01)
+
+
+def test_what_was_trained_longer_proves_nothing_of_its_parts() -> None:
+    made = sides(unet=(0.6, 1, 0.5), unet_bn=(0.7, 1, 0.6))
+    networks = {name: name for name in made}
+    epochs = {name: pd.DataFrame({"seed": 1, "epoch": range(20)}) for name in made}
+    alike = {name: replace(side, history=epochs[name]) for name, side in made.items()}
+    assert len(ablation.findings(alike, networks, design(), EVALUATE)) == 1
+    longer = alike | {"unet": replace(made["unet"], history=pd.DataFrame({"seed": 1, "epoch": range(60)}))}
+    assert ablation.findings(longer, networks, design(), EVALUATE) == []
+
+
+def test_of_volumes_no_network_stands_for_one_without_normalisation() -> None:
+    costs = pd.DataFrame({"network": ["unet", "unet_bn", "unet_bn"], "model": ["u", "b", "b_tuned"]})
+    assert ablation.networks(costs, 2) == {"unet": "u", "unet_bn": "b"}
+    assert ablation.networks(costs, 3) == {"unet_bn": "b"}

@@ -20,7 +20,7 @@ WORK = "work to 95 % of the reference's last score, in the reference's epochs"
 
 def test_epochs_by_hand() -> None:
     curve = [0.1, 0.5, 0.4, 0.6]
-    assert [epochs.epochs_to(curve, target) for target in (0.1, 0.45, 0.6, 0.7)] == [1, 2, 4, 5]
+    assert [epochs.epochs_to(curve, target, 9) for target in (0.1, 0.45, 0.6, 0.7)] == [1, 2, 4, 9]
     assert epochs.curves(history("a", 4, folds=2, count=7)).shape == (2, 3, 7)
 
 
@@ -49,3 +49,18 @@ def test_a_network_that_is_not_faster_is_not_found_so(delays: tuple[float, float
 
 def test_too_few_folds_are_inconclusive() -> None:
     assert verdict(of_epochs(history("a", 4, folds=2), history("bb", 12, folds=2))[MEASURE]) == INCONCLUSIVE
+
+
+def test_a_short_training_that_never_gets_there_saves_nothing() -> None:
+    reference = history("bb", 12, count=60)
+    findings = of_epochs(history("a", 60, count=20), reference)
+    assert findings[MEASURE].of_model == 61
+    assert findings[MEASURE].advantage.value < 0
+    assert verdict(findings[MEASURE]) == NOT_SUPPORTED
+    longer = of_epochs(history("a", 12, count=20), reference)["area under the learning curve"]
+    assert longer.advantage.value == pytest.approx(0, abs=0.01)  # the same curve, whose end one hasn't
+
+
+def test_work_is_rounded_as_much_as_it_is_counted() -> None:
+    one, two = (of_epochs(history("a", 4, work=w), history("bb", 4, work=1.0))[WORK].advantage for w in (1.0, 7.0))
+    assert two.error > 3 * one.error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +47,23 @@ def test_what_is_retained_is_a_ratio_of_means() -> None:
     assert np.nanmax(np.abs(values)) < 2  # and not 0.1 / 0.01
     assert np.isnan(values[2, 0])
     assert (robustness.retained(np.zeros((2, 1)), np.zeros((2, 1))) == 0).all()
+
+
+def test_each_fold_has_the_share_of_its_own_images() -> None:
+    # In the last two folds, whose images are hard, the reference retains more; over all images the model does.
+    def retains(name: str, easy: float, hard: float) -> Side:
+        made = lost(name, 1.0, 1.0)
+        fold = made.lost["sample"].str[1:].astype(int) // 6
+        clean = np.where(fold < 3, 0.9, 0.2)
+        kept = clean * np.where(fold < 3, easy, hard)
+        return replace(made, lost=made.lost.assign(clean=clean, jaccard=kept, drop=clean - kept))
+
+    advantage = of_perturbations(retains("a", 0.86, 0.82), retains("b", 0.80, 0.85))[0].advantage
+    assert advantage.value > 0.02
+    assert advantage.folds == pytest.approx([0.06, 0.06, 0.06, -0.03, -0.03])
+    assert advantage.agreeing == 0.6
+    assert math.isnan(robustness.share_left(np.full(3, np.nan), np.full(3, np.nan)))
+    assert robustness.share_left(np.zeros(3), np.zeros(3)) == 0
 
 
 def test_images_that_were_not_perturbed_do_not_count() -> None:

@@ -123,3 +123,17 @@ def test_what_is_ignored_makes_no_fragment_and_mends_none() -> None:
     cut[:, 2] = False  # of the known pixels, a column within the first
     regions = 2 + ndimage.label(~truth | unknown)[1]
     assert of(cut) == (1 / regions, 0)
+
+
+def test_what_is_ignored_is_no_background() -> None:
+    truth, ignored = np.zeros((20, 20), dtype=bool), np.zeros((20, 20), dtype=bool)
+    truth[5:15, 5:15], ignored[6:14:2, 6:14:2] = True, True
+    broken = truth.copy()
+    broken[:, [8, 12]] = False
+    assert fragments(MaskPair(broken, truth, ignored=ignored)) == fragments(MaskPair(broken, truth)) == 1.0
+    unknown = np.ones_like(truth)
+    unknown[5:17, 5:17] = False
+    everything = np.ones_like(truth)
+    assert fragments(MaskPair(everything, truth, ignored=unknown)) == 0.5  # the background is lost
+    assert fragments(MaskPair(truth, truth, ignored=everything)) == 0
+    assert np.isnan(holes(MaskPair(everything, truth, ignored=unknown)))
