@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -44,13 +44,13 @@ def headline(kept: Tables, loaded: Params, poor: Mapping[str, set[str]]) -> list
     failed = {name: sorted(poor[name] & compared) for name in loaded.run.datasets if poor[name] & compared}
     few = {name: words for name, words in too_few(kept["comparisons"]).items() if name not in failed}
     usable = [name for name in loaded.run.datasets if name not in failed and name not in few]
-    without = [f"Left out: {name}, where {' and '.join(names)} {_fails(names)}." for name, names in failed.items()]
+    without = [f"Left out: {name}, where {_and(names)} {_fails(names)}." for name, names in failed.items()]
     without += [f"Left out: {name}, with {words}." for name, words in few.items()]
     if few and not usable:
         return ["No answer yet: no data set has images enough on which the networks work.", *without]
     if not usable:
         names = sorted({name for several in failed.values() for name in several})
-        return [f"No answer yet: {' and '.join(names)} {_fails(names)} on any data set; train longer."]
+        return [f"No answer yet: {_and(names)} {_fails(names)} on any data set; train longer."]
     best = _best(kept["summary"], loaded.run.models, {name: poor[name] for name in usable})
     if best is None:
         return ["No answer yet: every network hardly beats the baselines on at least one data set; train longer."]
@@ -96,7 +96,7 @@ def unfinished(warned: Mapping[str, Sequence[Warning]], loaded: Params) -> list[
         ]
         for model in planned(loaded) or ()
     }
-    said = [f"{model} on {' and '.join(names)}" for model, names in places.items() if names]
+    said = [f"{model} on {_and(names)}" for model, names in places.items() if names]
     return [f"Not trained to the end, so with room to gain: {'; '.join(said)}."] if said else []
 
 
@@ -134,7 +134,7 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     ahead = f", ahead on {(rows['difference'] > 0).sum()} of them" if len(rows) > 1 else ""
     higher, lower = rows["dataset"][rows["low"] > 0], rows["dataset"][rows["high"] < 0]
     if mixed := len(higher) > 0 and len(lower) > 0:
-        ahead = f", clearly above on {' and '.join(higher)} and clearly below on {' and '.join(lower)}"
+        ahead = f", clearly above on {_and(higher)} and clearly below on {_and(lower)}"
     return Beside(words, low, high, f"{times:.1f} times", few, ahead, mixed)
 
 
@@ -185,6 +185,12 @@ def _best(summary: pd.DataFrame, models: Sequence[str], poor: Mapping[str, set[s
     sound = [model for model in models if not any(model in names for names in poor.values())]
     scores = summary[summary["dataset"].isin(poor) & summary["model"].isin(sound)]
     return str(scores.groupby("model", sort=False)["jaccard"].mean().idxmax()) if len(scores) else None
+
+
+def _and(names: Iterable[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _fails(names: Sequence[str]) -> str:

@@ -80,7 +80,7 @@ def matrices(claims: pd.DataFrame, loaded: Params) -> list[dict[str, Any]]:
             shown = [
                 cell | _shown(cell) | {"words": magnitude(claim, float(cell["advantage"]), tail)} for cell in cells
             ]
-            counts = {verdict: sum(cell["verdict"] == verdict for cell in cells) for verdict in SIGNS}
+            counts = {verdict: sum(cell["verdict_words"].startswith(verdict) for cell in shown) for verdict in SIGNS}
             rows.append({"claim": claim, "title": f"{number}. {title}", "cells": shown, "counts": counts})
         found.append({"model": pair.model, "reference": pair.reference, "planned": pair == plan, "rows": rows})
     return found

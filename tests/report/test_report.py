@@ -310,8 +310,9 @@ def test_with_too_few_seeds_the_answer_says_how_the_claims_stand_so_far() -> Non
 def test_the_answer_names_what_is_not_trained_to_the_end() -> None:
     rises, falls = (Warning(m, k, "", "") for m, k in (("unet_bn", RISES), ("multiresunet", "overfitted")))
     other = Warning("unet", RISES, "", "")
-    assert answer.unfinished({"a": [rises, other], "b": [falls], "c": [rises]}, loaded("a", "b", "c")) == [
-        "Not trained to the end, so with room to gain: unet_bn on a and c."
+    warned = {"a": [rises, other], "b": [falls], "c": [rises], "d": [rises]}
+    assert answer.unfinished(warned, loaded("a", "b", "c", "d")) == [
+        "Not trained to the end, so with room to gain: unet_bn on a, c and d."
     ]
     assert answer.unfinished({"a": [other, falls]}, loaded("a")) == []
 

@@ -102,6 +102,13 @@ def test_each_claim_has_a_verdict_beside_the_fair_control(run: dict[str, pd.Data
     assert set(planned["dataset"]) == set(run["folds"]["dataset"])
 
 
+def test_a_claims_row_counts_what_its_cells_show() -> None:
+    [planned, *_] = verdicts.matrices(tables.read(ROOT / METRICS)["claims"], config.load(ROOT / "params.yaml"))
+    for row in planned["rows"]:
+        shown = [cell["sign"] for cell in row["cells"]]
+        assert row["counts"] == {verdict: shown.count(sign) for verdict, (_, sign) in verdicts.SIGNS.items()}
+
+
 def test_it_can_be_drawn_and_written(run: dict[str, pd.DataFrame]) -> None:
     datasets = list(dict.fromkeys(run[SUMMARY]["dataset"]))
     drawn = charts.overview(run["intervals"], datasets)
