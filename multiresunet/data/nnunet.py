@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
+from numpy.typing import NDArray
 
 from multiresunet.config import Dataset, MaskRule
 from multiresunet.data import manifest, readers
-from multiresunet.data.filing import moves, place
+from multiresunet.data.filing import place
 from multiresunet.data.loading import encode_labels, ignored, load_image, load_mask
 from multiresunet.data.manifest import JOIN, Sample, extension, sample_name
 from multiresunet.data.pairing import PairedFiles
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.data.readers.several import is_litter
 from multiresunet.data.sources.drawn import class_names
+from multiresunet.data.space import different
 from multiresunet.errors import UserError
 from multiresunet.files import replacing, some_of, write_json
 
 DATASET = "dataset.json"
 CHANNEL = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
 ENDINGS = (".nii.gz", ".nrrd", ".mha", ".png", ".bmp", ".tif")  # that nnU-Net reads by itself
+PICTURES = (".png", ".bmp", ".tif")  # those of them that it reads with scikit-image; the others with SimpleITK
 IGNORE = "ignore"
 
 
@@ -83,7 +87,7 @@ def read(folder: Path) -> Task:
 
 
 def write(name: str, dataset: Dataset, raw: Path, target: Path, original: Path | None = None) -> list[str]:
-    """Write a fetched data set as an nnU-Net folder; files go over as they are where nnU-Net can read them so.
+    """Write a fetched data set as an nnU-Net folder; files go over as they are where nnU-Net reads in them what we do.
 
     Args:
         name: for messages.
@@ -96,7 +100,7 @@ def write(name: str, dataset: Dataset, raw: Path, target: Path, original: Path |
         What was done, in words.
 
     Raises:
-        UserError: naming the file that can't be read, or if the folder is there already.
+        UserError: naming the file that can't be read or written, or if the folder is there already.
     """
     if target.exists():
         raise UserError(f"{target}: is there already; name a new folder")
@@ -106,17 +110,22 @@ def write(name: str, dataset: Dataset, raw: Path, target: Path, original: Path |
     first = load_image(raw, samples[0].image, dataset)
     ending, as_is = ending or (".png" if first.array.ndim == 3 else ".nii.gz"), bool(ending)
     labels, exact = _labels(dataset.mask)
-    kept = 0
+    kept, kept_labels = 0, 0
     with replacing(target) as draft:
         for role in ("imagesTr", "labelsTr"):
             (draft / role).mkdir()
         for sample in samples:
-            kept += _image(raw, sample, dataset, draft / "imagesTr", ending if as_is else None, ending)
+            image = load_image(raw, sample.image, dataset)
+            files = [raw / file for file in manifest.parts(sample.image)]
+            kept += _image(files, image, draft / "imagesTr" / sample.sample, ending, as_is and dataset.channel is None)
+            known = _expected(_encoded(raw, sample, dataset, image)[None], image, ending)
             goal = draft / "labelsTr" / f"{sample.sample}{ending}"
-            if as_is and exact and JOIN not in sample.mask:
+            placed = draft / "imagesTr" / f"{sample.sample}_0000{ending}"
+            if as_is and exact and JOIN not in sample.mask and _reads_as(raw / sample.mask, known, beside=placed):
                 shutil.copyfile(raw / sample.mask, goal)
+                kept_labels += 1
             else:
-                _mask(raw, sample, dataset, goal)
+                _save(goal, known, image, files[0])
         tree = _tree(original.parent) if original and original.is_file() else {}
         written = {
             "channel_names": tree.get("channel_names")
@@ -126,8 +135,12 @@ def write(name: str, dataset: Dataset, raw: Path, target: Path, original: Path |
             "numTraining": len(samples),
             "file_ending": ending,
         }
+        if ending == ".tif" and first.array.shape[1:-2] in ((3,), (4,)):  # which it would take for colours
+            written["overwrite_image_reader_writer"] = "Tiff3DIO"
         write_json(draft / DATASET, written)
     masks = "as they are" if as_is and exact else f"numbered 0 to {len(labels) - 1}"
+    if as_is and exact and kept_labels < len(samples):
+        masks = f"{kept_labels} files as they are, {len(samples) - kept_labels} written anew"
     return [f"{name}: {len(samples)} cases in {target}", f"images: {kept} files as they are; labels: {masks}"]
 
 
@@ -219,38 +232,119 @@ def _labels(rule: MaskRule) -> tuple[dict[str, Any], bool]:
     return labels, exact and rule.colours is None and not rule.alpha
 
 
-def _image(raw: Path, sample: Sample, dataset: Dataset, target: Path, as_is: str | None, ending: str) -> int:
+def _image(files: list[Path], image: Decoded, stem: Path, ending: str, as_is: bool) -> int:
     """Write a sample's image, one file a channel, or one for all colours; how many went over as they are."""
-    files = manifest.parts(sample.image)
-    whole = load_image(raw, sample.image, dataset)
-    picture = whole.array.ndim == 3 and whole.array.shape[0] == 3 and ending in (".png", ".bmp", ".tif")
-    if as_is and dataset.channel is None and (len(files) == len(whole.array) or (len(files) == 1 and picture)):
-        for number, file in enumerate(files):
-            for source, goal in moves(raw / file, target / f"{sample.sample}_{number:04d}{ending}"):
-                shutil.copyfile(source, goal)
+    array = image.array
+    picture = array.ndim == 3 and len(array) == 3 and ending in PICTURES
+    picture &= array.dtype == np.uint8 or ending == ".tif"  # of other colours nnU-Net reads 8 bits
+    planes = [array] if picture else [array[n : n + 1] for n in range(len(array))]
+    goals = [stem.with_name(f"{stem.name}_{number:04d}{ending}") for number in range(len(planes))]
+    known = [_expected(plane, image, ending) for plane in planes]
+    affine = _affine(image)
+    sides = None if affine is None else np.linalg.norm(affine[:3, :3], axis=0)
+    as_is = as_is and len(files) == len(planes)
+    if as_is and all(_reads_as(file, one, sides=sides) for file, one in zip(files, known, strict=True)):
+        for file, goal in zip(files, goals, strict=True):
+            shutil.copyfile(file, goal)
         return len(files)
-    planes = [whole.array] if picture else [whole.array[n : n + 1] for n in range(len(whole.array))]
-    for number, plane in enumerate(planes):
-        _save(target / f"{sample.sample}_{number:04d}{ending}", plane, whole)
+    for goal, one in zip(goals, known, strict=True):
+        _save(goal, one, image, files[0])
     return 0
 
 
-def _mask(raw: Path, sample: Sample, dataset: Dataset, goal: Path) -> None:
-    image = load_image(raw, sample.image, dataset)
+def _encoded(raw: Path, sample: Sample, dataset: Dataset, image: Decoded) -> Array:
+    """The labels as nnU-Net numbers them, on the image's grid."""
     mask = load_mask(raw, sample.mask, dataset.mask, image)
     labels = encode_labels(mask.array, dataset.mask)
     labels[ignored(mask.array, dataset.mask)] = len(dataset.mask.classes or [0]) + 1
-    _save(goal, labels[None], image)
+    return labels
 
 
-def _save(path: Path, array: Array, like: Decoded) -> None:
-    """Write C×H×W or C×D×H×W; volumes with their file's affine, or with their spacing."""
-    if path.name.endswith(".png"):
-        if array.dtype not in (np.uint8, np.uint16) or (array.dtype == np.uint16 and len(array) > 1):
-            raise UserError(f"{path.name}: {array.dtype} doesn't go into a PNG; convert the images to 8 bits first")
+def _expected(array: Array, image: Decoded, ending: str) -> Array:
+    """C×H×W or C×D×H×W of an image's grid as nnU-Net has it: a volume's axes in its file's order, z first."""
+    if array.ndim == 3 or ending in PICTURES:
+        return array
+    stored = array if image.space is None else image.space.to_file(array)
+    return stored.transpose(0, 3, 2, 1)
+
+
+def _reads_as(
+    path: Path, known: Array, *, sides: NDArray[np.float64] | None = None, beside: Path | None = None
+) -> bool:
+    """Whether nnU-Net reads just this in a file, with the libraries that it uses.
+
+    Args:
+        path: the file.
+        known: as `_expected` returns it.
+        sides: of a voxel, in mm.
+        beside: the file whose grid it must have, by the header.
+    """
+    try:
+        if path.name.endswith(PICTURES):
+            from skimage import io
+
+            seen = io.imread(path) if known.ndim == 3 else tifffile.imread(path)
+            seen = np.moveaxis(seen, -1, 0) if seen.ndim == known.ndim == 3 else seen[None]
+        else:
+            import SimpleITK as sitk  # noqa: N813 - its users' name for it
+
+            sitk.ProcessObject.SetGlobalWarningDisplay(False)  # as the reader of these formats has it
+            volume = sitk.ReadImage(str(path))
+            seen = sitk.GetArrayFromImage(volume)[None]
+            if sides is not None and different(volume.GetSpacing(), sides.tolist()):
+                return False
+            if beside is not None and not volume.IsSameImageGeometryAs(sitk.ReadImage(str(beside)), 1e-5, 1e-5):
+                return False
+    except Exception:  # whatever these libraries raise, nnU-Net can't read it
+        return False
+    if seen.shape != known.shape or "f" not in seen.dtype.kind + known.dtype.kind:
+        return np.array_equal(seen, known)
+    rounding = 1e-6 * float(np.abs(known, where=np.isfinite(known), out=np.zeros(known.shape)).max())
+    return np.allclose(seen, known, atol=rounding, equal_nan=True)  # scaled values: nnU-Net's have 32 bits
+
+
+def _affine(image: Decoded) -> NDArray[np.float64] | None:
+    """Of a volume in its file's order of axes; with its spacing alone where the file doesn't say where it lies."""
+    if image.space is not None:
+        return image.space.file_affine
+    return np.diag([*image.spacing, 1.0]) if image.array.ndim == 4 and image.spacing else None
+
+
+def _save(path: Path, array: Array, image: Decoded, source: Path) -> None:
+    """Write what `_expected` returns, so that nnU-Net reads it, and lies where the image, or its first file, does."""
+    if path.name.endswith((".png", ".bmp", ".nii.gz")) and array.ndim != (4 if path.suffix == ".gz" else 3):
+        raise UserError(f"{source}: pictures and volumes are no one data set for nnU-Net; take this file out")
+    if path.name.endswith((".png", ".bmp")):
+        if array.dtype not in ((np.uint8, np.uint16) if path.suffix == ".png" else (np.uint8,)):
+            kind = path.suffix.removeprefix(".").upper()
+            raise UserError(f"{path.name}: {array.dtype} doesn't go into a {kind}; convert the images to 8 bits first")
         readers.write_image(path, array)
         return
-    if array.ndim == 3:
-        raise UserError(f"{path.name}: a picture that can't be written as {path.suffix}; save all files as PNG first")
-    volume = array[0] if len(array) == 1 else array
-    readers.write_image(path, volume.astype(np.int16) if volume.dtype == bool else volume, like.space)
+    array = _plain(array)
+    if path.name.endswith(".tif"):
+        colours = array.ndim == 3 and len(array) == 3
+        array, kind = (np.moveaxis(array, 0, -1), "rgb") if colours else (array[0], "minisblack")
+        tifffile.imwrite(path, array, photometric=kind, compression="zlib")
+    elif path.name.endswith(".nii.gz"):
+        from multiresunet.data.readers.nifti import write_nifti  # here, since few data sets need nibabel
+
+        write_nifti(path, array[0].transpose(2, 1, 0), _affine(image))
+    else:
+        import SimpleITK as sitk  # noqa: N813
+
+        made, header = sitk.GetImageFromArray(np.ascontiguousarray(array[0])), sitk.ImageFileReader()
+        header.SetFileName(str(source))
+        header.ReadImageInformation()
+        made.SetSpacing(header.GetSpacing())
+        made.SetOrigin(header.GetOrigin())
+        made.SetDirection(header.GetDirection())
+        sitk.WriteImage(made, str(path), True)
+
+
+def _plain(array: Array) -> Array:
+    """The same values in a type that all these formats have."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        small = np.iinfo(np.int32)
+        fits = not array.size or (array.min() >= small.min and array.max() <= small.max)
+        return array.astype(np.int32 if fits else np.float64)
+    return array.astype({"bool": np.int16, "float16": np.float32}.get(array.dtype.name, array.dtype), copy=False)
