@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import tifffile
@@ -159,8 +161,14 @@ def part_pages(folder: Path) -> None:
             places = [f"{role}/{name}.tif" for role in ("images", "masks")]
             for place, stack in zip(places, stacks, strict=True):
                 plane = stack[:, page]
-                colours = {"photometric": "rgb", "planarconfig": "separate"} if len(plane) == 3 else {}
-                tifffile.imwrite(folder / place, plane if len(plane) > 1 else plane[0], **colours)  # type: ignore[arg-type]
+                written: dict[str, Any] = {}
+                if len(plane) == 3:
+                    written = {"photometric": "rgb", "planarconfig": "separate"}
+                elif len(plane) > 1:  # which tifffile would take for slices, or for colours with alpha
+                    unique = uuid5(NAMESPACE_OID, sha256(plane.tobytes()).hexdigest())  # else the time makes it
+                    written = {"photometric": "minisblack", "ome": True}
+                    written["metadata"] = {"axes": "CYX", "UUID": f"urn:uuid:{unique}"}
+                tifffile.imwrite(folder / place, plane if len(plane) > 1 else plane[0], **written)
             parted.append(
                 replace(sample, sample=name, image=places[0], mask=places[1], group=sample.group or sample.sample)
             )

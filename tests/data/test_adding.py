@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from multiresunet.data import adding, manifest, readers
 from multiresunet.errors import UserError
 from tests.data.adding import Project, project
 from tests.data.making import Array, disc, pair, save
@@ -57,6 +58,33 @@ def test_pages_can_be_samples_and_a_stack_is_their_group(here: Project) -> None:
         np.testing.assert_array_equal(labels * 255, truth[name][1])
     lines = Path("data/raw/x/manifest.csv").read_text().splitlines()
     assert [line.split(",")[3] for line in lines[1:]] == ["s0"] * 3 + ["s1"] * 3
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_page_that_becomes_a_sample_keeps_all_its_channels(tmp_path: Path, channels: int, kind: type) -> None:
+    pages = np.random.default_rng(channels).integers(0, 255, (4, channels, 8, 9)).astype(kind)
+    for role, array, axes in (("images", pages, "ZCYX"), ("masks", np.zeros((4, 8, 9), np.uint8), "ZYX")):
+        (tmp_path / role).mkdir()
+        tifffile.imwrite(tmp_path / role / "a.tif", array, imagej=True, metadata={"axes": axes})
+    manifest.write(tmp_path, [manifest.Sample("a", "images/a.tif", "masks/a.tif")])
+    adding.part_pages(tmp_path)
+    for page, sample in zip(pages, manifest.read(tmp_path), strict=True):
+        read = readers.decode_image(tmp_path / sample.image)
+        np.testing.assert_array_equal(read.array, page)
+        assert read.notes == ()
+
+
+def test_the_same_pages_become_the_same_bytes(tmp_path: Path) -> None:
+    pages, made = np.random.default_rng(0).integers(0, 255, (2, 4, 8, 9)).astype(np.uint8), []
+    for place in (tmp_path / "first", tmp_path / "second"):
+        for role, array, axes in (("images", pages, "ZCYX"), ("masks", np.zeros((2, 8, 9), np.uint8), "ZYX")):
+            (place / role).mkdir(parents=True)
+            tifffile.imwrite(place / role / "a.tif", array, imagej=True, metadata={"axes": axes})
+        manifest.write(place, [manifest.Sample("a", "images/a.tif", "masks/a.tif")])
+        adding.part_pages(place)
+        made.append([(place / sample.image).read_bytes() for sample in manifest.read(place)])
+    assert made[0] == made[1]
 
 
 def test_pages_can_be_slices(here: Project) -> None:
