@@ -109,10 +109,11 @@ class Judgement:
         return f"different: {some_of(self.files)} isn't the same bytes; {within}" if strict else within
 
     def _how_large(self) -> str:
-        if self.largest is None:
-            return f"{some_of(self.files)}: other bytes, same tables" if self.files else "same tables"
         verdicts = len(self.borderline)
         borderline = f"; {verdicts} verdict{'s' if verdicts > 1 else ''} borderline" if verdicts else ""
+        if self.largest is None:
+            same = borderline or ", same tables"
+            return f"{some_of(self.files)}: other bytes{same}" if self.files else "same tables"
         return f"largest {self.largest.size:.4g}: {_where(self.largest.change)}{borderline}"
 
     def details(self) -> Iterator[str]:
@@ -143,9 +144,19 @@ class Judgement:
         return [cell for cell in self._verdicts if self._is_beyond(cell)]
 
     def _is_beyond(self, verdict: Change) -> bool:
-        """Whether a number in a verdict's row is beyond tolerance, or none differs: then the word was edited."""
+        """Whether a number in a verdict's row is beyond tolerance, or none differs: then the word was edited.
+
+        A number that isn't compared, such as a corrected p, counts as one that differs: the word follows from it, too.
+        """
         row = [one for one in self.differences if (one.change.table, one.change.key) == (verdict.table, verdict.key)]
-        return not row or any(one.is_beyond for one in row)
+        return any(one.is_beyond for one in row) or not any(
+            isinstance(value, float)
+            for table in self.tables
+            if table.name == verdict.table
+            for cell in table.all_cells
+            if cell.key == verdict.key
+            for value in (cell.old, cell.new)
+        )
 
     def _shapes(self) -> Iterator[str]:
         """Tables, rows and columns that one side alone has, and files other than tables."""

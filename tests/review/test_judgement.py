@@ -104,6 +104,23 @@ def test_a_verdict_whose_numbers_are_within_tolerance_is_borderline(project: Pat
 
 
 @pytest.mark.parametrize(
+    ("new", "passes"), [(",0.052,inconclusive,may be chance", True), (",0.048,inconclusive,may be chance", False)]
+)
+def test_a_verdict_beside_numbers_that_are_not_compared_is_borderline_if_one_differs(
+    project: Path, settings: dict[str, str], new: str, passes: bool
+) -> None:
+    text = CLAIMS.replace("advantage,", "advantage,p_corrected,").replace(",supported,", ",0.048,supported,")
+    write(project, "metrics/claims.csv", text)
+    small.commit(project, settings)
+    found = made(project, "metrics/claims.csv", ",0.048,supported,", new)
+    rule = Verify(tolerances={"*.p_corrected": None, "*.reason": None})
+    judged = Judgement(found.tables, found.files, rule)
+    assert (judged.passes(), len(judged.borderline)) == (passes, int(passes))
+    within = "same within tolerance (metrics/claims.csv: other bytes; 1 verdict borderline)"
+    assert (judged.line() == within) == passes
+
+
+@pytest.mark.parametrize(
     ("old", "new"), [("0.1,supported", "0.2,not supported"), ("0.1,supported", "0.1,not supported")]
 )
 def test_a_verdict_beyond_tolerance_or_without_any_other_number_is_different(project: Path, old: str, new: str) -> None:
