@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -234,8 +234,12 @@ def rescaled(image: Array) -> Array:
     """uint8 as it is, which stands for [0, 1]; other integers by their type's range, as float32 in [0, 1]."""
     if image.dtype == np.uint8:
         return image
-    top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else 1.0
-    return np.asarray(np.clip(image.astype(np.float32) / np.float32(top), 0, 1))
+    return np.asarray(np.clip(image.astype(np.float32) / np.float32(full_scale(image.dtype)), 0, 1))
+
+
+def full_scale(dtype: np.dtype[Any]) -> float:
+    """The value that `rescaled` makes 1."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
 def _standardised(image: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -90,7 +90,7 @@ class Model:
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise UserError(f"{name}: has values that are NaN or infinite; replace them")
         known = None if spacing is None else tuple(map(float, spacing))
-        warnings = ranges.outside(image, data, known)
+        warnings = ranges.outside(image, data, known, name)
         if options.how == "trained":
             ready = fitted(image, data, shape_in_training(image.shape[1:], data, known), name)
             maps = ready.back(self.maps(ready.image[None], options.flip)[0])
