@@ -8,8 +8,6 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +17,17 @@ from PIL import Image
 from skimage.draw import polygon
 
 from multiresunet.data import readers
-from multiresunet.data.manifest import folded, sample_name
+from multiresunet.data.manifest import sample_name
 from multiresunet.data.matching import match
-from multiresunet.data.readers.common import check_size
+from multiresunet.data.sources import coco
+from multiresunet.data.sources.areas import Area, Mask, check_size, understood
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
 
 logging.getLogger("roifile").setLevel(logging.CRITICAL)  # the error that follows says it
-Mask = NDArray[np.bool_]
 AREAS = ("polygon", "rectangle", "circle", "mask")  # LabelMe's shapes that have an inside
 CIRCLE = 72  # corners of a drawn circle
 ROI = "roi"  # the one label of ImageJ's ROIs
-
-
-@dataclass(frozen=True)
-class Area:
-    """A labelled area of an image: what is inside of any of its outlines (N×2, x and y in pixels), or a mask.
-
-    corner: row and column of the mask's first pixel in the image.
-    holes: whether an outline within another one is a hole.
-    """
-
-    label: str
-    outlines: tuple[NDArray[np.float64], ...] = ()
-    mask: Mask | None = None
-    corner: tuple[int, int] = (0, 0)
-    holes: bool = False
 
 
 def draw(images: list[Path], annotations: list[Path], target: Path) -> tuple[list[tuple[Path, Path]], dict[str, int]]:
@@ -59,10 +42,14 @@ def draw(images: list[Path], annotations: list[Path], target: Path) -> tuple[lis
         UserError: naming the file that isn't understood, the image that has no annotation, or shapes without an inside.
     """
     read = {path: _parsed(path) for path in annotations if path.suffix.lower() == ".json"}
-    coco = [path for path, tree in read.items() if _is_coco(tree)]
-    if coco and len(coco) < len(annotations):
-        raise UserError(f"{coco[0]}: COCO, among annotations of other kinds; give one kind at a time")
-    found = _of_coco(images, {path: read[path] for path in coco}) if coco else _of_each(images, annotations, read)
+    listing = [path for path, tree in read.items() if coco.is_coco(tree)]
+    if listing and len(listing) < len(annotations):
+        raise UserError(f"{listing[0]}: COCO, among annotations of other kinds; give one kind at a time")
+    found = (
+        coco.areas_of(images, {path: read[path] for path in listing})
+        if listing
+        else _of_each(images, annotations, read)
+    )
     labels = sorted({area.label for areas in found.values() for area in areas})
     if not labels:
         raise UserError(f"{some_of(list(map(str, annotations)))}: hold no area; draw something first")
@@ -115,23 +102,13 @@ def _of_each(images: list[Path], annotations: list[Path], read: dict[Path, dict[
         areas: list[Area] = []
         for file in by_file[key]:
             if file in read:
-                _check_size(paths[0], file, read[file])
-                with _understood(file, "LabelMe"):
+                check_size(paths[0], file, read[file].get("imageHeight"), read[file].get("imageWidth"))
+                with understood(file, "LabelMe"):
                     areas += _of_labelme(file, read[file])
             else:
                 areas += _of_imagej(file)
         found[paths[0]] = areas
     return found
-
-
-def _check_size(image: Path, file: Path, tree: dict[str, Any]) -> None:
-    said = tree.get("imageHeight"), tree.get("imageWidth")
-    shape = readers.read_image(image).shape[1:]
-    if all(isinstance(side, int) for side in said) and said != shape:
-        sizes = ("×".join(map(str, each)) for each in (said, shape))
-        raise UserError(
-            f"{file}: drawn on {' pixels, and its image has '.join(sizes)}; see whether they belong together"
-        )
 
 
 def _of_labelme(path: Path, tree: dict[str, Any]) -> Iterator[Area]:
@@ -168,59 +145,6 @@ def _pasted(path: Path, label: str, encoded: str, points: NDArray[np.float64]) -
     return Area(label, mask=mask[max(0, -top) :, max(0, -left) :], corner=(max(0, top), max(0, left)))
 
 
-def _is_coco(tree: dict[str, Any]) -> bool:
-    return isinstance(tree.get("images"), list) and isinstance(tree.get("annotations"), list)
-
-
-def _of_coco(images: list[Path], files: dict[Path, dict[str, Any]]) -> dict[Path, list[Area]]:
-    """The areas of each image of COCO files, by the file's name."""
-    by_name: dict[str, list[Area]] = {}
-    for path, tree in files.items():
-        with _understood(path, "COCO"):
-            names = {one["id"]: folded(Path(str(one["file_name"])).name) for one in tree["images"]}
-            labels = {one["id"]: str(one["name"]) for one in tree.get("categories", [])}
-            by_name |= {name: by_name.get(name, []) for name in names.values()}
-            for one in tree["annotations"]:
-                if one.get("image_id") not in names:
-                    raise UserError(f"{path}: annotation {one.get('id')} is of an image that isn't listed; list it")
-                label = labels.get(one.get("category_id"), f"class_{one.get('category_id')}")
-                by_name[names[one["image_id"]]].append(_coco_area(path, label, one.get("segmentation")))
-    lone = [str(path) for path in images if folded(path.name) not in by_name]
-    if lone:
-        raise UserError(f"{some_of(lone)}: not listed in {some_of(list(map(str, files)))}; narrow --images, or add it")
-    return {path: by_name[folded(path.name)] for path in images}
-
-
-def _coco_area(path: Path, label: str, drawn: Any) -> Area:
-    if isinstance(drawn, list) and drawn and all(isinstance(one, list) and len(one) >= 6 for one in drawn):
-        return Area(label, tuple(np.array(one, dtype=np.float64).reshape(-1, 2) for one in drawn))
-    if isinstance(drawn, dict) and "counts" in drawn and len(drawn.get("size", [])) == 2:
-        counts = drawn["counts"]
-        runs = _unpacked(counts) if isinstance(counts, str) else [int(count) for count in counts]
-        height, width = (int(side) for side in drawn["size"])
-        check_size(path, height * width)
-        if sum(runs) == height * width and min(runs, default=0) >= 0:
-            flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-            return Area(label, mask=flat.reshape(width, height).T)
-    raise UserError(f"{path}: an area of {label!r} has no outline (a box alone isn't one); export its segmentation")
-
-
-def _unpacked(text: str) -> list[int]:
-    """COCO's compressed runs: five bits a sign; each run, from the third on, less the one before the last."""
-    runs: list[int] = []
-    value = shift = 0
-    for sign in text.encode("ascii", "replace"):
-        bits = sign - 48
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            if bits & 16:
-                value -= 1 << shift
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    return runs
-
-
 def _of_imagej(path: Path) -> list[Area]:
     """Every ROI of a .roi or .zip file; they have one label."""
     if path.suffix.lower() not in (".roi", ".zip"):
@@ -228,7 +152,7 @@ def _of_imagej(path: Path) -> list[Area]:
     from roifile import ROI_TYPE, roiread  # here, since few data sets need it
 
     areas = []
-    with _understood(path, "ImageJ ROI"):
+    with understood(path, "ImageJ ROI"):
         read = roiread(path)
         for roi in read if isinstance(read, list) else [read]:
             if roi.roitype in (ROI_TYPE.LINE, ROI_TYPE.FREELINE, ROI_TYPE.POLYLINE, ROI_TYPE.POINT, ROI_TYPE.ANGLE):
@@ -257,18 +181,6 @@ def _inside(image: Path, area: Area, shape: tuple[int, ...]) -> Mask:
         rows, columns = polygon(outline[:, 1] - 0.5, outline[:, 0] - 0.5, shape)
         found[rows, columns] = ~found[rows, columns] if area.holes else True
     return found
-
-
-@contextmanager
-def _understood(path: Path, kind: str) -> Iterator[None]:
-    """One line about a file that isn't as its kind should be."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # what isn't there, or isn't of the type that it should be, is of many kinds
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:200]
-        raise UserError(f"{path}: no {kind} that can be understood ({reason}); export it again") from None
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -127,6 +127,59 @@ def test_coco_s_outlines_and_runs(images: list[Path], tmp_path: Path, form: str)
     assert not second.any()  # listed, and nothing is marked on it
 
 
+TRIANGLE = [[0, 0, 2, 0, 2, 2]]
+
+
+def listed(path: Path, *names: str) -> Path:
+    """COCO, with a square on the first image and a triangle on the second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return coco(
+        path,
+        images=[{"id": number, "file_name": name} for number, name in enumerate(names)],
+        annotations=[
+            {"id": number, "image_id": number, "category_id": 3, "segmentation": drawn}
+            for number, drawn in enumerate([[np.array(SQUARE).ravel().tolist()], TRIANGLE][: len(names)])
+        ],
+    )
+
+
+def test_coco_s_images_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    images = [save(tmp_path / "in" / name / "1.png", np.full((1, *SIZE), 80, np.uint8)) for name in "ab"]
+    (first, second), _ = masks(images, [listed(tmp_path / "c.json", "data/a/1.png", "data/b/1.png")], tmp_path / "one")
+    np.testing.assert_array_equal(first, square())
+    assert second.sum() in (1, 3)
+    (alone,), _ = masks(images[1:], [listed(tmp_path / f"{n}.json", f"{n}/1.png") for n in "ab"], tmp_path / "alone")
+    np.testing.assert_array_equal(alone, square())
+    # A file in each folder, as Roboflow exports them.
+    each = [listed(tmp_path / "in/a/c.json", "1.png"), listed(tmp_path / "in/b/c.json", "none.png", "1.png")]
+    (first, second), _ = masks(images, each, tmp_path / "two")
+    np.testing.assert_array_equal(first, square())
+    assert second.sum() in (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("1.png",), "1.png could be "),
+        (("x/1.png", "y/1.png"), "listed as x/1.png, y/1.png in "),
+        (("a/1.png",), "in/b/1.png: not listed in "),
+    ],
+)
+def test_which_of_coco_s_images_is_meant_is_never_guessed(tmp_path: Path, names: tuple[str, ...], words: str) -> None:
+    images = [save(tmp_path / "in" / name / "1.png", np.full((1, *SIZE), 80, np.uint8)) for name in "ab"]
+    with pytest.raises(UserError) as caught:
+        draw(images, [listed(tmp_path / "c.json", *names)], tmp_path / "drawn")
+    assert words in str(caught.value)
+
+
+def test_two_coco_files_may_draw_on_one_image(images: list[Path], tmp_path: Path) -> None:
+    files = [listed(tmp_path / "images/c.json", "a.png"), listed(tmp_path / "y/c.json", "b.png", "images/a.png")]
+    (first, second), _ = masks(images, files, tmp_path / "drawn")
+    assert first[2:8, 3:9].all()
+    assert first[:2, :2].any()
+    np.testing.assert_array_equal(second, square())
+
+
 @pytest.mark.parametrize("kind", ["roi", "zip"])
 def test_imagej_s_rois(images: list[Path], tmp_path: Path, kind: str) -> None:
     moved = [[x + 15, y + 5] for x, y in SQUARE]
@@ -177,6 +230,13 @@ SHAPE = {"label": "cell", "points": SQUARE, "shape_type": "polygon"}
         (lambda p: coco(p, {"size": [10**6, 10**6], "counts": [10**12]}), "claims 931.3 GiB"),
         (lambda p: coco(p, [[1, 1, 5, 1, 5, 5]], images=[{"id": 7, "file_name": "z.png"}]), "not listed in"),
         (lambda p: coco(p, [[1, 1, 5, 1, 5, 5]], images=[{"file_name": "a.png"}]), "'id' is missing"),
+        (
+            lambda p: coco(
+                p, [[1, 1, 5, 1, 5, 5]], images=[{"id": 7, "file_name": "a.png", "height": 40, "width": 60}]
+            ),
+            "drawn on 40×60 pixels, and its image has 20×30",
+        ),
+        (lambda p: coco(p, {"size": [5, 4], "counts": [0, 20]}), "drawn on 5×4 pixels, and its image has 20×30"),
         (lambda p: p.write_text("{"), "not JSON"),
         (lambda p: p.write_text("{}"), "neither LabelMe"),
     ],
