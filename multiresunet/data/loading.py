@@ -23,10 +23,13 @@ def load_image(folder: Path, path: str, dataset: Dataset) -> Decoded:
     """Read C×H×W or C×D×H×W; several files joined by `;` are channels, in that order.
 
     Raises:
-        UserError: naming the file that can't be read, or those that don't fit together, or if the file doesn't
-            have the channel that is declared.
+        UserError: naming the file that can't be read, or those that don't fit together (of several types, if they are
+            to be rescaled by them), or if the file doesn't have the channel that is declared.
     """
-    read = read_channels(folder, path, dataset.pages)
+    several = _each(folder, path, dataset.pages)
+    if dataset.normalisation == "rescale":
+        _same_type(folder, manifest.parts(path), several)
+    read = _joined(folder, path, several)
     array, notes = read.array, read.notes
     if dataset.channel is not None:
         if dataset.channel >= len(array):
@@ -46,14 +49,42 @@ def read_channels(folder: Path, path: str, pages: str | None = None) -> Decoded:
     Raises:
         UserError: naming the file that can't be read, or those that don't fit together.
     """
+    return _joined(folder, path, _each(folder, path, pages))
+
+
+def _each(folder: Path, path: str, pages: str | None) -> list[Decoded]:
+    return [_paged(readers.decode_image(folder / name), pages) for name in manifest.parts(path)]
+
+
+def _joined(folder: Path, path: str, read: list[Decoded]) -> Decoded:
     names = manifest.parts(path)
-    read = [_paged(readers.decode_image(folder / name), pages) for name in names]
+    _turned_alike(folder, names, read)
     _same_shape(folder, names, [one.array.shape[1:] for one in read], "channels of one image")
     for name, one in zip(names, read, strict=True):
         if one.space and read[0].space and not same_grid(one.space, read[0].space):
             raise UserError(f"{folder / name}: lies elsewhere than {names[0]}, by its affine; resample it to that grid")
     array = read[0].array if len(read) == 1 else np.concatenate([one.array for one in read])
     return read[0]._replace(array=array, notes=_notes(read, f"channels read from {len(read)} files"))
+
+
+def _turned_alike(folder: Path, names: list[str], read: list[Decoded]) -> None:
+    """Refuse channels of which only some say where they lie, if those were turned: the others would be mirrored."""
+    lost = next((name for name, one in zip(names, read, strict=True) if one.space is None), None)
+    for name, one in zip(names, read, strict=True):
+        if lost is not None and one.space and one.space.turned:
+            raise UserError(
+                f"{folder / lost}: doesn't say where it lies, and {name}, a channel of the same image, does and is "
+                "turned by it; save both with an affine"
+            )
+
+
+def _same_type(folder: Path, names: list[str], read: list[Decoded]) -> None:
+    for name, one in zip(names, read, strict=True):
+        if one.array.dtype != read[0].array.dtype:
+            raise UserError(
+                f"{folder / name}: {one.array.dtype} where {names[0]} is {read[0].array.dtype}, so the two can't be "
+                "rescaled alike; save all channels in one type, or use normalisation: zscore"
+            )
 
 
 def load_mask(folder: Path, path: str, rule: MaskRule | None = None, image: Decoded | None = None) -> Decoded:

@@ -48,6 +48,11 @@ class Space:
         return np.array_equal(np.abs(self.affine), np.eye(4))
 
     @property
+    def turned(self) -> bool:
+        """Whether the file had another order of axes, or other directions."""
+        return self.file_axes != ((0, False), (1, False), (2, False))
+
+    @property
     def file_affine(self) -> Affine:
         """The affine of the array as `to_file` returns it."""
         columns, offset = np.zeros((3, 3)), self.affine[:3, 3].copy()
@@ -102,9 +107,8 @@ def canonical(array: Array, affine: Affine) -> tuple[Array, Space, tuple[str, ..
             offset += column * (array.shape[1 + origin] - 1)
     shape = tuple(array.shape[1 + origin] for origin, _ in file_axes)
     space = Space(_affine(columns, offset), shape, file_axes)
-    moved = file_axes != ((0, False), (1, False), (2, False))
     codes = "".join(aff2axcodes(affine))  # type: ignore[no-untyped-call]
-    return space.from_file(array), space, (f"turned from orientation {codes} to RAS",) if moved else ()
+    return space.from_file(array), space, (f"turned from orientation {codes} to RAS",) if space.turned else ()
 
 
 def same_grid(one: Space, other: Space) -> bool:

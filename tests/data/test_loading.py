@@ -54,6 +54,15 @@ def test_files_that_do_not_fit_together_are_named(tmp_path: Path) -> None:
             load()
 
 
+def test_channels_of_several_types_are_not_rescaled_by_one(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "1.tif", ONE)
+    tifffile.imwrite(tmp_path / "2.tif", TWO.astype(np.uint16) * 257)
+    with pytest.raises(UserError, match=r"2\.tif: uint16 where 1\.tif is uint8, .* save all channels in one type"):
+        load_image(tmp_path, "1.tif;2.tif", declared(channels=2, normalisation="rescale"))
+    read = load_image(tmp_path, "1.tif;2.tif", declared(channels=2, normalisation="zscore"))
+    assert read.array.max(axis=(1, 2)).tolist() == [255, 65535]
+
+
 def test_foreground_by_values_or_above_a_number() -> None:
     mask = np.array([[0, 1, 127, 128, 4000]])
     assert foreground(mask, declared(mask={"above": 127}).mask).tolist() == [[False, False, False, True, True]]

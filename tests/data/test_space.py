@@ -215,6 +215,22 @@ def test_channels_that_lie_elsewhere_are_refused(tmp_path: Path) -> None:
         load_image(tmp_path, "a.nii.gz;b.nii.gz", declared(size=[16, 16, 16], channels=2))
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_channels_of_which_only_some_are_turned_are_refused(tmp_path: Path, order: tuple[int, ...]) -> None:
+    turned, affine = stored(VOLUME, WORLD, (0, 1, 2), (True, False, False))
+    save(tmp_path / "a.nii.gz", turned, affine)
+    save(tmp_path / "straight.nii.gz", VOLUME, WORLD)
+    lost = nibabel.Nifti1Image(VOLUME, np.eye(4))
+    lost.set_sform(None, code=0)
+    lost.set_qform(None, code=0)
+    nibabel.save(lost, tmp_path / "b.nii.gz")
+    dataset = declared(size=[16, 16, 16], channels=2)
+    with pytest.raises(UserError, match=r"b\.nii\.gz: doesn't say where it lies, and a\.nii\.gz"):
+        load_image(tmp_path, ";".join(np.array(["a.nii.gz", "b.nii.gz"])[list(order)]), dataset)
+    both = load_image(tmp_path, "straight.nii.gz;b.nii.gz", dataset).array
+    np.testing.assert_array_equal(both[0], both[1])
+
+
 def test_what_is_written_with_a_space_lies_where_its_file_did(tmp_path: Path) -> None:
     array, affine = stored(VOLUME, WORLD, (2, 1, 0), (False, True, False))
     save(tmp_path / "i.nii.gz", array, affine)
