@@ -22,6 +22,7 @@ NO_IMAGES = {
     "1.2.840.10008.1.3.10": "a DICOMDIR, an index; give the folders of the slices",
 }
 EVEN = 0.02  # by how much of their mean distance slices may be apart unevenly
+ALIKE = 1e-3  # by how much their axes' directions, and their pixels' sizes, may differ
 
 
 @READERS.register("dicom", suffixes=(".dcm", ".dicom", ".ima"))
@@ -53,7 +54,7 @@ def _volume(path: Path, files: list[Path], headers: list[Any]) -> Read:
         raise UserError(f"{path}: holds {len(set(series))} series ({counts}); give each a folder of its own")
     order, notes, gap = _order(path, headers)
     images = [sitk.ReadImage(str(files[index])) for index in order]
-    volume = sitk.JoinSeries([image[:, :, 0] for image in images])
+    volume = sitk.JoinSeries([_flat(image) for image in images])
     placed = gap is not None
     if placed:
         first, last = images[0], images[-1]
@@ -67,21 +68,40 @@ def _volume(path: Path, files: list[Path], headers: list[Any]) -> Read:
     return read._replace(notes=notes)
 
 
+def _flat(image: Any) -> Any:
+    """A slice without its place, of which two axes are no longer enough where it isn't axial; the volume gets it."""
+    return sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[0], isVector=image.GetNumberOfComponentsPerPixel() > 1)
+
+
 def _order(path: Path, headers: list[Any]) -> tuple[list[int], tuple[str, ...], float | None]:
     """The slices' order, a note on it, and their distance in mm; None where they don't say where they lie."""
     indices = range(len(headers))
     if all(_has(header, POSITION) and _has(header, ORIENTATION) for header in headers):
-        axes = np.array([float(part) for part in _tag(headers[0], ORIENTATION).split("\\")])
-        normal = np.cross(axes[:3], axes[3:])
-        along = [float(np.dot(normal, [float(p) for p in _tag(h, POSITION).split("\\")])) for h in headers]
+        axes = np.array([_numbers(header, ORIENTATION) for header in headers])
+        places = np.array([_numbers(header, POSITION) for header in headers])
+        sides = np.array([header.GetSpacing()[:2] for header in headers])
+        if np.abs(axes - axes[0]).max() > ALIKE or np.abs(sides / sides[0] - 1).max() > ALIKE:
+            raise UserError(f"{path}: its slices lie at angles, or differ in their pixels' size; divide it")
+        normal = np.cross(axes[0, :3], axes[0, 3:])
+        along = places @ normal
         order = sorted(indices, key=lambda index: along[index])
-        gaps = np.diff([along[index] for index in order])
-        if len(gaps) and (gaps.min() <= 0 or np.abs(gaps - gaps.mean()).max() > EVEN * gaps.mean() + 1e-3):
+        if len(order) == 1:
+            return order, (), float(headers[0].GetSpacing()[2])
+        gaps = np.diff(along[order])
+        gap = float(gaps.mean())
+        room = EVEN * gap + 1e-3
+        if gaps.min() <= 0 or np.abs(gaps - gap).max() > room:
             raise UserError(
                 f"{path}: its slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart; one is missing or twice there, "
                 "or it holds several phases; complete or divide it"
             )
-        return order, (), float(gaps.mean()) if len(gaps) else float(headers[0].GetSpacing()[2])
+        # Under a tilted gantry each slice is shifted, too, by as much, so that the way to the next one is longer.
+        step = (places[order[-1]] - places[order[0]]) / len(gaps)
+        away = np.abs(places[order] - places[order[0]] - np.arange(len(order))[:, None] * step).max()
+        if away > max(room, float(sides.min()) / 2):
+            raise UserError(f"{path}: its slices don't lie on one line, one is {away:.4g} mm beside it; divide it")
+        way = float(np.linalg.norm(step))
+        return order, (), gap if np.isclose(way, gap, rtol=1e-6) else way
     numbers = [_tag(header, NUMBER) for header in headers]
     if all(re.fullmatch(r"-?\d+", number) for number in numbers) and len(set(numbers)) == len(numbers):
         return (
@@ -107,6 +127,10 @@ def _opened(path: Path) -> Any:
 
 def _tag(reader: Any, tag: str) -> str:
     return str(reader.GetMetaData(tag)).strip().strip("\0") if reader.HasMetaDataKey(tag) else ""
+
+
+def _numbers(reader: Any, tag: str) -> list[float]:
+    return [float(part) for part in _tag(reader, tag).split("\\")]
 
 
 def _has(reader: Any, tag: str) -> bool:
