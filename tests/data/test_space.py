@@ -286,6 +286,10 @@ def test_voxels_of_an_electron_microscope_are_no_mistake(tmp_path: Path) -> None
     image.header.set_xyzt_units("micron")
     nibabel.save(image, tmp_path / "i.nii")
     assert readers.decode_image(tmp_path / "i.nii").spacing == pytest.approx((4e-6, 4e-6, 30e-6))
+    image.set_sform(None, code=0)  # without an affine, a voxel is as large
+    image.set_qform(None, code=0)
+    nibabel.save(image, tmp_path / "j.nii")
+    assert readers.decode_image(tmp_path / "j.nii").spacing == pytest.approx((4e-6, 4e-6, 30e-6))
 
 
 def test_an_affine_without_volume_is_refused(tmp_path: Path) -> None:

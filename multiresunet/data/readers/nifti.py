@@ -66,7 +66,8 @@ def _affine(volume: Any) -> tuple[NDArray[np.float64] | None, tuple[str, ...], t
     """The affine if the header states one, what there is to say about it, and the spacing."""
     header = volume.header
     spacing = tuple(float(abs(side)) for side in header.get_zooms()[:3])
-    known = spacing if all(0 < side < np.inf for side in spacing) else None
+    scale = _millimetres(header)
+    known = tuple(scale * side for side in spacing) if all(0 < side < np.inf for side in spacing) else None
     if not hasattr(header, "get_sform"):
         stated = not type(header).__name__.startswith(("Analyze", "Spm"))  # whose axes nobody knows
         return (np.asarray(volume.affine) if stated else None), (), known
@@ -75,11 +76,15 @@ def _affine(volume: Any) -> tuple[NDArray[np.float64] | None, tuple[str, ...], t
         return None, ("its header doesn't say how its axes lie, they are taken as they are",), known
     near = len(forms) < 2 or np.abs(forms[0] - forms[1]).max() <= 1e-2 * (min(spacing) or 1)
     said = () if near else ("its two affines (sform, qform) differ, sform is used",)
-    unit = header.get_xyzt_units()[0]
-    scale = {"meter": 1000.0, "micron": 0.001}.get(unit, 1.0)
     affine = np.asarray(forms[0], dtype=np.float64).copy()
     affine[:3] *= scale
     return affine, said, known
+
+
+def _millimetres(header: Any) -> float:
+    """How many mm the header's unit of length (1: metre, 3: micron) has."""
+    unit = int(header["xyzt_units"]) % 8 if hasattr(header, "get_xyzt_units") else 2
+    return {1: 1000.0, 3: 0.001}.get(unit, 1.0)
 
 
 def _name(volume: Any) -> str:
