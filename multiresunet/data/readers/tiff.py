@@ -23,6 +23,12 @@ from multiresunet.errors import UserError
 from multiresunet.registries import READERS
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # remarks on tags; the error that follows says it
+LIGHT = tifffile.PHOTOMETRIC
+KNOWN = (
+    *(LIGHT.MINISWHITE, LIGHT.MINISBLACK, LIGHT.RGB, LIGHT.PALETTE, LIGHT.MASK),
+    *(LIGHT.LINEAR_RAW, LIGHT.DEPTH_MAP, LIGHT.SEMANTIC_MASK),
+)
+IN_RGB = (6, 7, 33007, 34892, 34927, 50001, 50002)  # JPEG's, WebP's and JPEG XL's decoders make RGB of YCbCr
 ALPHA = (1, 2)  # ExtraSamples: associated and unassociated alpha; 0, unspecified, is data
 
 
@@ -30,7 +36,8 @@ ALPHA = (1, 2)  # ExtraSamples: associated and unassociated alpha; 0, unspecifie
 def read_tiff(path: Path, as_mask: bool) -> Read:
     """C×H×W, or C×D×H×W for a stack of pages; what was converted; TIFF. No other file is read, whatever OME-XML names.
 
-    Where white is 0, an image is inverted; a mask, and an image of one bit, come as stored, as tifffile writes them.
+    Where white is 0, an image is inverted; a mask, and an image of one bit, come as stored, as tifffile writes them;
+    so does what has a sign, of which nobody knows which value is black.
     """
     with tifffile.TiffFile(path, _multifile=False) as file:
         if file.is_ome and _names_others(file):
@@ -47,6 +54,7 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
     notes: tuple[str, ...] = ()
     if isinstance(file, tifffile.TiffPages):  # part of an OME set of several files
         page = file.first
+        _check_colours(path, page)
         check_size(path, page.nbytes * len(file))
         array, axes = file[0].asarray(), page.axes
         if len(file) > 1:
@@ -56,21 +64,22 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
         if len(file.series) != 1:
             raise UserError(f"{path}: holds {len(file.series)} images of different sizes; save each as its own file")
         series, page = file.series[0], file.pages.first
+        _check_colours(path, page)
         check_size(path, series.nbytes)
         array, axes = series.asarray(), series.axes
     one_bit = array.dtype == bool
     if one_bit:
         array = array.astype(np.uint8) * 255
-    if array.dtype.kind not in "iuf" or page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
+    if array.dtype.kind not in "iuf" or page.photometric == LIGHT.SEPARATED:
         raise UserError(f"{path}: pixels of kind {array.dtype} in CMYK or complex numbers aren't known; save as RGB")
     alpha = None
     array, paged = _arranged(path, array, axes)
     notes += paged
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and len(array) == 1:
-        array, said = apply_palette(array[0], page.colormap.T >> 8, as_mask)
+    if page.photometric == LIGHT.PALETTE and page.colormap is not None and len(array) == 1:
+        array, said = apply_palette(array[0], _palette(page.colormap), as_mask)
         notes += said
-    elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind == "u":
-        if as_mask or one_bit:
+    elif page.photometric == LIGHT.MINISWHITE:
+        if as_mask or one_bit or array.dtype.kind != "u":
             notes += ("white is 0 in this file; values taken as stored",)
         else:
             array, notes = np.iinfo(array.dtype).max - array, (*notes, "inverted, since white is 0 in this file")
@@ -85,6 +94,19 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return Read(array, (*turned, *notes), "TIFF", alpha=alpha)
+
+
+def _check_colours(path: Path, page: Any) -> None:
+    """Refuse colours that would be taken for RGB and are none; CMYK is named with other kinds of pixels."""
+    decoded = page.photometric == LIGHT.YCBCR and page.compression in IN_RGB and page.planarconfig == 1
+    if page.photometric not in (*KNOWN, LIGHT.SEPARATED) and not decoded:
+        kind = getattr(page.photometric, "name", page.photometric)
+        raise UserError(f"{path}: colours of kind {kind}, stored as such, aren't known; save as RGB")
+
+
+def _palette(table: Array) -> Array:
+    """N×3 colours from 0 to 255. TIFF has them to 65535; some programs write 255, which libtiff sees by the highest."""
+    return table.T >> 8 if table.max() > 255 else table.T
 
 
 def _arranged(path: Path, array: Array, axes: str) -> tuple[Array, tuple[str, ...]]:

@@ -193,6 +193,39 @@ def test_white_is_not_black(tmp_path: Path) -> None:
     assert "inverted" in notes[0]
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_white_that_nobody_knows_is_noted(tmp_path: Path, dtype: Any) -> None:
+    tifffile.imwrite(tmp_path / "w.tif", GREY.astype(dtype), photometric="miniswhite")
+    array, notes, *_ = readers.decode_image(tmp_path / "w.tif")
+    np.testing.assert_array_equal(array[0], GREY)
+    assert notes == ("white is 0 in this file; values taken as stored",)
+
+
+@pytest.mark.parametrize(("code", "name"), [(6, "YCBCR"), (8, "CIELAB"), (32803, "CFA"), (54321, "54321")])
+def test_colours_that_are_not_known_are_refused(tmp_path: Path, code: int, name: str) -> None:
+    whole = [(530, "H", 2, (1, 1), True)]  # as much of each colour
+    tifffile.imwrite(tmp_path / "c.tif", COLOUR, photometric="rgb", extratags=whole)
+    with tifffile.TiffFile(tmp_path / "c.tif", mode="r+b") as file:
+        file.pages.first.tags["PhotometricInterpretation"].overwrite(code)
+    assert f"colours of kind {name}, stored as such, aren't known; save as RGB" in refusal(tmp_path / "c.tif")
+
+
+def test_ycbcr_in_jpeg_is_rgb(tmp_path: Path) -> None:
+    plain = np.full((32, 32, 3), (200, 80, 30), np.uint8)
+    tifffile.imwrite(tmp_path / "c.tif", plain, photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        assert file.pages.first.photometric == tifffile.PHOTOMETRIC.YCBCR
+    np.testing.assert_allclose(readers.read_image(tmp_path / "c.tif")[:, 9, 9], (200, 80, 30), atol=3)
+
+
+@pytest.mark.parametrize("top", [255, 65535])
+def test_a_palette_may_end_at_255(tmp_path: Path, top: int) -> None:
+    table = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tifffile.imwrite(tmp_path / "p.tif", indices, photometric="palette", colormap=table * (top // 255))
+    np.testing.assert_array_equal(readers.read_image(tmp_path / "p.tif"), table[:, indices])
+
+
 def test_pages_of_different_sizes_are_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "s.tif") as file:
         file.write(GREY)
