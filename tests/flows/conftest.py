@@ -67,7 +67,7 @@ def serving(
     url = f"http://127.0.0.1:{port}/api"
     server = subprocess.Popen([sys.executable, "-m", *words], env=settings, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 400  # a busy machine needs minutes
+        deadline = time.monotonic() + 1200  # a busy machine needs minutes
         while not answers(url):
             assert server.poll() is None
             assert time.monotonic() < deadline
