@@ -62,7 +62,9 @@ def read(path: Path) -> Decoded:
     decoded = readers.decode_image(path)
     if decoded.spacing is None and decoded.container == "TIFF":
         spacing = tiff_spacing(path, decoded.array.ndim - 1)
-        return decoded._replace(spacing=spacing[::-1] if spacing and turn_of(decoded) >= 5 else spacing)
+        if spacing and turn_of(decoded) >= 5:
+            spacing = (*spacing[:-2], spacing[-1], spacing[-2])
+        return decoded._replace(spacing=spacing)
     return decoded
 
 

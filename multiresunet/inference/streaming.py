@@ -13,8 +13,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from multiresunet.data.readers import Array
+from multiresunet.data.readers.common import ORIENTATION
 from multiresunet.errors import UserError
-from multiresunet.inference import large, ranges, writing
+from multiresunet.inference import large, ranges, windows, writing
 from multiresunet.inference.geometry import of_channels
 from multiresunet.inference.outputs import Predicted
 from multiresunet.registries import OUTPUTS
@@ -108,7 +109,7 @@ class TiffRows:
 
 
 def streamable(path: Path, model: Model, request: Request) -> bool:
-    """Whether a file is to be read and written in parts.
+    """Whether a file is to be read and written in parts; one with an orientation isn't, since parts aren't turned.
 
     Raises:
         UserError: if it must be, and what is to be saved needs it whole.
@@ -120,7 +121,10 @@ def streamable(path: Path, model: Model, request: Request) -> bool:
     try:
         with tifffile.TiffFile(path) as file:
             shape, size = file.series[0].shape, file.series[0].dtype.itemsize
+            turned = ORIENTATION in file.pages.first.tags and file.pages.first.tags[ORIENTATION].value in range(2, 9)
     except Exception:  # damaged; the reader says how
+        return False
+    if turned:
         return False
     maps = model.predictor.spec.classes + 2
     if math.prod(shape) * (size + 8) + math.prod(shape[-2:]) * maps * 8 < PART * request.options.memory:
@@ -143,7 +147,7 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
         seen.check(data.normalisation, str(one.path))
         standard = (seen.mean, seen.deviation) if data.normalisation != "rescale" else (None, None)
         spacing = writing.tiff_spacing(one.path, 2)
-        source = large.Source(lambda window: rows(window)[chosen], rows.shape, spacing, *standard)
+        source = large.Source(lambda window: _padded(rows, window)[chosen], rows.shape, spacing, *standard)
         warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing)
         targets = {name: place_of(one, name, "tif", request.out) for name in request.save}
         spools = {name: target.with_name(f".spool-{target.name}") for name, target in targets.items()}
@@ -167,6 +171,14 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
     total = math.prod(rows.shape)
     row = measured_of(pixels / total, pixels, None, spread / total if part.spread is not None else None, part)
     return row, written
+
+
+def _padded(rows: TiffRows, window: tuple[slice, ...]) -> Array:
+    """A window, which may reach over the picture's edge; there its last pixels are repeated."""
+    inside, missing = windows.clipped(window, rows.shape)
+    found = rows(inside)
+    over = any(count for sides in missing for count in sides)
+    return np.pad(found, [(0, 0), *missing], mode="edge") if over else found
 
 
 class Statistics:

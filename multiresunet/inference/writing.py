@@ -69,12 +69,13 @@ def write_png(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
         exif = Image.Exif()
         exif[ORIENTATION] = turn
         words["exif"] = exif
-        array = as_stored(array, turn)
+        colours = array.ndim == 3  # whose last axis stays the last
+        array = np.moveaxis(as_stored(np.moveaxis(array, -1, 0), turn), 0, -1) if colours else as_stored(array, turn)
     if decoded.container not in OWN and source.is_file():
         with suppress(UnidentifiedImageError), Image.open(source) as picture:
             if dots := picture.info.get("dpi"):
                 words["dpi"] = tuple(map(float, dots))
-    Image.fromarray(array).save(path, format="PNG", **words)
+    Image.fromarray(np.ascontiguousarray(array)).save(path, format="PNG", **words)
 
 
 def write_tiff(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
@@ -188,13 +189,13 @@ def turn_of(decoded: Decoded) -> int:
 
 
 def as_stored(array: Array, turn: int) -> Array:
-    """An upright H×W(×3) as a file of this EXIF orientation stores it; undoes `readers.common.upright`."""
+    """An upright …×H×W as a file of this EXIF orientation stores it; undoes `readers.common.upright`."""
     if turn in (3, 4, 7, 8):
-        array = array[::-1]
+        array = array[..., ::-1, :]
     if turn in (2, 3, 6, 7):
-        array = array[:, ::-1]
+        array = array[..., ::-1]
     if turn >= 5:
-        array = array.swapaxes(0, 1)
+        array = array.swapaxes(-1, -2)
     return np.ascontiguousarray(array)
 
 

@@ -344,6 +344,34 @@ def test_a_tiff_read_and_written_in_parts_is_what_it_is_as_a_whole(
     assert "--save labels needs the whole image in memory" in outcome.failed[0]
 
 
+@pytest.mark.parametrize("shape", [(48, 40), (40, 48), (500, 40)])
+def test_a_picture_read_in_parts_may_be_smaller_than_a_window(
+    shape: tuple[int, int], pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey(*shape), rowsperstrip=7)
+    request = Request(tmp_path / "whole", ("probability",), options=Options("tiles"))
+    assert run(pictures, [Input(path, "a")], request).failed == []
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert run(pictures, [Input(path, "a")], replace(request, out=tmp_path / "parts")).failed == []
+    one, other = (tifffile.imread(tmp_path / folder / "a_probability.tif") for folder in ("whole", "parts"))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("turn", [3, 6])
+def test_a_turned_tiff_is_not_read_in_parts(
+    turn: int, pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey(64, 48), extratags=[(274, "H", 1, turn, True)])
+    request = Request(tmp_path / "whole", ("mask", "probability"), options=Options("tiles"))
+    assert run(pictures, [Input(path, "a")], request).failed == []
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert run(pictures, [Input(path, "a")], replace(request, out=tmp_path / "parts")).failed == []
+    for name in ("a_mask.tif", "a_probability.tif"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 @pytest.mark.slow
 def test_a_tiff_of_16384_pixels_a_side_takes_less_than_2_gib(tmp_path: Path) -> None:
     model = trained(tmp_path / "model", replace(SPEC, name="unet", alpha=None, filters=2), folds=1)
