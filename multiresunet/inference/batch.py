@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import time
@@ -20,7 +21,7 @@ from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
 from multiresunet.files import sha256, write_csv, write_json
 from multiresunet.inference import writing
-from multiresunet.inference.inputs import Input, digest, read
+from multiresunet.inference.inputs import Input, check_names, digest, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction, needs_several
@@ -32,6 +33,7 @@ from multiresunet.training.fit import out_of_memory
 RECORDS = ".records"  # in the output's folder: a file for each image that is finished
 PROVENANCE = "provenance.json"
 TABLE = "predictions.csv"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # which the next image would meet, too
 COLUMNS = (
     *("file", "foreground_share", "components", "area", "area_unit", "disagreement", "warnings"),
     *("seconds", "sha256", "outputs"),
@@ -108,29 +110,34 @@ def run(
             outcome.skipped += 1
         on_file(one, error)
 
-    with Workers(model, request.options) as workers:
-        for one in inputs:
-            begun = _caught(model, one, partial(_begin, model, one, request, settings, workers))
-            room, last = (0, begun) if isinstance(begun, str) else begun
-            waiting.append((one, last))
-            while len(waiting) > room:
+    try:
+        with Workers(model, request.options) as workers:
+            for one in inputs:
+                begun = _caught(model, one, partial(_begin, model, one, request, settings, workers))
+                room, last = (0, begun) if isinstance(begun, str) else begun
+                waiting.append((one, last))
+                while len(waiting) > room:
+                    finish()
+            while waiting:
                 finish()
-        while waiting:
-            finish()
-    _tabulate(request.out)
+    finally:
+        _tabulate(request.out)  # what is finished, even if the disk is full now
     return outcome
 
 
 def _caught(model: Model, one: Input, work: Callable[[], T]) -> T | str:
-    """What work on an image gives, or the line that says what is wrong with the image."""
+    """What work on an image gives, or the line that says what is wrong with the image; a full disk raises."""
     try:
         return work()
     except UserError as problem:
         return str(problem)
-    except (MemoryError, RuntimeError) as problem:
-        if not out_of_memory(problem):
+    except Exception as problem:  # damaged bytes make decoders, and odd headers make writers, raise what comes to hand
+        if out_of_memory(problem):
+            return memory_is_full(model, one)
+        if isinstance(problem, OSError) and problem.errno in FULL:
             raise
-        return memory_is_full(model, one)
+        what = f"{type(problem).__name__}: {str(problem)[:300]}".rstrip(": ")
+        return str(UserError(f"{one.path}: can't be predicted ({what}); replace it or take it out"))
 
 
 def memory_is_full(model: Model, one: Input) -> str:
@@ -155,8 +162,10 @@ def settings_of(model: Model, request: Request) -> dict[str, Any]:
 def _claim(request: Request, settings: dict[str, Any]) -> None:
     path = request.out / PROVENANCE
     if path.exists() and not request.overwrite:
-        before = json.loads(path.read_text(encoding="utf-8")).get("settings")
-        other = [key for key, value in settings.items() if not before or before.get(key) != value]
+        before = _loaded(path).get("settings")
+        if not isinstance(before, dict):
+            raise UserError(f"{path}: isn't what `predict` writes; choose another --out, or --overwrite")
+        other = [key for key, value in settings.items() if before.get(key) != value]
         if other:
             raise UserError(
                 f"{request.out}: holds predictions with other {', '.join(other)}; choose another --out, or --overwrite"
@@ -179,6 +188,15 @@ def write_provenance(model: Model, request: Request) -> None:
     )
 
 
+def _loaded(path: Path) -> dict[str, Any]:
+    """What a JSON file of ours holds; nothing if it has been damaged."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
 def _place_of_record(one: Input, out: Path) -> Path:
     return out / RECORDS / f"{one.name}.json"
 
@@ -188,9 +206,9 @@ def _finished(one: Input, request: Request, settings: dict[str, Any]) -> bool:
     path = _place_of_record(one, request.out)
     if request.overwrite or not path.exists() or not one.path.exists():
         return False
-    record = json.loads(path.read_text(encoding="utf-8"))
-    there = all((request.out / name).is_file() for name in record["outputs"])
-    return there and record["key"] == _key(digest(one.path), settings)
+    record = _loaded(path)
+    there = all((request.out / name).is_file() for name in record.get("outputs", ()))
+    return there and record.get("key") == _key(digest(one.path), settings)
 
 
 def _key(image: str, settings: dict[str, Any]) -> str:
@@ -205,12 +223,17 @@ def _begin(
     Returns:
         How many images may wait beside it, and what finishes it.
     """
+    check_names(one, [f".{_place_of_record(one, request.out).name}.draft"])
     if _finished(one, request, settings):
         return workers.room, lambda: False
     since = time.perf_counter()
     if streamable(one.path, model, request):
+        check_names(
+            one, [writing.draft_of(writing.place_of(one, output, "tif", request.out)).name for output in request.save]
+        )
         return 0, lambda: _record(one, request, settings, since, *stream_file(model, one, request))
     decoded = read(one.path)
+    check_names(one, [writing.draft_of(target).name for target in _places(one, decoded, request).values()])
     coming = workers.submit(decoded, str(one.path))
     reading = time.perf_counter() - since
 
@@ -256,20 +279,22 @@ def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request:
     """Write all outputs beside their places; pairs of draft and place."""
     predicted = Predicted(prediction, decoded.array, request.instances)
     files = []
-    for output in request.save:
-        suffix = OUTPUTS.entries[output].facts.get("suffix") or writing.suffix_for(request.format, decoded)
-        target = place_of(one, output, suffix, request.out)
-        draft = target.with_name(f".draft-{target.name}")
-        writing.write(draft, OUTPUTS[output](predicted), one.path, decoded)
-        files.append((draft, target))
+    with writing.without_drafts() as drafts:
+        for output, target in _places(one, decoded, request).items():
+            drafts.append(writing.draft_of(target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            writing.write(drafts[-1], OUTPUTS[output](predicted), one.path, decoded)
+            files.append((drafts[-1], target))
     return files
 
 
-def place_of(one: Input, output: str, suffix: str, out: Path) -> Path:
-    """Where an output is written: OUT/folder/name_output.suffix."""
-    target = out / f"{one.name}_{output}.{suffix}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+def _places(one: Input, decoded: Decoded, request: Request) -> dict[str, Path]:
+    """Where each output of an image is written."""
+    own = {output: OUTPUTS.entries[output].facts.get("suffix") for output in request.save}
+    return {
+        output: writing.place_of(one, output, suffix or writing.suffix_for(request.format, decoded), request.out)
+        for output, suffix in own.items()
+    }
 
 
 def measured(prediction: Prediction, instances: str) -> dict[str, Any]:
@@ -306,7 +331,7 @@ def _tabulate(out: Path) -> None:
     """Write predictions.csv of all that the folder holds, sorted by name."""
     rows = []
     for path in sorted((out / RECORDS).rglob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        rows.append(record["row"])
+        if row := _loaded(path).get("row"):
+            rows.append(row)
     if rows:
         write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from multiresunet.files import sha256, some_of
 from multiresunet.inference.writing import tiff_spacing, turn_of
 
 WILD = "*?["
+LONGEST = 255  # bytes of a file's name that systems take
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,20 @@ def digest(path: Path) -> str:
         return sha256(path)
     listed = (f"{sha256(file)} {file.relative_to(path.parent).as_posix()}" for file in files)
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def check_names(one: Input, names: list[str]) -> None:
+    """Refuse an image beside whose name there is no room for what is written, before there is work in it.
+
+    Raises:
+        UserError: if a name has too many bytes, or the image's can't be written into a table.
+    """
+    try:
+        str(one.path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{one.path}: its name isn't UTF-8; rename it") from None
+    if any(len(os.fsencode(name)) > LONGEST for name in names):
+        raise UserError(f"{one.path}: its name is too long for those of the files that are written; shorten it")
 
 
 def _named(word: str) -> Iterator[Input]:

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from multiresunet.data.readers import Array
+from multiresunet.data.readers import REPLACE, Array
 from multiresunet.data.readers.common import ORIENTATION
 from multiresunet.errors import UserError
 from multiresunet.inference import large, ranges, windows, writing
@@ -39,6 +39,7 @@ class TiffRows:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = tifffile.TiffFile(path)
         page = self._file.series[0].keyframe
         self._page: Any = page
@@ -65,8 +66,17 @@ class TiffRows:
         rows, columns = window
         if self._held is None or self._held[:2] != (rows.start, rows.stop):
             self._held = None  # before the next is read, since both may not fit
-            self._held = rows.start, rows.stop, self._rows(rows.start, rows.stop)
+            self._held = rows.start, rows.stop, self._read(rows.start, rows.stop)
         return self._held[2][:, :, columns]
+
+    def _read(self, start: int, stop: int) -> Array:
+        try:
+            return self._rows(start, stop)
+        except MemoryError:
+            raise
+        except Exception as error:  # damaged bytes make decoders raise what comes to hand
+            what = str(error)[:300] or type(error).__name__
+            raise UserError(f"{self._path}: damaged or not readable ({what}); {REPLACE}") from None
 
     def _rows(self, start: int, stop: int) -> Array:
         page, width = self._page, self.shape[1]
@@ -97,6 +107,8 @@ class TiffRows:
         handle = self._file.filehandle
         handle.seek(page.dataoffsets[index])
         data = handle.read(page.databytecounts[index]) or None
+        if len(data or b"") < page.databytecounts[index]:
+            raise ValueError("it ends too early")
         segment, (plane, _, top, left, _), (_, high, wide, _) = page.decode(data, index, jpegtables=page.jpegtables)
         first, last = max(start, top), min(stop, top + high)
         wide = min(wide, self.shape[1] - left)  # the last tile reaches over the edge
@@ -138,10 +150,10 @@ def streamable(path: Path, model: Model, request: Request) -> bool:
 
 def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, Any], list[tuple[Path, Path]]]:
     """Predict a TIFF in parts; the row of predictions.csv, and pairs of draft and place of what is written."""
-    from multiresunet.inference.batch import measured_of, place_of
+    from multiresunet.inference.batch import measured_of
 
     data, options = model.description.data, request.options
-    with TiffRows(one.path) as rows, ExitStack() as stack:
+    with TiffRows(one.path) as rows, writing.without_drafts() as drafts, ExitStack() as stack:
         chosen = of_channels(rows.channels, data, str(one.path))
         seen = Statistics(rows, chosen)
         seen.check(data.normalisation, str(one.path))
@@ -149,8 +161,10 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
         spacing = writing.tiff_spacing(one.path, 2)
         source = large.Source(lambda window: _padded(rows, window)[chosen], rows.shape, spacing, *standard)
         warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing)
-        targets = {name: place_of(one, name, "tif", request.out) for name in request.save}
+        targets = {name: writing.place_of(one, name, "tif", request.out) for name in request.save}
         spools = {name: target.with_name(f".spool-{target.name}") for name, target in targets.items()}
+        drafts += spools.values()
+        (request.out / one.name).parent.mkdir(parents=True, exist_ok=True)
         files = {name: stack.enter_context(path.open("wb")) for name, path in spools.items()}
         kinds: dict[str, np.dtype[Any]] = {}
         pixels, spread = 0, 0.0
@@ -162,12 +176,12 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
                 array = OUTPUTS[name](Predicted(part, None, request.instances))
                 kinds[name] = array.dtype
                 file.write(np.ascontiguousarray(array).data)
-    written = []
-    for name, target in targets.items():
-        draft = target.with_name(f".draft-{target.name}")
-        write_spool(spools[name], draft, rows.shape, kinds[name], one.path)
-        spools[name].unlink()
-        written.append((draft, target))
+    written = [(writing.draft_of(target), target) for target in targets.values()]
+    with writing.without_drafts() as drafts:
+        drafts += [*spools.values(), *(draft for draft, _ in written)]
+        for name, (draft, _) in zip(targets, written, strict=True):
+            write_spool(spools[name], draft, rows.shape, kinds[name], one.path)
+            spools[name].unlink()
     total = math.prod(rows.shape)
     row = measured_of(pixels / total, pixels, None, spread / total if part.spread is not None else None, part)
     return row, written

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -13,6 +14,9 @@ from PIL import Image, UnidentifiedImageError
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.data.readers.common import ORIENTATION
 from multiresunet.errors import UserError
+
+if TYPE_CHECKING:
+    from multiresunet.inference.inputs import Input
 
 SAME = "same"
 FORMATS = (SAME, "png", "tif", "nii.gz")
@@ -105,9 +109,24 @@ def tiff_geometry(source: Path) -> dict[str, Any]:
             found["resolution"] = (tags["XResolution"].value, tags["YResolution"].value)
             found["resolutionunit"] = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
         if file.imagej_metadata:
-            kept = {key: value for key in ("unit", "spacing") if (value := file.imagej_metadata.get(key)) is not None}
-            found |= {"imagej": True, "metadata": kept}
+            said = file.imagej_metadata
+            kept = {"unit": _ascii(said.get("unit")), "spacing": _number(said.get("spacing"))}
+            found |= {"imagej": True, "metadata": {key: value for key, value in kept.items() if value is not None}}
     return found
+
+
+def _number(value: Any) -> Any:
+    """A finite number as it is, None for anything else."""
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _ascii(unit: Any) -> Any:
+    """A unit as ImageJ's description can hold it: µm, with either of its signs, is um."""
+    if not isinstance(unit, str) or unit.isascii():
+        return unit
+    if unit in ("µm", "μm"):
+        return "um"
+    return "".join(sign if sign.isascii() else f"\\u{ord(sign):04X}" for sign in unit)  # as ImageJ writes it
 
 
 def tiff_spacing(source: Path, dims: int) -> tuple[float, ...] | None:
@@ -181,6 +200,28 @@ def itk_header(source: Path) -> Any:
     reader.SetFileName(str(source))
     reader.ReadImageInformation()
     return reader
+
+
+def place_of(one: Input, output: str, suffix: str, out: Path) -> Path:
+    """Where an output is written: OUT/folder/name_output.suffix."""
+    return out / f"{one.name}_{output}.{suffix}"
+
+
+def draft_of(target: Path) -> Path:
+    """Where an output lies until all of an image's are whole."""
+    return target.with_name(f".draft-{target.name}")
+
+
+@contextmanager
+def without_drafts() -> Iterator[list[Path]]:
+    """A list of files that are removed if the block ends with an error."""
+    drafts: list[Path] = []
+    try:
+        yield drafts
+    except BaseException:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def turn_of(decoded: Decoded) -> int:

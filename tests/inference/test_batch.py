@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -23,7 +25,7 @@ from PIL import Image, ImageOps
 
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
-from multiresunet.inference import large, streaming
+from multiresunet.inference import large, streaming, writing
 from multiresunet.inference.batch import Request, run
 from multiresunet.inference.inputs import Input, found, read
 from multiresunet.inference.loading import load_model
@@ -231,6 +233,91 @@ def test_bad_files_are_a_line_each_and_the_rest_go_on(pictures: Model, tmp_path:
     assert len(masks) == 17
     assert "deep/image01_mask.png" in masks
     assert len(pd.read_csv(tmp_path / "out/predictions.csv")) == 17
+
+
+def test_names_that_no_output_can_have_are_a_line_each(pictures: Model, tmp_path: Path) -> None:
+    place, out = tmp_path / "in", tmp_path / "out"
+    place.mkdir()
+    odd, long, longer = os.fsdecode(b"f\xe4rbung.png"), f"{'漢' * 80}.png", "漢" * 82 + "u.png"
+    for name in ("a.png", "z.png", odd, long, longer):
+        Image.fromarray(grey(32, 40)).save(place / name, format="PNG")
+    words = [*PREDICT, str(pictures.folder), str(place), "--out", str(out), "--threads", "1"]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True)
+    lines = done.stderr.decode("utf-8", "replace").splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "its name isn't UTF-8; rename it",
+        *["its name is too long for those of the files that are written; shorten it"] * 2,
+    ]
+    assert done.returncode == 1
+    assert list(pd.read_csv(out / "predictions.csv")["file"]) == [str(place / "a.png"), str(place / "z.png")]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(".records", "a_mask.png", "predictions.csv", "provenance.json", "z_mask.png")
+    ]
+
+
+@pytest.mark.parametrize("tiled", [True, False])
+def test_a_damaged_tiff_read_in_parts_is_a_line(
+    tiled: bool, pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"tile": (32, 32), "compression": "zlib"} if tiled else {}
+    for name in ("cut.tif", "whole.tif"):
+        tifffile.imwrite(tmp_path / name, grey(96, 96), **words)  # type: ignore[arg-type]
+    content = (tmp_path / "cut.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(content[: len(content) // 2])
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    inputs = [Input(tmp_path / f"{name}.tif", name) for name in ("cut", "whole")]
+    outcome = run(pictures, inputs, Request(tmp_path / "out", options=Options("tiles")))
+    assert outcome.done == 1
+    [line] = outcome.failed
+    assert line.startswith(f"{tmp_path / 'cut.tif'}: damaged or not readable (")
+    assert not list((tmp_path / "out").glob(".[sd][pr]*"))  # .spool- and .draft-
+
+
+def test_any_error_of_one_image_is_its_line_and_a_full_disk_ends_the_run(
+    pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        Image.fromarray(grey(32, 40)).save(tmp_path / f"{name}.png")
+    inputs = [Input(tmp_path / f"{name}.png", name) for name in "abc"]
+    errors: dict[str, Exception] = {"b_labels.png": ZeroDivisionError("division\nby zero")}
+    plain = writing.WRITERS["png"]
+
+    def write(path: Path, *words: Any) -> None:
+        plain(path, *words)
+        if error := errors.get(path.name.removeprefix(".draft-")):
+            raise error
+
+    monkeypatch.setitem(writing.WRITERS, "png", write)
+    outcome = run(pictures, inputs, Request(tmp_path / "out", ("mask", "labels")))
+    says = "can't be predicted (ZeroDivisionError: division by zero); replace it or take it out"
+    assert (outcome.done, outcome.failed) == (2, [f"{tmp_path / 'b.png'}: {says}"])
+    assert list(pd.read_csv(tmp_path / "out/predictions.csv")["outputs"]) == [
+        "a_mask.png a_labels.png",
+        "c_mask.png c_labels.png",
+    ]
+    assert not list((tmp_path / "out").glob(".draft-*"))
+
+    errors["b_labels.png"] = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        run(pictures, inputs, Request(tmp_path / "full", ("mask", "labels")))
+    assert list(pd.read_csv(tmp_path / "full/predictions.csv")["outputs"]) == ["a_mask.png a_labels.png"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": 1}'])
+def test_a_damaged_provenance_is_one_line(content: str, pictures: Model, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/provenance.json").write_text(content)
+    with pytest.raises(UserError, match=r"provenance\.json: isn't what `predict` writes; choose another --out, or"):
+        run(pictures, [], Request(tmp_path / "out"))
+
+
+def test_a_damaged_record_is_made_again(pictures: Model, tmp_path: Path) -> None:
+    Image.fromarray(grey(32, 40)).save(tmp_path / "a.png")
+    inputs, request = [Input(tmp_path / "a.png", "a")], Request(tmp_path / "out")
+    run(pictures, inputs, request)
+    (tmp_path / "out/.records/a.json").write_text("{")
+    assert run(pictures, [], request).failed == []
+    assert run(pictures, inputs, request).done == 1
 
 
 def test_killed_midway_it_goes_on_and_does_nothing_twice(

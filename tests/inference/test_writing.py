@@ -49,3 +49,34 @@ def test_a_turned_stack_keeps_the_distance_of_its_slices(turn: int, spacing: tup
     words: dict[str, Any] = {"metadata": {"unit": "mm", "spacing": 3.0, "axes": "ZYX"}, "resolution": (10.0, 5.0)}
     tifffile.imwrite(path, marked(5, 20, 30), imagej=True, extratags=[(274, "H", 1, turn, True)], **words)
     assert read(path).spacing == pytest.approx(spacing)
+
+
+MICRO = "\u00b5m"
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [(MICRO.encode("latin-1"), "um"), ("\u03bcm".encode(), "um"), (b"mm", "mm"), ("\u00e5l".encode(), r"\u00E5l")],
+)
+def test_imagejs_unit_is_written_as_imagej_can_read_it(raw: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, marked(20, 30), imagej=True, resolution=(10, 10), metadata={"unit": "QQQQQQ"})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"unit=QQQQQQ\n", b"unit=" + raw + b"\n" + b"\n" * (6 - len(raw))))
+    made = mask_of(path, "tif")
+    with tifffile.TiffFile(made) as file:
+        assert file.imagej_metadata is not None
+        assert file.imagej_metadata["unit"] == says
+    sides = {"um": (0.0001, 0.0001), "mm": (0.1, 0.1)}
+    assert read(made).spacing == read(path).spacing == sides.get(says)
+
+
+@pytest.mark.parametrize("spacing", ["abc", "nan"])
+def test_a_distance_of_slices_that_is_no_number_is_none(spacing: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    metadata = {"unit": "mm", "spacing": spacing, "axes": "ZYX"}
+    tifffile.imwrite(path, marked(5, 20, 30), imagej=True, resolution=(10, 10), metadata=metadata)
+    assert read(path).spacing is None
+    made = mask_of(path, "tif")
+    np.testing.assert_array_equal(tifffile.imread(made) > 0, marked(5, 20, 30) > 0)
+    assert read(made).spacing is None
