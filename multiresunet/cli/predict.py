@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from multiresunet.errors import UserError
+from multiresunet.files import some_of
 from multiresunet.registries import INSTANCES, OUTPUTS
 
 
@@ -96,6 +97,11 @@ def predict(
         outcome = run(loaded, files, request, on_file)
     there = f", {outcome.skipped} were there" if outcome.skipped else ""
     print(f"{outcome.done} of {len(files)} images predicted into {out}{there}")
+    if outcome.others:
+        print(
+            f"made with other settings, so not in predictions.csv: {some_of(outcome.others)}; predict their images "
+            "again, or take them out"
+        )
     if outcome.failed:
         sys.exit(1)
 

@@ -26,7 +26,7 @@ from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction, needs_several
 from multiresunet.inference.streaming import stream_file, streamable
-from multiresunet.inference.workers import Workers
+from multiresunet.inference.workers import Workers, memory_is_full
 from multiresunet.registries import OUTPUTS
 from multiresunet.training.fit import out_of_memory
 
@@ -65,11 +65,15 @@ class Request:
 
 @dataclass
 class Outcome:
-    """How many images were predicted now, were there already, and failed (with a line for each)."""
+    """How many images were predicted now, were there already, and failed (with a line for each).
+
+    others: outputs in the folder that were made with other settings, and aren't in the table.
+    """
 
     done: int = 0
     skipped: int = 0
     failed: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
 def run(
@@ -95,6 +99,8 @@ def run(
     settings = settings_of(model, request)
     _claim(request, settings)
     write_provenance(model, request)
+    if request.overwrite:
+        _tabulate(request.out, settings)  # without what has other settings, even if the work is killed
     outcome = Outcome()
     waiting: deque[tuple[Input, Finish | str]] = deque()  # in order, whichever is predicted first
 
@@ -121,7 +127,7 @@ def run(
             while waiting:
                 finish()
     finally:
-        _tabulate(request.out)  # what is finished, even if the disk is full now
+        outcome.others = _tabulate(request.out, settings)  # what is finished, even if the disk is full now
     return outcome
 
 
@@ -133,16 +139,11 @@ def _caught(model: Model, one: Input, work: Callable[[], T]) -> T | str:
         return str(problem)
     except Exception as problem:  # damaged bytes make decoders, and odd headers make writers, raise what comes to hand
         if out_of_memory(problem):
-            return memory_is_full(model, one)
+            return memory_is_full(model, one.path)
         if isinstance(problem, OSError) and problem.errno in FULL:
             raise
         what = f"{type(problem).__name__}: {str(problem)[:300]}".rstrip(": ")
         return str(UserError(f"{one.path}: can't be predicted ({what}); replace it or take it out"))
-
-
-def memory_is_full(model: Model, one: Input) -> str:
-    """The line for an image that memory doesn't suffice for."""
-    return f"{one.path}: out of memory on {model.predictor.device}; use --how tiles, or --device cpu"
 
 
 def settings_of(model: Model, request: Request) -> dict[str, Any]:
@@ -327,11 +328,23 @@ def measured_of(
     }
 
 
-def _tabulate(out: Path) -> None:
-    """Write predictions.csv of all that the folder holds, sorted by name."""
-    rows = []
+def _tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
+    """Write predictions.csv of all that the folder holds of these settings, sorted by name.
+
+    Returns:
+        What it holds of others, which provenance.json doesn't speak of, and the table neither.
+    """
+    rows, others = [], []
     for path in sorted((out / RECORDS).rglob("*.json")):
-        if row := _loaded(path).get("row"):
-            rows.append(row)
+        record = _loaded(path)
+        if not record:
+            continue
+        if record["key"] == _key(record["row"]["sha256"], settings):
+            rows.append(record["row"])
+        else:
+            others += [name for name in record["outputs"] if (out / name).is_file()]
     if rows:
         write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))
+    else:
+        (out / TABLE).unlink(missing_ok=True)
+    return others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import torch
 
@@ -50,3 +51,8 @@ class Workers:
         since = time.perf_counter()
         prediction = self._model.predict(decoded.array, decoded.spacing, self._options, name)
         return prediction, time.perf_counter() - since
+
+
+def memory_is_full(model: Model, path: Path) -> str:
+    """The line for an image that memory doesn't suffice for."""
+    return f"{path}: out of memory on {model.predictor.device}; use --how tiles, or --device cpu"

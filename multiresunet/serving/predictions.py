@@ -21,11 +21,12 @@ from multiresunet.data import manifest
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
 from multiresunet.inference import writing
-from multiresunet.inference.batch import Request, measured, memory_is_full, write_outputs
+from multiresunet.inference.batch import Request, measured, write_outputs
 from multiresunet.inference.inputs import Input, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import displayed
 from multiresunet.inference.prediction import Prediction
+from multiresunet.inference.workers import memory_is_full
 from multiresunet.registries import OUTPUTS
 from multiresunet.training.fit import out_of_memory
 
@@ -202,7 +203,7 @@ class Predictions:
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
                 raise
-            raise UserError(memory_is_full(self.model, one)) from None
+            raise UserError(memory_is_full(self.model, path)) from None
         return Kept(path.parent.name, one, decoded, prediction, time.perf_counter() - since)
 
     def of(self, key: str) -> Kept:

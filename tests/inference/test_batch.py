@@ -23,6 +23,7 @@ import torch
 import zarr
 from PIL import Image, ImageOps
 
+from multiresunet.cli import app
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from multiresunet.inference import large, streaming, writing
@@ -367,6 +368,32 @@ def test_what_changed_is_predicted_again_and_other_settings_are_refused(pictures
     assert run(pictures, inputs, Request(out, overwrite=True, options=Options(threshold=0.7))).done == 1
     with pytest.raises(UserError, match="holds other files"):
         run(pictures, inputs, Request(tmp_path))
+
+
+def test_the_table_is_of_the_settings_that_provenance_states(
+    pictures: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        Image.fromarray(grey(32, 32)).save(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    inputs = [Input(tmp_path / f"{name}.png", name) for name in "abc"]
+    other = Request(out, overwrite=True, options=Options(threshold=0.95))
+
+    def tabulated() -> list[str]:
+        return [Path(file).stem for file in pd.read_csv(out / "predictions.csv")["file"]]
+
+    run(pictures, inputs, Request(out))
+    assert run(pictures, inputs[:1], other).others == ["b_mask.png", "c_mask.png"]
+    assert tabulated() == ["a"]
+    words = ["predict", str(pictures.folder), str(tmp_path / "b.png"), "--out", str(out)]
+    app([*words, "--threshold", "0.95", "--device", "cpu"], standalone_mode=False)  # now settings are the folder's
+    assert tabulated() == ["a", "b"]
+    assert "made with other settings, so not in predictions.csv: c_mask.png; predict" in capsys.readouterr().out
+    (out / "c_mask.png").unlink()
+    assert run(pictures, inputs[:1], Request(out, options=other.options)).others == []
+    Image.fromarray(grey(32, 32, 3)).save(tmp_path / "a.png")
+    assert len(run(pictures, inputs[:1], Request(out, overwrite=True)).failed) == 1
+    assert tabulated() == ["c"]  # whose record is of the first settings
 
 
 def test_memory_that_runs_out_is_one_line(pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
