@@ -86,7 +86,7 @@ def write_tiff(path: Path, array: Array, source: Path, decoded: Decoded) -> None
     """TIFF with the picture's resolution and turn; ImageJ's unit and distance of slices, if it has them."""
     import tifffile
 
-    words: dict[str, Any] = {"photometric": "rgb" if array.ndim == 3 and array.shape[-1] == 3 else "minisblack"}
+    words: dict[str, Any] = {"photometric": "minisblack"}  # three columns of a volume aren't colours
     turn = turn_of(decoded)
     if turn != 1:
         array = as_stored(array, turn)
@@ -146,7 +146,7 @@ def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> Non
     """NIfTI with the affine and the header of a NIfTI source, or an affine made of what is known of the source."""
     import nibabel
 
-    array = array[..., None] if array.ndim == 2 else array
+    array = array.T[..., None] if array.ndim == 2 else array  # a picture's columns are NIfTI's first axis
     if decoded.container == "NIfTI":
         loaded: Any = nibabel.load(source)
         header = loaded.header.copy()
@@ -157,14 +157,14 @@ def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> Non
         made.header.set_qform(*loaded.header.get_qform(coded=True))
         made.header.set_sform(*loaded.header.get_sform(coded=True))
     else:
-        affine = affine_of(source, decoded, array.ndim)
+        affine = affine_of(source, decoded)
         made = nibabel.Nifti1Image(array, affine)  # type: ignore[no-untyped-call]
         made.header.set_xyzt_units("mm")
     nibabel.save(made, path)
 
 
-def affine_of(source: Path, decoded: Decoded, dims: int) -> Array:
-    """4×4, in mm towards right, anterior, superior, of an array in the file's order; of a picture, its spacing."""
+def affine_of(source: Path, decoded: Decoded) -> Array:
+    """4×4, in mm towards right, anterior, superior, of an array in NIfTI's order; if nothing else is known, spacing."""
     if decoded.space is not None:
         return decoded.space.file_affine
     if decoded.container in ("NRRD", "MetaImage"):
@@ -174,8 +174,9 @@ def affine_of(source: Path, decoded: Decoded, dims: int) -> Array:
         direction = np.array(reader.GetDirection()).reshape(count, count) * np.array(reader.GetSpacing())
         affine[:count, :count], affine[:count, 3] = direction, reader.GetOrigin()
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's axes run to the left and to the back
-    spacing = decoded.spacing or (1.0,) * dims
-    return np.diag([*spacing, *([1.0] * (3 - len(spacing))), 1.0])
+    spacing = decoded.spacing or (1.0, 1.0, 1.0)
+    spacing = (spacing[1], spacing[0], 1.0) if len(spacing) == 2 else spacing
+    return np.diag([*spacing, 1.0])
 
 
 def write_itk(path: Path, array: Array, source: Path, decoded: Decoded) -> None:

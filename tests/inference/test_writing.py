@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from multiresunet.inference import writing
 from multiresunet.inference.inputs import read
@@ -31,7 +34,7 @@ def mask_of(path: Path, suffix: str) -> Path:
     return target
 
 
-@pytest.mark.parametrize("image", [marked(20, 30), marked(5, 20, 30)])
+@pytest.mark.parametrize("image", [marked(20, 30), marked(5, 20, 30), marked(5, 20, 5)[..., 2:]])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_turned_tiff_has_its_mask_where_it_is_marked(turn: int, image: Picture, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
@@ -41,6 +44,7 @@ def test_a_turned_tiff_has_its_mask_where_it_is_marked(turn: int, image: Picture
     with tifffile.TiffFile(made) as file:
         assert file.pages.first.tags.valueof(writing.ORIENTATION, 1) == turn
     assert read(made).array.shape == read(path).array.shape
+    assert read(made).notes == read(path).notes
 
 
 @pytest.mark.parametrize(("turn", "spacing"), [(1, (3.0, 0.2, 0.1)), (6, (3.0, 0.1, 0.2))])
@@ -80,3 +84,40 @@ def test_a_distance_of_slices_that_is_no_number_is_none(spacing: str, tmp_path: 
     made = mask_of(path, "tif")
     np.testing.assert_array_equal(tifffile.imread(made) > 0, marked(5, 20, 30) > 0)
     assert read(made).spacing is None
+
+
+@pytest.mark.parametrize("suffix", ["mha", "nrrd"])
+def test_a_picture_lies_where_it_lay_when_it_becomes_nifti(suffix: str, tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(marked(20, 40))
+    image.SetSpacing((0.5, 2.0))
+    image.SetOrigin((100, 7))
+    path = tmp_path / f"a.{suffix}"
+    sitk.WriteImage(image, str(path))
+    made = sitk.ReadImage(str(mask_of(path, "nii.gz")))
+    assert made.GetSize() == (40, 20, 1)
+    assert made.GetSpacing() == pytest.approx((0.5, 2.0, 1.0))
+    assert made.GetOrigin() == pytest.approx((100, 7, 0))
+    np.testing.assert_allclose(made.GetDirection(), np.eye(3).ravel(), atol=1e-6)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(made)[0] > 0, marked(20, 40) > 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_pictures_columns_are_niftis_first_axis(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "png":
+        Image.fromarray(marked(20, 40)).save(path)
+    else:
+        tifffile.imwrite(path, marked(20, 40), resolution=(20.0, 5.0), resolutionunit="CENTIMETER")
+    made = sitk.ReadImage(str(mask_of(path, "nii.gz")))
+    assert made.GetSize() == (40, 20, 1)
+    assert made.GetSpacing() == pytest.approx((1.0, 1.0, 1.0) if suffix == "png" else (0.5, 2.0, 1.0))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(made)[0] > 0, marked(20, 40) > 0)
+
+
+def test_a_volume_of_three_columns_is_no_colours_in_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(marked(10, 12, 5)[..., 2:].astype(np.int16), np.eye(4)), path)
+    with tifffile.TiffFile(mask_of(path, "tif")) as made:
+        assert made.series[0].shape == (10, 12, 3)
+        assert len(made.pages) == 10
+        assert made.pages.first.photometric == tifffile.PHOTOMETRIC.MINISBLACK
