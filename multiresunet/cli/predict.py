@@ -83,7 +83,10 @@ def predict(
     if format not in writing.FORMATS:
         raise UserError(f"--format {format!r} isn't known; there is {', '.join(writing.FORMATS)}")
     room = bytes_of(memory)
-    files = found(inputs, out)
+    left: list[str] = []
+    files = found(inputs, out, lambda path: left.append(str(path)))
+    if left:
+        print(f"{len(left)} file{'s' if len(left) > 1 else ''} left out, of no format that is read: {some_of(left)}")
 
     # Here, since PyTorch takes seconds, and a word that is wrong should be said at once.
     from multiresunet.inference.batch import Request, run

@@ -5,19 +5,33 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from PIL import Image
 
 from multiresunet.data import manifest, readers
 from multiresunet.data.readers import Decoded, known_suffixes
-from multiresunet.data.readers.several import files_of, is_image_folder, is_litter, without_companions
+from multiresunet.data.readers.foreign import FOREIGN
+from multiresunet.data.readers.several import (
+    files_of,
+    is_image_folder,
+    is_litter,
+    reader_of_folder,
+    without_companions,
+)
 from multiresunet.errors import UserError
 from multiresunet.files import sha256, some_of
 from multiresunet.inference.writing import tiff_spacing, turn_of
+from multiresunet.registries import READERS
 
 WILD = "*?["
+NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")  # which Pillow tells from others, and can't read by itself
 LONGEST = 255  # bytes of a file's name that systems take
+
+Leave = Callable[[Path], object]  # is given each path that isn't taken
 
 
 @dataclass(frozen=True)
@@ -28,24 +42,32 @@ class Input:
     name: str
 
 
-def found(words: Iterable[str], out: Path) -> list[Input]:
+def found(words: Iterable[str], out: Path, on_left_out: Callable[[Path], None] = lambda _path: None) -> list[Input]:
     """The images that some words name, in order of their names.
 
     Args:
         words: files; folders that are an image (a DICOM series, an OME-Zarr); other folders, with all images below
             them; or patterns (`**` for any folders).
         out: the output's folder; what is below it is no input.
+        on_left_out: given what isn't taken from a folder: files of no known suffix, and links that lead in a circle.
 
     Raises:
         UserError: if a word names nothing, or two files would be called the same.
     """
     inputs: dict[Path, Input] = {}
+    left: dict[Path, Path] = {}
+
+    def wanted(path: Path) -> bool:
+        return out.resolve() not in (path.parent.resolve() / path.name).parents
+
     for word in words:
-        some = [one for one in _named(word) if out.resolve() not in one.path.resolve().parents]
+        some = [one for one in _named(word, lambda path: left.setdefault(path.absolute(), path)) if wanted(one.path)]
         if not some:
             raise UserError(f"{word}: no such file, or no images in there; put patterns in quotes: 'scans/**/*.tif'")
         for one in some:
-            inputs.setdefault(one.path.resolve(), one)
+            inputs.setdefault(one.path.absolute(), one)  # two links to one file are two images
+    for path in filter(wanted, left.values()):
+        on_left_out(path)
     names: dict[str, list[str]] = {}
     for one in inputs.values():
         names.setdefault(one.name.casefold(), []).append(str(one.path))
@@ -97,32 +119,63 @@ def check_names(one: Input, names: list[str]) -> None:
         raise UserError(f"{one.path}: its name is too long for those of the files that are written; shorten it")
 
 
-def _named(word: str) -> Iterator[Input]:
+def _named(word: str, leave: Leave) -> Iterator[Input]:
     path = Path(word)
-    if path.is_file() or is_image_folder(path):
+    if path.is_file() or _is_one(path):
         yield Input(path, _name_of(path))
     elif path.is_dir():
-        yield from (_below(path, one) for one in _within(path))
+        yield from (_below(path, one) for one in _within(path, leave))
     elif any(sign in word for sign in WILD):
         fixed = Path()
         for part in path.parts[:-1]:
             if any(sign in part for sign in WILD):
                 break
             fixed /= part
-        files = [Path(one) for one in glob.glob(word, recursive=True)]  # noqa: PTH207
-        yield from (_below(fixed, one) for one in without_companions(files) if one.is_file() or is_image_folder(one))
+        for one in without_companions([Path(one) for one in glob.glob(word, recursive=True)]):  # noqa: PTH207
+            if one.is_file() or _is_one(one):
+                yield _below(fixed, one)
+            elif is_image_folder(one):  # a series among other images
+                yield from (_below(fixed, each) for each in _within(one, leave))
 
 
-def _within(folder: Path) -> Iterator[Path]:
-    """All images in a folder and the folders in it; a DICOM series or an OME-Zarr is one."""
+def _within(folder: Path, leave: Leave, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All images in a folder and the folders in it, by links, too; a DICOM series or an OME-Zarr is one."""
+    here = folder.resolve()
+    above |= {here, *here.parents}
     for path in without_companions([path for path in folder.iterdir() if not is_litter(path)]):
         if path.is_dir():
-            if is_image_folder(path):
+            if _is_one(path):
                 yield path
-            elif not path.is_symlink():  # which may lead in a circle
-                yield from _within(path)
-        elif path.name.lower().endswith(tuple(known_suffixes())):
+            elif path.is_symlink() and path.resolve() in above:  # which leads in a circle
+                leave(path)
+            else:
+                yield from _within(path, leave, above)
+        elif path.name.lower().endswith(image_suffixes()):
             yield path
+        else:
+            leave(path)
+
+
+def _is_one(folder: Path) -> bool:
+    """Whether a folder is one image: an OME-Zarr, or a DICOM series with no other images beside or below it."""
+    if not is_image_folder(folder):
+        return False
+    if reader_of_folder(folder) != "dicom":
+        return True
+    others = tuple(set(image_suffixes()) - set(READERS.entries["dicom"].facts["suffixes"]))
+    return not any(
+        next(_within(path, lambda _path: None), None) if path.is_dir() else path.name.lower().endswith(others)
+        for path in folder.iterdir()
+        if not is_litter(path)
+    )
+
+
+@cache
+def image_suffixes() -> tuple[str, ...]:
+    """What files' names end with that are taken from a folder: the readers' suffixes, and what else Pillow reads."""
+    known = Image.registered_extensions()
+    pillow = {suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in NO_PIXELS}
+    return tuple(sorted({*known_suffixes(), *pillow} - FOREIGN.keys()))
 
 
 def _below(folder: Path, path: Path) -> Input:
