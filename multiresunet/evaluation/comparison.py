@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from multiresunet.config import Evaluate
-from multiresunet.evaluation import metrics, tables
+from multiresunet.evaluation import TOO_FEW, metrics, tables
 from multiresunet.evaluation.claims import ablation, epochs, low_contrast, outliers, robustness, verdict
 from multiresunet.evaluation.claims.verdict import Finding
 from multiresunet.evaluation.evidence import Evidence, Sides
@@ -24,8 +24,6 @@ COMPARED = (
     *("model", "other", "measure", "difference", "low", "high", "p", "p_corrected"),
     *("effect", "wins", "units", "seeds", "folds_agree", "p_folds", "note"),
 )
-
-TOO_FEW = "too few to say anything:"
 
 
 def design_of(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from multiresunet.data.readers import REPLACE, Array
 from multiresunet.data.readers.common import ORIENTATION
+from multiresunet.data.readers.tiff import check_colours
 from multiresunet.errors import UserError
 from multiresunet.inference import large, ranges, windows, writing
 from multiresunet.inference.geometry import of_channels
@@ -43,6 +44,7 @@ class TiffRows:
         self._file = tifffile.TiffFile(path)
         page = self._file.series[0].keyframe
         self._page: Any = page
+        check_colours(path, page)
         planar = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
         self._planes = page.samplesperpixel if planar else 1
         kinds = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
@@ -160,7 +162,7 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
         standard = (seen.mean, seen.deviation) if data.normalisation != "rescale" else (None, None)
         spacing = writing.tiff_spacing(one.path, 2)
         source = large.Source(lambda window: _padded(rows, window)[chosen], rows.shape, spacing, *standard)
-        warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing)
+        warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing, rows.dtype, str(one.path))
         targets = {name: writing.place_of(one, name, "tif", request.out) for name in request.save}
         spools = {name: target.with_name(f".spool-{target.name}") for name, target in targets.items()}
         drafts += spools.values()

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from multiresunet.config import Params
-from multiresunet.evaluation import BASELINES
-from multiresunet.evaluation.comparison import TOO_FEW
+from multiresunet.evaluation import BASELINES, TOO_FEW
 from multiresunet.report import tables
 from multiresunet.report.advice import BASELINE, RISES, Warning
 

@@ -277,6 +277,25 @@ def test_a_damaged_tiff_read_in_parts_is_a_line(
     assert not list((tmp_path / "out").glob(".[sd][pr]*"))  # .spool- and .draft-
 
 
+def test_values_and_colours_are_judged_in_parts_as_in_the_whole(
+    pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "deep.tif", np.full((96, 96), 100, dtype=np.uint16))
+    colours = np.full((96, 96, 3), 100, dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "ycc.tif", colours, photometric="ycbcr", subsampling=(1, 1))
+
+    def told() -> list[str]:
+        inputs = [Input(tmp_path / f"{name}.tif", name) for name in ("deep", "ycc")]
+        outcome = run(pictures, inputs, Request(tmp_path / "out", options=Options("tiles"), overwrite=True))
+        return [*outcome.failed, *pd.read_csv(tmp_path / "out/predictions.csv")["warnings"]]
+
+    whole = told()
+    assert "ycc.tif: colours of kind YCBCR" in whole[0]
+    assert whole[1].startswith("uint16 whose values end at 100, as those of 8 bits do")
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert told() == whole
+
+
 def test_any_error_of_one_image_is_its_line_and_a_full_disk_ends_the_run(
     pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,10 +14,9 @@ from PIL import Image
 
 from multiresunet import config
 from multiresunet.errors import UserError
-from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation import BASELINES, TOO_FEW
 from multiresunet.evaluation.claims import ablation
 from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED
-from multiresunet.evaluation.comparison import TOO_FEW
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.report import advice, answer, charts, export, figures, page, provenance, tables, verdicts
 from multiresunet.report.advice import RISES, Warning

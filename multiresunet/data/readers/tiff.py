@@ -54,7 +54,7 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
     notes: tuple[str, ...] = ()
     if isinstance(file, tifffile.TiffPages):  # part of an OME set of several files
         page = file.first
-        _check_colours(path, page)
+        check_colours(path, page)
         check_size(path, page.nbytes * len(file))
         array, axes = file[0].asarray(), page.axes
         if len(file) > 1:
@@ -64,7 +64,7 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
         if len(file.series) != 1:
             raise UserError(f"{path}: holds {len(file.series)} images of different sizes; save each as its own file")
         series, page = file.series[0], file.pages.first
-        _check_colours(path, page)
+        check_colours(path, page)
         check_size(path, series.nbytes)
         array, axes = series.asarray(), series.axes
     one_bit = array.dtype == bool
@@ -96,7 +96,7 @@ def _read(path: Path, file: Any, as_mask: bool) -> Read:
     return Read(array, (*turned, *notes), "TIFF", alpha=alpha)
 
 
-def _check_colours(path: Path, page: Any) -> None:
+def check_colours(path: Path, page: Any) -> None:
     """Refuse colours that would be taken for RGB and are none; CMYK is named with other kinds of pixels."""
     decoded = page.photometric == LIGHT.YCBCR and page.compression in IN_RGB and page.planarconfig == 1
     if page.photometric not in (*KNOWN, LIGHT.SEPARATED) and not decoded:
