@@ -2,4 +2,4 @@
 
 BASELINES = ("everything foreground", "Otsu threshold")
 TOO_FEW = "too few to say anything:"
-"""How the note of a comparison begins from which nothing can be concluded."""
+"""How a comparison's note begins where nothing can be concluded from it."""

@@ -44,7 +44,9 @@ def draw(folder: Path) -> Path:
 
 
 def below_baselines(folds: pd.DataFrame, margin: float) -> dict[str, set[str]]:
-    """For each data set the models that aren't `margin` (Jaccard index) above the better baseline in every training.
+    """For each data set the models that aren't `margin` (Jaccard index) above the better baseline in every fold.
+
+    A fold's score is the mean over its seeds; that a single one has failed is said in metrics/claims.csv.
 
     Args:
         folds: metrics/folds.csv.
