@@ -52,11 +52,6 @@ def _volume(path: Path, files: list[Path], headers: list[Any]) -> Read:
     if len(set(series)) > 1 and len(set(series)) < len(series):
         counts = ", ".join(f"{series.count(one)} slices of …{one[-8:]}" for one in dict.fromkeys(series))
         raise UserError(f"{path}: holds {len(set(series))} series ({counts}); give each a folder of its own")
-    if len(set(series)) > 1 and not _placed(headers):
-        raise UserError(
-            f"{path}: holds {len(series)} images of as many series, which don't say where they lie; they are no "
-            "volume, so name the files one by one, or give each a folder of its own"
-        )
     order, notes, gap = _order(path, headers)
     images = [sitk.ReadImage(str(files[index])) for index in order]
     volume = sitk.JoinSeries([_flat(image) for image in images])
@@ -81,7 +76,7 @@ def _flat(image: Any) -> Any:
 def _order(path: Path, headers: list[Any]) -> tuple[list[int], tuple[str, ...], float | None]:
     """The slices' order, a note on it, and their distance in mm; None where they don't say where they lie."""
     indices = range(len(headers))
-    if _placed(headers):
+    if all(_has(header, POSITION) and _has(header, ORIENTATION) for header in headers):
         axes = np.array([_numbers(header, ORIENTATION) for header in headers])
         places = np.array([_numbers(header, POSITION) for header in headers])
         sides = np.array([header.GetSpacing()[:2] for header in headers])
@@ -132,10 +127,6 @@ def _opened(path: Path) -> Any:
 
 def _tag(reader: Any, tag: str) -> str:
     return str(reader.GetMetaData(tag)).strip().strip("\0") if reader.HasMetaDataKey(tag) else ""
-
-
-def _placed(headers: list[Any]) -> bool:
-    return all(_has(header, POSITION) and _has(header, ORIENTATION) for header in headers)
 
 
 def _numbers(reader: Any, tag: str) -> list[float]:

@@ -105,18 +105,3 @@ def test_slices_at_angles_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "s/3.dcm", 3, *AXES["oblique"], FIRST + np.array([0, 0, 6]))
     with pytest.raises(UserError, match="its slices lie at angles"):
         readers.decode_image(tmp_path / "s")
-
-
-def test_pictures_of_a_series_each_are_no_volume(tmp_path: Path) -> None:
-    (tmp_path / "s").mkdir()
-    for index in range(3):
-        image = sitk.GetImageFromArray(np.full((1, 6, 8), index, np.uint16))
-        image.SetMetaData("0008|0060", "DX")
-        image.SetMetaData("0020|000e", f"1.2.{index}")
-        writer = sitk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(tmp_path / f"s/{index}.dcm"))
-        writer.Execute(image)
-    with pytest.raises(UserError, match="3 images of as many series"):
-        readers.decode_image(tmp_path / "s")
-    assert readers.decode_image(tmp_path / "s/1.dcm").array.shape == (1, 6, 8)
