@@ -24,6 +24,18 @@ class Pair(NamedTuple):
     reference: str
 
 
+def above_baselines(means: pd.Series[float], model: str) -> pd.Series[float]:
+    """How far each training of a model is above the better baseline of its fold.
+
+    Args:
+        means: scores, by levels that include model and fold.
+        model: its name.
+    """
+    best = means.loc[list(BASELINES)].groupby("fold").max()
+    own: pd.Series[float] = means.loc[[model]]
+    return own.sub(best, level="fold")
+
+
 @dataclass(frozen=True, eq=False)
 class Side:
     """One side of a comparison: what was measured of a model, with each of its seeds.
@@ -111,11 +123,10 @@ class Evidence:
     def objection(self, models: Sequence[str], margin: float) -> str:
         """Which of the models don't beat the best baseline by `margin`, in how many trainings; empty if all do."""
         means = self.images.groupby(["model", "seed", "fold"])["jaccard"].mean()
-        baselines = means.loc[list(BASELINES)].groupby("fold").max()
         found = []
         for model in models:
-            above = means.loc[model].sub(baselines, level="fold")
+            above = above_baselines(means, model)
             if poor := int((above < margin).sum()):
-                of = "folds" if above.size == len(baselines) else "trainings"
+                of = "folds" if above.size == above.index.unique("fold").size else "trainings"
                 found.append(f"{model} hardly beats the baselines in {poor} of {above.size} {of}")
         return " and ".join(found)

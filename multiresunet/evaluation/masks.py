@@ -145,6 +145,14 @@ def content(data: PreparedDataset, index: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + side) for start, side in zip(before, own, strict=True))
 
 
+def counted(data: PreparedDataset, index: int) -> Mask:
+    """Which pixels of a sample's prepared array count: its own, of which the truth is known."""
+    counts = np.zeros(data.masks[index].shape, dtype=bool)
+    counts[content(data, index)] = True
+    hidden = data.ignored(index)
+    return counts if hidden is None else counts & ~hidden
+
+
 def pair_of(data: PreparedDataset, index: int, prediction: Mask, truth: Mask | None = None) -> MaskPair:
     """A prediction (D×)H×W beside the truth of a data set's sample: all foreground of whatever class, or `truth`."""
     own, ignored = content(data, index), data.ignored(index)

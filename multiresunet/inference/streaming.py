@@ -161,7 +161,8 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
         seen.check(data.normalisation, str(one.path))
         standard = (seen.mean, seen.deviation) if data.normalisation != "rescale" else (None, None)
         spacing = writing.tiff_spacing(one.path, 2)
-        source = large.Source(lambda window: _padded(rows, window)[chosen], rows.shape, spacing, *standard)
+        read = windows.edged(lambda window: rows(window)[chosen], rows.shape)
+        source = large.Source(read, rows.shape, spacing, *standard)
         warnings = ranges.outside_of(seen.summary, rows.shape, data, spacing, rows.dtype, str(one.path))
         targets = {name: writing.place_of(one, name, "tif", request.out) for name in request.save}
         spools = {name: target.with_name(f".spool-{target.name}") for name, target in targets.items()}
@@ -187,14 +188,6 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
     total = math.prod(rows.shape)
     row = measured_of(pixels / total, pixels, None, spread / total if part.spread is not None else None, part)
     return row, written
-
-
-def _padded(rows: TiffRows, window: tuple[slice, ...]) -> Array:
-    """A window, which may reach over the picture's edge; there its last pixels are repeated."""
-    inside, missing = windows.clipped(window, rows.shape)
-    found = rows(inside)
-    over = any(count for sides in missing for count in sides)
-    return np.pad(found, [(0, 0), *missing], mode="edge") if over else found
 
 
 class Statistics:

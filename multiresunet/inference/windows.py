@@ -113,14 +113,20 @@ def clipped(window: Sequence[slice], shape: Sequence[int]) -> tuple[tuple[slice,
     return tuple(inside), missing
 
 
+def edged(read: Read, shape: Sequence[int]) -> Read:
+    """Windows that may reach over the edge of an image of `shape`, where its last pixels are repeated."""
+
+    def read_all(window: tuple[slice, ...]) -> Array:
+        inside, missing = clipped(window, shape)
+        found = read(inside)
+        return np.pad(found, [(0, 0), *missing], mode="edge") if any(map(any, missing)) else found
+
+    return read_all
+
+
 def from_array(array: Array) -> Read:
     """Windows of C×… in memory."""
-
-    def read(window: tuple[slice, ...]) -> Array:
-        inside, missing = clipped(window, array.shape[1:])
-        return np.pad(array[(slice(None), *inside)], [(0, 0), *missing], mode="edge")
-
-    return read
+    return edged(lambda inside: array[(slice(None), *inside)], array.shape[1:])
 
 
 def scaled(read: Read, shape: tuple[int, int], size: tuple[int, int]) -> Read:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from multiresunet.config import Params
 from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.evidence import above_baselines
 
 RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
 FALLEN = 0.02  # Jaccard index below the best epoch's
@@ -51,11 +52,9 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
 
 
 def _beside_baselines(model: str, means: pd.Series[float], margin: float, recipe: str) -> Iterator[Warning]:
-    baselines = means.loc[list(BASELINES)]
-    own: pd.Series[float] = means.loc[[model]]
-    gap = own.sub(baselines.groupby("fold").max(), level="fold")
+    gap = above_baselines(means, model)
     if poor := int((gap < margin).sum()):
-        best = baselines.groupby("model").mean().idxmax()
+        best = means.loc[list(BASELINES)].groupby("model").mean().idxmax()
         yield Warning(
             model,
             BASELINE,

@@ -10,6 +10,7 @@ import pandas as pd
 from multiresunet import config
 from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
+from multiresunet.evaluation.evidence import above_baselines
 from multiresunet.files import write_text
 from multiresunet.paths import PARAMS
 from multiresunet.report import answer, charts, svg, tables
@@ -52,10 +53,12 @@ def below_baselines(folds: pd.DataFrame, margin: float) -> dict[str, set[str]]:
         folds: metrics/folds.csv.
         margin: of `evaluate.verdict`.
     """
-    best = folds[folds["model"].isin(BASELINES)].groupby(["dataset", "fold"])["jaccard"].max()
-    networks = folds[~folds["model"].isin(BASELINES)].join(best.rename("best"), on=["dataset", "fold"])
-    low = networks[networks["jaccard"] - networks["best"] < margin]
-    return {str(name): set(low["model"][low["dataset"] == name]) for name in folds["dataset"].unique()}
+    found = {}
+    for name, part in folds.groupby("dataset", sort=False):
+        means = part.set_index(["model", "fold"])["jaccard"]
+        networks = [str(model) for model in part["model"].unique() if model not in BASELINES]
+        found[str(name)] = {model for model in networks if (above_baselines(means, model) < margin).any()}
+    return found
 
 
 if __name__ == "__main__":
