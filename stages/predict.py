@@ -16,7 +16,7 @@ from multiresunet import arithmetic
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import calibration, predictions, tables
 from multiresunet.evaluation.claims import low_contrast, robustness
-from multiresunet.evaluation.masks import Masks, counted
+from multiresunet.evaluation.masks import Masks, counted_pixels
 from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.logits import label
 from multiresunet.inference.samples import cross_validated, predict_samples
@@ -58,7 +58,7 @@ def predict(
     probabilities = cross_validated(last, data, batch, device)
     seconds = time.perf_counter() - since
     last_epoch = [one >= settings.threshold for one in probabilities]
-    known = [counted(data, index) for index in range(len(last_epoch))]
+    known = [counted_pixels(data, index) for index in range(len(last_epoch))]
     sure = [one[where] for one, where in zip(probabilities, known, strict=True)]
     truth = [data.truth(index)[where] for index, where in enumerate(known)]
     spec = checkpoint.spec_of(weights(networks_at, "last", int(data.folds.min())))

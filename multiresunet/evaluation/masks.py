@@ -145,7 +145,7 @@ def content(data: PreparedDataset, index: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + side) for start, side in zip(before, own, strict=True))
 
 
-def counted(data: PreparedDataset, index: int) -> Mask:
+def counted_pixels(data: PreparedDataset, index: int) -> Mask:
     """Which pixels of a sample's prepared array count: its own, of which the truth is known."""
     counts = np.zeros(data.masks[index].shape, dtype=bool)
     counts[content(data, index)] = True

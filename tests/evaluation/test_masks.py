@@ -12,7 +12,7 @@ from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation import tables
 from multiresunet.evaluation.claims import low_contrast, robustness
-from multiresunet.evaluation.masks import content, counted, pair_of
+from multiresunet.evaluation.masks import content, counted_pixels, pair_of
 
 EVALUATE = config.load().evaluate
 BEFORE, AFTER = (3, 5, 2), (4, 5, 3)  # zeros around each axis, as `resizing.padded` puts them
@@ -40,8 +40,8 @@ def test_scores_are_those_of_the_image_without_its_padding() -> None:
     scores = tables.per_image(padded, "m", predicted, predicted, EVALUATE.tolerances)
     pd.testing.assert_frame_equal(scores, tables.per_image(plain, "m", alone, alone, EVALUATE.tolerances))
     assert pair_of(padded, 0, predicted[0]).true_boundary.sum() == pair_of(plain, 0, alone[0]).true_boundary.sum()
-    assert counted(padded, 0)[own].all()
-    assert counted(padded, 0).sum() == 12 * 10 * 14
+    assert counted_pixels(padded, 0)[own].all()
+    assert counted_pixels(padded, 0).sum() == 12 * 10 * 14
     segments = low_contrast.measure(padded, predicted, EVALUATE.low_contrast)
     pd.testing.assert_frame_equal(segments, low_contrast.measure(plain, alone, EVALUATE.low_contrast))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from multiresunet.config import MaskRule
@@ -16,6 +17,12 @@ from multiresunet.training import checkpoint
 from tests.training.making import SPEC
 
 MASK = MaskRule(values=[0, 255], foreground=[255])
+CPU = torch.device("cpu")
+RNG = np.random.default_rng(0)
+
+
+def grey(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
 
 
 def described(spec: NetworkSpec, **changes: Any) -> DataDescription:
