@@ -330,7 +330,7 @@ def _save(path: Path, array: Array, image: Decoded, source: Path) -> None:
 
         write_nifti(path, array[0].transpose(2, 1, 0), _affine(image))
     else:
-        import SimpleITK as sitk  # noqa: N813
+        import SimpleITK as sitk  # noqa: N813 - as above
 
         made, header = sitk.GetImageFromArray(np.ascontiguousarray(array[0])), sitk.ImageFileReader()
         header.SetFileName(str(source))
