@@ -64,5 +64,11 @@ def _full_resolution(opened: Any) -> tuple[Any, list[dict[str, Any]], list[float
         raise ValueError("a group without multiscales; name the folder of one image")
     first = scales[0]["datasets"][0]
     axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in scales[0].get("axes", [])]
-    scaled = [one["scale"] for one in first.get("coordinateTransformations", []) if one.get("type") == "scale"]
-    return opened[first["path"]], axes, [float(step) for step in scaled[0]] if scaled else None
+    # The level's own scale, then that of all levels (NGFF 0.4, "multiscales" metadata).
+    scaled = [
+        np.asarray(one["scale"], dtype=float)
+        for holder in (first, scales[0])
+        for one in holder.get("coordinateTransformations", [])
+        if one.get("type") == "scale"
+    ]
+    return opened[first["path"]], axes, np.prod(scaled, axis=0).tolist() if scaled else None

@@ -56,6 +56,12 @@ def test_the_full_resolution_is_read(tmp_path: Path, version: str, axes: str, sh
     assert read.spacing == (0.002,) * (read.array.ndim - 1)
 
 
+def test_a_scale_of_all_resolutions_counts_too(tmp_path: Path) -> None:
+    every = [{"type": "scale", "scale": [3.0, 1.0, 0.5]}]
+    path = ome(tmp_path / "a.zarr", np.zeros((5, 10, 12), np.uint8), "zyx", coordinateTransformations=every)
+    assert readers.decode_image(path).spacing == pytest.approx((0.006, 0.002, 0.001))
+
+
 def test_a_bare_array_is_an_image(tmp_path: Path) -> None:
     array = RNG.integers(0, 255, (10, 12), dtype=np.uint8)
     zarr.save_array(str(tmp_path / "a.zarr"), array)
