@@ -17,7 +17,6 @@ _UP: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     3: nn.ConvTranspose3d,
 }
 _NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOL: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 def conv(dims: int, inputs: int, outputs: int, kernel: int, bias: bool) -> nn.Module:
@@ -32,7 +31,22 @@ def up(dims: int, inputs: int, outputs: int) -> nn.Module:
 
 def pool(dims: int) -> nn.Module:
     """Max pooling that halves the size."""
-    return _POOL[dims](2)
+    return nn.MaxPool2d(2) if dims == 2 else MaxPool3d()
+
+
+class MaxPool3d(nn.Module):
+    """Max pooling of volumes; on a GPU in two steps, since PyTorch has no deterministic gradient of the one there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×D×H×W to N×C×(D/2)×(H/2)×(W/2)."""
+        return pooled_in_planes(x) if x.is_cuda else torch.max_pool3d(x, 2)
+
+
+def pooled_in_planes(x: Tensor) -> Tensor:
+    """Max pooling by 2, of each plane and then across the planes: the same values, and of equal ones the same first."""
+    planes = torch.max_pool2d(x.flatten(1, 2), 2)
+    columns = planes.unflatten(1, x.shape[1:3]).flatten(3)
+    return torch.max_pool2d(columns, (2, 1)).reshape(*columns.shape[:2], -1, *planes.shape[2:])
 
 
 def norm(dims: int, channels: int, scale: bool) -> nn.Module:

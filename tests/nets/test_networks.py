@@ -7,6 +7,7 @@ import torch
 
 from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec, build_network, keras_parameters, set_normalisation_momentum
+from multiresunet.nets.layers import pooled_in_planes
 from multiresunet.paper import multires_widths
 from multiresunet.registries import NETWORKS
 
@@ -111,6 +112,19 @@ def test_impossible_networks_are_refused(spec: NetworkSpec, says: str) -> None:
     with pytest.raises(UserError, match=r"^network ") as raised:
         build_network(spec)
     assert says in str(raised.value)
+
+
+def test_pooling_in_planes_is_pooling() -> None:
+    # Of whole numbers many are equal: which of them gets the gradient is what training's bytes depend on.
+    generator = torch.Generator().manual_seed(1)
+    volumes = torch.randint(0, 3, (2, 3, 4, 6, 8), generator=generator).float().requires_grad_()
+    weights = torch.rand((2, 3, 2, 3, 4), generator=generator)
+    gradients = []
+    for pooled in (pooled_in_planes(volumes), torch.nn.functional.max_pool3d(volumes, 2)):
+        gradients.append(torch.autograd.grad((pooled * weights).sum(), volumes)[0])
+        assert pooled.shape == weights.shape
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+    torch.testing.assert_close(pooled_in_planes(volumes), pooled, rtol=0, atol=0)
 
 
 def test_an_image_of_the_wrong_dimension_is_refused() -> None:
