@@ -1,9 +1,11 @@
-"""How freed memory is kept for the next step."""
+"""How freed memory is kept for the next step, and how to tell that there is none left."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+
+import torch
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -29,3 +31,9 @@ def keep_freed_memory(keep: bool = True) -> bool:
     libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
     libc.mallopt(M_MMAP_MAX, 0 if keep else 65536)
     return True
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error means that memory is full, of this machine or of a GPU."""
+    words = ("can't allocate memory", "not enough memory", "CUDA out of memory")  # of PyTorch's CPU allocator
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)

@@ -148,7 +148,8 @@ def key_of(jobs: list[TrainJob], dataset: str) -> str:
     """What the trainings depend on, as a hash."""
     inputs = {
         "jobs": [
-            [job.names, job.seed, job.threshold, job.spec.as_dict(), job.recipe.model_dump(mode="json")] for job in jobs
+            [job.names, job.seed, job.epochs, job.threshold, job.spec.as_dict(), job.recipe.model_dump(mode="json")]
+            for job in jobs
         ],
         "data": digest_of(dataset),
         "device": [jobs[0].devices.device.type, jobs[0].devices.world_size],
@@ -169,6 +170,9 @@ def described(weights: Path, job: TrainJob, fitted: Fit) -> NetworkDescription:
         file=weights.name,
         sha256=sha256(weights),
         spec=job.spec.as_dict(),
+        updates=fitted.history[-1].updates,
+        batch=job.recipe.batch,
+        learning_rate=job.recipe.optimiser.learning_rate,
         jaccard=round(fitted.history[-1].test_jaccard, DIGITS) if tested else None,
         jaccard_best_epoch=round(fitted.best_jaccard, DIGITS) if tested else None,
     )

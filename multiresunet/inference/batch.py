@@ -27,8 +27,8 @@ from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction, needs_several
 from multiresunet.inference.streaming import stream_file, streamable
 from multiresunet.inference.workers import Workers, memory_is_full
+from multiresunet.memory import out_of_memory
 from multiresunet.registries import OUTPUTS
-from multiresunet.training.fit import out_of_memory
 
 RECORDS = ".records"  # in the output's folder: a file for each image that is finished
 PROVENANCE = "provenance.json"

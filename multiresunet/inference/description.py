@@ -22,6 +22,8 @@ class NetworkDescription(Strict):
 
     file, sha256: its weights after the last epoch.
     spec: the network's specification, as `NetworkSpec.as_dict`.
+    updates, batch, learning_rate: how it was trained, where the model, or tuning, has numbers of its own beside the
+        recipe's; None in files of before they were kept.
     jaccard, jaccard_best_epoch: on the fold's test images, after the last epoch and after the best one; None of a
         network that was trained on all images.
     """
@@ -29,6 +31,9 @@ class NetworkDescription(Strict):
     file: str
     sha256: str
     spec: dict[str, Any]
+    updates: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
     jaccard: float | None = None
     jaccard_best_epoch: float | None = None
 

@@ -17,8 +17,8 @@ from multiresunet.errors import UserError
 from multiresunet.inference import windows
 from multiresunet.inference.geometry import scaled_size
 from multiresunet.inference.windows import Maps, Read
+from multiresunet.memory import out_of_memory
 from multiresunet.paper import STEP
-from multiresunet.training.fit import out_of_memory
 
 if TYPE_CHECKING:
     from multiresunet.inference.model import Model, Options

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from multiresunet.errors import UserError
+from multiresunet.memory import out_of_memory
 from multiresunet.nets.ushape import cropped, padded
 from multiresunet.paper import STEP
 
@@ -26,7 +27,7 @@ class External(nn.Module):
         seed: of the initial weights, which the class draws as it likes.
 
     Raises:
-        UserError: if there is no such class, it is no `nn.Module`, or it refuses the arguments.
+        UserError: if there is no such class, it is no `nn.Module`, it refuses the arguments, or it can't learn.
     """
 
     def __init__(
@@ -45,15 +46,25 @@ class External(nn.Module):
             except Exception as error:  # whatever somebody else's constructor raises
                 reason = " ".join(str(error).split())
                 raise UserError(f"network {path}: arguments: {type(error).__name__}: {reason}; fix them") from error
+        if not any(True for _ in self.module.parameters()):
+            raise UserError(f"network {path}: has no weights, so it can't learn; take another")
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×(D×)H×W to logits N×classes×(D×)H×W, for any size that the module can halve as often as it wants to.
 
         Raises:
-            UserError: if the module gives anything else.
+            UserError: if the module fails, or gives anything else.
         """
         size = x.shape[2:]
-        y = self.module(padded(x, self.dims, STEP))
+        try:
+            y = self.module(padded(x, self.dims, STEP))
+        except (RuntimeError, ValueError) as error:
+            if out_of_memory(error):
+                raise
+            raise UserError(
+                f"network {self.path}: fails on images {list(x.shape)}: {' '.join(str(error).split())}; fix its "
+                "arguments, or take another"
+            ) from error
         # x.shape[0], since len(x) would fix the number of images when the network is exported.
         expected = (x.shape[0], self.classes, *(side + -side % STEP for side in size))
         if not isinstance(y, Tensor) or y.shape != expected:

@@ -27,8 +27,8 @@ from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import displayed
 from multiresunet.inference.prediction import Prediction
 from multiresunet.inference.workers import memory_is_full
+from multiresunet.memory import out_of_memory
 from multiresunet.registries import OUTPUTS
-from multiresunet.training.fit import out_of_memory
 
 KEPT = 2  # predictions, beside the one that is being made
 LONGEST = 4096  # pixels of a side that a browser is sent; of larger images every second one, or third, …

@@ -10,6 +10,7 @@ import torch
 
 from multiresunet import arithmetic
 from multiresunet.errors import DivergedError, StoppedError, UserError
+from multiresunet.memory import out_of_memory
 from multiresunet.training.devices import Devices, SingleDevice
 from multiresunet.training.job import TrainJob
 from multiresunet.training.result import Epoch, Fit
@@ -42,37 +43,48 @@ def fit(
         StoppedError: after `stop_signal`.
         DivergedError: if the loss is no longer finite.
         UserError: if memory or disk run out, says what to change; if the recipe's arithmetic is portable and this
-            process' isn't.
+            process' isn't; as `Trainer`.
     """
     arithmetic.check(job.recipe.arithmetic)
     checkpointer = checkpointer or Checkpointer()
     # Before `Trainer`, where processes wait for each other: what one reads, none has removed yet.
     state = checkpointer.load()
-    trainer = Trainer(job)
-    if state is not None:
-        trainer.resume(state)
+    trainer = None
+    place = " ".join(map(str, job.names))
     try:
+        trainer = Trainer(job)
+        if state is not None:
+            trainer.resume(state)
         _train(trainer, on_epoch, checkpointer, stop_signal)
     except FloatingPointError:
+        place = trainer.place if trainer else place
         rate = job.recipe.optimiser.learning_rate
         raise DivergedError(
-            f"{trainer.place}: the loss is no longer a finite number; {checkpointer.last}; lower the recipe's "
-            f"optimiser.learning_rate (now {rate:g}), and see that the images hold finite numbers"
+            f"{place}: the loss is no longer a finite number; {checkpointer.last}; lower the model's learning_rate, or "
+            f"the recipe's if it has none (now {rate:g}), and see that the images hold finite numbers"
+        ) from None
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):  # as PyTorch's normalisation says it
+            raise
+        raise UserError(
+            f"{place}: {job.recipe.batch} image of {'×'.join(map(str, job.data.size))} at a time is one pixel at the "
+            "network's deepest level, which can't be normalised; raise the recipe's batch to 2, or the data set's size"
         ) from None
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        place, kept = trainer.place, checkpointer.last
+        place, kept = trainer.place if trainer else place, checkpointer.last
         del trainer
     else:
         return trainer.result
     # Outside of `except`, where the failed step's tensors are still held.
     batch, device = job.recipe.batch, job.devices.device
     fitting = largest_batch(lambda batch: _one_step(job, batch), batch)
-    advice = f"lower the recipe's batch to {fitting}, the largest that fits" if fitting else "not even 2 images fit"
+    what, side = ("images", "longest_side") if job.data.window is None else ("patches", "the data set's size")
+    advice = f"lower the recipe's batch to {fitting}, the largest that fits" if fitting else f"not even 2 {what} fit"
     raise UserError(
-        f"{place}: out of memory on {device} with {batch} images at a time; {kept}; {advice}, or lower "
-        "longest_side or filters"
+        f"{place}: out of memory on {device} with {batch} {what} at a time; {kept}; {advice}, or lower "
+        f"{side} or filters"
     )
 
 
@@ -125,19 +137,15 @@ def largest_batch(attempt: Callable[[int], None], batch: int) -> int | None:
 
 
 def _one_step(job: TrainJob, batch: int) -> None:
-    """One training step of a new network on the first images."""
+    """One training step of a new network on the first images, or patches of them."""
     device = job.devices.device
     if device.type == "cuda":
         torch.cuda.empty_cache()
     some = np.resize(np.arange(len(job.data.masks)), batch)
+    recipe = job.recipe.model_copy(update={"batch": batch})  # of small images the patches may be more
+    single = SingleDevice(device)
     trainer = Trainer(
-        replace(job, train=some, test=some, epochs=1, seed=0, names=("trial",), devices=SingleDevice(device))
+        replace(job, train=some, test=some, recipe=recipe, epochs=1, seed=0, names=("trial",), devices=single)
     )
     for _ in trainer.steps():
         trainer.losses.item()
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error means that memory is full, of this machine or of a GPU."""
-    words = ("can't allocate memory", "not enough memory", "CUDA out of memory")  # of PyTorch's CPU allocator
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)

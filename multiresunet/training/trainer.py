@@ -127,7 +127,7 @@ class Trainer:
         """Validate the network, copy its weights if they are the best, and move to the next epoch.
 
         Raises:
-            FloatingPointError: if a loss isn't finite.
+            FloatingPointError: if a loss or a weight isn't finite.
         """
         job, result = self.job, self.result
         losses = job.devices.all_reduce(self.losses, reduce_op="sum")
@@ -135,6 +135,7 @@ class Trainer:
         line = Epoch(self.epoch, mean, *self._tested(), self.course.steps(self.epoch))
         if not math.isfinite(line.train_loss) or (len(job.test) and not math.isfinite(line.test_loss)):
             raise FloatingPointError
+        self.check()  # the last step's loss is of the weights before it
         if not result.history or line.test_jaccard > result.best_jaccard:
             result.best = copied(self.validated)
         result.history.append(line)
@@ -163,7 +164,8 @@ class Trainer:
         Raises:
             FloatingPointError: if the loss or a weight isn't finite.
         """
-        weights = [tensor.isfinite().all() for tensor in self.network.state_dict().values()]
+        networks = [self.network] if self.average is None else [self.network, self.average.module]
+        weights = [tensor.isfinite().all() for network in networks for tensor in network.state_dict().values()]
         if not torch.stack([*weights, self.losses.isfinite()]).all():
             raise FloatingPointError
 

@@ -172,9 +172,17 @@ def test_a_network_of_another_size_is_refused() -> None:
         network(drawn(1, 3, 16, 16))
 
 
+def test_a_network_that_fails_on_an_image_is_one_line() -> None:
+    deep = ATTENTION | {"channels": [4] * 7, "strides": [2] * 6}
+    network = build_network(NetworkSpec("monai.networks.nets.AttentionUnet", 2, 1, arguments=deep))
+    with pytest.raises(UserError, match=r"AttentionUnet: fails on images \[1, 1, 16, 16\]: .*; fix its arguments"):
+        network(drawn(1, 1, 16, 16))
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "says"),
     [
+        ("torch.nn.Identity", {}, "torch.nn.Identity: has no weights, so it can't learn"),
         ("monai.networks.nets.Attention", ATTENTION, "monai.networks.nets.Attention: can't be imported"),
         ("nowhere.Net", {}, "nowhere.Net: can't be imported"),
         ("subprocess.Popen", {"args": "true"}, "subprocess.Popen: is no torch.nn.Module"),

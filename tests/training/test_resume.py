@@ -9,6 +9,8 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -17,13 +19,13 @@ import torch
 import yaml
 
 from multiresunet.config import Affine, Augment, DeepSupervision, Optimiser, Recipe, Schedule, Strength
-from multiresunet.data.dataset import PreparedDataset
-from multiresunet.errors import StoppedError, UserError
+from multiresunet.data.dataset import PreparedDataset, Ragged
+from multiresunet.errors import DivergedError, StoppedError, UserError
 from multiresunet.inference.description import ModelDescription
 from multiresunet.training.fit import fit, largest_batch
+from multiresunet.training.loader import Indices, Loader
 from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
-from multiresunet.training.trainer import Trainer
 from stages import train as stage
 from tests.discs import discs
 from tests.training.making import LEAN, RECIPE, job_of
@@ -92,26 +94,57 @@ def test_a_fit_that_has_ended_is_not_made_again(disc_images: PreparedDataset, tm
 def test_a_loss_that_is_no_number_ends_with_the_last_good_state(disc_images: PreparedDataset, tmp_path: Path) -> None:
     steep = RECIPE.model_copy(update={"optimiser": Optimiser(name="adam", learning_rate=1e30, epsilon=1e-7)})
     checkpointer = Checkpointer(tmp_path / "s.pt", every=1e-9)
-    with pytest.raises(UserError, match=r"t: epoch \d, .*no longer a finite number.*learning_rate \(now 1e\+30\)"):
+    with pytest.raises(UserError, match=r"t: epoch \d, .*no longer a finite number.*learning_rate, .* \(now 1e\+30\)"):
         trained(disc_images, steep, checkpointer=checkpointer)
     kept = checkpointer.load()
     assert kept is None or all(tensor.isfinite().all() for tensor in kept["network"].values())
 
 
+def test_weights_that_the_last_step_has_ruined_are_no_result(disc_images: PreparedDataset) -> None:
+    # Each loss is of the weights before its step; without test images nothing else looks at the last ones.
+    steep = RECIPE.model_copy(
+        update={"optimiser": Optimiser(name="adam", learning_rate=1e38, epsilon=1e-7), "batch": 99}
+    )
+    job = job_of(disc_images, spec=LEAN, recipe=steep, epochs=1, test=np.arange(0))
+    with pytest.raises(DivergedError):
+        fit(job)
+
+
+@pytest.mark.parametrize("kind", ["images", "patches"])
 def test_out_of_memory_names_the_batch_that_fits(
-    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Trainer.steps
+    real = Loader.__call__
 
-    def steps(self: Trainer) -> object:
-        if min(self.job.recipe.batch, len(self.job.train)) > 2:
+    def batches(self: Loader, wanted: list[Indices], *more: Any) -> Any:
+        if max(map(len, wanted)) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return real(self)
+        return real(self, wanted, *more)
 
-    monkeypatch.setattr(Trainer, "steps", steps)
+    monkeypatch.setattr(Loader, "__call__", batches)
+    data, remedy = disc_images, "longest_side"
+    if kind == "patches":  # four of each image
+        images, masks = Ragged.of(list(data.images)), Ragged.of(list(data.masks))
+        data, remedy = replace(data, images=images, masks=masks, window=(16, 16)), "the data set's size"
     recipe = RECIPE.model_copy(update={"batch": 8})
-    with pytest.raises(UserError, match=r"out of memory on cpu with 8 images .* batch to 2, the largest that fits"):
-        trained(disc_images, recipe, checkpointer=Checkpointer(tmp_path / "s.pt"))
+    says = rf"out of memory on cpu with 8 {kind} .* batch to 2, the largest that fits, or lower {remedy} or filters"
+    with pytest.raises(UserError, match=says):
+        trained(data, recipe, checkpointer=Checkpointer(tmp_path / "s.pt"))
+
+
+def test_a_network_that_memory_has_no_room_for_is_one_line(
+    disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loader, "__init__", mock.Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory.")))
+    with pytest.raises(UserError, match=r"^t: out of memory on cpu .* not even 2 images fit"):
+        trained(disc_images, RECIPE)
+
+
+def test_a_lone_image_of_one_pixel_at_the_deepest_level_is_refused() -> None:
+    recipe = RECIPE.model_copy(update={"batch": 1})
+    with pytest.raises(UserError, match=r"1 image of 16×16 .* raise the recipe's batch to 2"):
+        trained(discs(6, (16, 16), 1, 3), recipe)
+    assert trained(discs(6, (32, 32), 1, 3), recipe, epochs=1).history
 
 
 def test_halving_finds_the_batch_that_fits() -> None:
@@ -237,3 +270,13 @@ def test_other_inputs_start_anew(disc_images: PreparedDataset, tmp_path: Path, r
     process.join(120)
     assert process.exitcode == 0, (folder / "output").read_text()
     assert set(folder.glob(".state/train/*")) == old
+
+
+def test_a_training_of_another_length_is_not_resumed(
+    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prepared(tmp_path / "data/prepared/discs", disc_images)
+    monkeypatch.chdir(tmp_path)
+    jobs = [job_of(disc_images, epochs=epochs) for epochs in (2, 6)]
+    one, other = (stage.key_of([job], "discs") for job in jobs)
+    assert one == stage.key_of(jobs[:1], "discs") != other
