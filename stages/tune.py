@@ -109,8 +109,9 @@ def key_of(loaded: config.Params, dataset: str, model: str) -> str:
     """What the studies' trials depend on, as a hash."""
     from multiresunet.training import resume
 
-    used = (loaded.model(model), loaded.recipe, loaded.tune, loaded.evaluate)
+    used = (loaded.model(model), loaded.recipe_of(model), loaded.tune, loaded.evaluate)
     inputs = {
+        "epochs": loaded.epochs_of(model),
         "seed": loaded.seed,
         "groups": loaded.dataset(dataset).groups,
         "parameters": [part.model_dump(mode="json") for part in used],

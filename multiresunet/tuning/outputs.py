@@ -9,6 +9,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from multiresunet.config import Select
+from multiresunet.errors import UserError
 from multiresunet.files import write_csv, write_json
 from multiresunet.tuning import choose, figures
 from multiresunet.tuning.space import Numbers
@@ -16,10 +17,19 @@ from multiresunet.tuning.study import Study
 
 
 def table(found: Sequence[tuple[Study, Sequence[FrozenTrial]]], rule: Select) -> pd.DataFrame:
-    """A line for each trial, in the order of folds and trials, with the columns `front` and `chosen`."""
+    """A line for each trial, in the order of folds and trials, with the columns `front` and `chosen`.
+
+    Raises:
+        UserError: the model's own values (trial 0) were given up, with which all others would be compared.
+    """
     parts = []
     for study, trials in found:
         part = pd.DataFrame([study.row(trial) for trial in trials]).sort_values("trial", ignore_index=True)
+        if not ((part["trial"] == 0) & (part["state"] == "complete")).any():
+            raise UserError(
+                f"{study.name}: the trial of the model's own values came to no end in three attempts, so nothing can "
+                "be compared with them; see why its workers stopped, and tune again"
+            )
         part[["lead", "standard_error"]] = choose.leads(part)
         part["front"] = choose.front(part)
         part["chosen"] = part.index == choose.chosen(part, rule, study.cost(study.space.own))

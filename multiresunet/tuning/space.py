@@ -56,9 +56,10 @@ class SearchSpace:
             raise UserError(f"tune.space: varies nothing that {spec.name} has; give learning_rate a range, say")
         for name, value in self.first()[0].items():
             if not _holds(self.distributions[name], value):
+                choices = isinstance(self.distributions[name], CategoricalDistribution)
                 raise UserError(
                     f"tune.space: the model's own {name} = {value} isn't in it, so nothing would show whether another "
-                    "is better; widen its range"
+                    f"is better; {'add it to the choices' if choices else 'widen its range'}"
                 )
 
     def suggest(self, trial: optuna.Trial) -> Numbers:

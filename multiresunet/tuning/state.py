@@ -23,7 +23,7 @@ def save(path: Path, trials: Sequence[FrozenTrial]) -> None:
                 "state": trial.state.name,
                 "value": trial.value,
                 "params": trial.params,
-                "intermediate": [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],
+                "intermediate": trial.intermediate_values,  # a split that diverged leaves a gap in the steps
                 "user": trial.user_attrs,
                 "system": trial.system_attrs,  # Hyperband keeps there what a trial had at its rungs
             }
@@ -42,7 +42,7 @@ def load(path: Path, distributions: Mapping[str, BaseDistribution]) -> list[Froz
             value=saved["value"],
             params=saved["params"],
             distributions=dict(distributions),
-            intermediate_values=dict(enumerate(saved["intermediate"], start=1)),
+            intermediate_values={int(step): value for step, value in saved["intermediate"].items()},
             user_attrs=saved["user"],
             system_attrs=saved["system"],
         )

@@ -91,8 +91,9 @@ class Study:
 
             def on_epoch(line: Epoch, before: int = number * job.epochs) -> None:
                 trial.report(line.test_jaccard, before + line.epoch)
-                # One that has come to its last epoch has cost all that it can.
-                if before + line.epoch < last and trial.should_prune():
+                # One that has come to its last epoch has cost all that it can. The model's own values (trial 0) are
+                # what all others are compared with.
+                if before + line.epoch < last and trial.should_prune() and number_of(trial) > 0:
                     trial.set_user_attr("seconds", time.perf_counter() - since)
                     raise optuna.TrialPruned
 

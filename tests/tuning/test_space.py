@@ -89,7 +89,8 @@ def test_every_learning_rate_of_a_list_comes_first() -> None:
     ],
 )
 def test_own_values_outside_the_space_are_refused(keys: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"tune\.space: the model's own \w+ = .* isn't in it.*widen its range"):
+    remedy = "(widen its range|add it to the choices)"
+    with pytest.raises(UserError, match=rf"tune\.space: the model's own \w+ = .* isn't in it.*{remedy}"):
         space(**keys)
 
 

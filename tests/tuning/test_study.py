@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,17 @@ import pytest
 
 from multiresunet.config import HyperbandPruning, MedianPruning, Span
 from multiresunet.data.dataset import PreparedDataset
-from multiresunet.errors import UserError
+from multiresunet.errors import DivergedError, UserError
+from multiresunet.seeds import seed_for
+from multiresunet.training.job import TrainJob
 from multiresunet.training.loader import Indices
+from multiresunet.training.result import Epoch, Fit
 from multiresunet.tuning.inner_split import inner_split
 from multiresunet.tuning.local import run_alone
+from multiresunet.tuning.outputs import table
 from tests.discs import discs
 from tests.training.making import SPEC
-from tests.tuning.making import EPOCHS, SPACE, make_study
+from tests.tuning.making import EPOCHS, SPACE, make_study, scores_of_names
 
 MEDIAN = MedianPruning(rule="median", first_epoch=1, startup=1)
 HYPERBAND = HyperbandPruning(rule="hyperband", first_epoch=1, factor=2)
@@ -117,6 +122,43 @@ def test_a_study_that_resumes_ends_as_one_that_ran_in_one_go(
     assert 0 < len(pruned) < 7
     assert (pruned["epochs"] < 2 * EPOCHS).all()
     assert (whole.loc[whole["state"] == "complete", "epochs"] == 2 * EPOCHS).all()
+
+
+def test_a_study_that_resumes_knows_which_split_diverged(
+    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(job: TrainJob, on_epoch: Callable[[Epoch], None]) -> Fit:
+        if job.names[-1] == 0 and job.seed == seed_for(make_study(disc_images).job.seed, "split", 0):
+            raise DivergedError("after no epoch")
+        return scores_of_names(job, on_epoch)
+
+    monkeypatch.setattr("multiresunet.tuning.study.fit", diverging)
+    whole = rows(disc_images, tmp_path / "whole.json", trials=3)
+    for trials in (1, 3):
+        parts = rows(disc_images, tmp_path / "parts.json", trials=trials)
+    assert whole.loc[0, "split_1"] == 0
+    assert whole.loc[0, "epochs"] == 2 * EPOCHS
+    pd.testing.assert_frame_equal(whole, parts)
+
+
+def test_the_models_own_values_are_never_pruned(disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optuna.Trial, "should_prune", lambda _: True)
+    monkeypatch.setattr("multiresunet.tuning.study.fit", scores_of_names)
+    study = make_study(disc_images)
+    trials = study.create()
+    trials.optimize(study.objective, n_trials=2)
+    assert [trial.state.name for trial in trials.trials] == ["COMPLETE", "PRUNED"]
+
+
+@quickly
+def test_without_a_trial_of_the_models_own_values_nothing_is_chosen(
+    disc_images: PreparedDataset, tmp_path: Path
+) -> None:
+    study = make_study(disc_images)
+    first, *others = run_alone(study, tmp_path / "a.json")
+    first.state = optuna.trial.TrialState.FAIL
+    with pytest.raises(UserError, match=r"discs tuned 0: the trial of the model's own values came to no end"):
+        table([(study, [first, *others])], study.tune.select)
 
 
 @quickly
