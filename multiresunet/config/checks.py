@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from multiresunet.config.evaluation import OTHERS
@@ -13,6 +14,8 @@ from multiresunet.config.tuning import Span
 from multiresunet.errors import did_you_mean
 from multiresunet.paper import SHARES, Shares, multires_widths
 from multiresunet.registries import NETWORKS
+
+TRACKED = "multiresunet.nets."  # the code of networks, which `train` depends on in dvc.yaml
 
 # A list of names (or one name, or a section whose keys are names), and the section that has what they name.
 # A star stands for each key of a section.
@@ -55,6 +58,11 @@ def contradictions(params: Params) -> Iterator[str]:
     """Findings about values of different sections that don't go together."""
     for name in params.run.models:
         model = params.models[name]
+        if _untracked(model.network):
+            yield (
+                f"models.{name}.network: {model.network} lies in this folder, where no stage would see that it has "
+                f"changed; put it into {TRACKED.replace('.', '/')}, and name it {TRACKED}MODULE.CLASS"
+            )
         if params.recipe.deep_supervision is not None and model.network not in NETWORKS:
             yield (
                 f"run.models: {name} is the network {model.network}, whose decoders aren't known here; leave it out, "
@@ -66,6 +74,13 @@ def contradictions(params: Params) -> Iterator[str]:
         if params.models[name].network not in NETWORKS:
             yield f"run.tuned.models: {name} is a network from elsewhere, whose numbers aren't known here; leave it out"
         yield from _without_filters(name, params.models[name], params)
+
+
+def _untracked(network: str) -> bool:
+    """Whether a network from elsewhere is a file of this folder that isn't a dependency of training."""
+    top = network.partition(".")[0]
+    here = top == "multiresunet" or Path(f"{top}.py").is_file() or Path(top).is_dir()
+    return "." in network and here and not network.startswith(TRACKED)
 
 
 def _without_filters(name: str, model: Model, params: Params) -> Iterator[str]:

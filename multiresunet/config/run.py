@@ -31,7 +31,13 @@ class Run(Strict):
 
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
-        for key, names in (("datasets", self.datasets), ("models", self.models), ("seeds", self.seeds)):
+        for key, names in (
+            ("datasets", self.datasets),
+            ("models", self.models),
+            ("seeds", self.seeds),
+            ("tuned.datasets", self.tuned.datasets),
+            ("tuned.models", self.tuned.models),
+        ):
             if len(set(names)) < len(names):
                 raise ValueError(f"{key} names something twice: {', '.join(map(str, names))}")
         for key, tuned, run in (

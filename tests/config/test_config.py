@@ -113,6 +113,7 @@ def test_every_data_set_can_be_halved_in_every_recipe(name: str, recipe: str) ->
         ("run.recipe", "slow", ["run.recipe", "'slow'", "quick, cpu, paper"]),
         ("run.models", ["unet", "unet"], ["models", "twice", "unet"]),
         ("run.seeds", [3, 3], ["seeds", "twice", "3"]),
+        ("run.tuned.models", ["multiresunet", "multiresunet"], ["tuned.models", "twice", "multiresunet"]),
         ("run.seeds", [], ["run.seeds", "[]", "at least 1"]),
         ("run.seeds", GONE, ["run.seeds", "missing"]),
         # models
@@ -342,6 +343,20 @@ def test_contradictions_of_several_models_are_named_at_once() -> None:
     line = refusal(tree)
     assert "2 things to fix: (1) run.models: attention_unet" in line
     assert "(2) tune.space: model multiresunet:" in line
+
+
+def test_a_network_in_this_folder_is_refused_where_no_stage_would_see_it_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mynet.py").touch()
+    for network in ("mynet.Net", "multiresunet.data.Net"):
+        tree = changed("models.attention_unet.network", network)
+        tree["run"] |= {"models": ["attention_unet"], "tuned": {"datasets": [], "models": []}}
+        line = refusal(tree)
+        assert f"models.attention_unet.network: {network} lies in this folder" in line
+        assert "put it into multiresunet/nets/" in line
+    config.parse(changed("models.attention_unet.network", "multiresunet.nets.own.Net"))
 
 
 def test_a_long_list_is_cut() -> None:
