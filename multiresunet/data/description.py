@@ -31,6 +31,7 @@ class DataDescription(Strict):
     sides: the lowest and the highest number of pixels of the files, along each axis.
     spacings: the lowest and the highest spacing of the files, along each axis; None if it isn't known.
     intensity: of the files' own values, the lowest and the highest minimum, maximum, mean and deviation.
+    types: of the files' values, like uint8; empty in files of before they were kept.
     card: the data card; None if there is none.
     """
 
@@ -50,6 +51,7 @@ class DataDescription(Strict):
     sides: tuple[tuple[int, int], ...]
     spacings: tuple[Interval, ...] | None = None
     intensity: dict[str, Interval]
+    types: tuple[str, ...] = ()
     card: dict[str, Any] | None = None
 
     @property
@@ -97,7 +99,11 @@ def describe(
     shapes = np.array([[int(side) for side in shape.split("×")] for shape in facts["image_shape"]])
     known = [numbers(text) for text in facts["spacing"] if text] if "spacing" in facts else []
     spacings = np.array(known) if len(known) == len(facts) else None
-    scale = np.median(shapes / np.asarray(size), axis=0) if dataset.fit == "resize" else np.ones(len(size))
+    scale = np.ones(len(size))
+    if dataset.fit == "resize":
+        scale = np.median(shapes / np.asarray(size), axis=0)
+    elif dataset.spacing is not None and spacings is not None:
+        scale = np.median(np.asarray(dataset.spacing) / spacings, axis=0)
     measured = {column: facts[column].astype(float) for column in MEASURED}
     return DataDescription(
         name=name,
@@ -116,5 +122,6 @@ def describe(
         if spacings is None
         else tuple((float(low), float(high)) for low, high in zip(spacings.min(0), spacings.max(0), strict=True)),
         intensity={column: (float(values.min()), float(values.max())) for column, values in measured.items()},
+        types=tuple(sorted(set(facts["type"]))) if "type" in facts else (),
         card=card,
     )

@@ -24,15 +24,15 @@ STRAYING = ("mean", "deviation", "pixels", "foreground_share")
 def profile(folder: Path, samples: list[Sample], dataset: Dataset) -> pd.DataFrame:
     """One row a sample, what is declared beside what is measured; files are read in parallel.
 
-    Columns: sample, group, group_missing (the data set says it has groups, and has none), problem (why a file
-    can't be read, else empty), changed (files whose SHA-256 isn't the manifest's), axes and declared_axes,
-    channels and declared_channels, image_shape and mask_shape (like "512×672"), pixels, minimum, maximum, mean,
-    deviation, nonfinite (number of NaN or infinite values), undeclared_mask_values (like "7 128", else empty),
-    foreground_share, doubtful_share (of pixels that are neither clearly in nor out, where the rule is `above`),
-    mask_container (PNG, JPEG, …), image_turn and mask_turn (by EXIF), notes (what else was converted),
+    Columns: sample, group, group_missing (the data set says it has groups, and has none), problem (why a file can't be
+    read, else empty), changed (files whose SHA-256 isn't the manifest's), axes and declared_axes, channels and
+    declared_channels, image_shape and mask_shape (like "512×672"), pixels, type (of the image's values, like "uint8"),
+    minimum, maximum, mean, deviation, nonfinite (number of NaN or infinite values), undeclared_mask_values (like "7
+    128", else empty), foreground_share, doubtful_share (of pixels that are neither clearly in nor out, where the rule
+    is `above`), mask_container (PNG, JPEG, …), image_turn and mask_turn (by EXIF), notes (what else was converted),
     image_sha256, mask_sha256, pixels_sha256 (of the image's array), alike (samples that show the same scene, like
-    "a;b"), near_duplicates (those of them that are of other groups), and for each of `STRAYING` its distance
-    from the median in robust deviations, as mean_strays and so on. What can't be measured is empty.
+    "a;b"), near_duplicates (those of them that are of other groups), and for each of `STRAYING` its distance from the
+    median in robust deviations, as mean_strays and so on. What can't be measured is empty.
     """
     files = (folder / path for sample in samples for path in manifest.parts(sample.image))
     work = blocks(lambda sample: _facts(folder, sample, dataset), samples, **at_once(files))
@@ -60,6 +60,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
         "image_shape": "",
         "mask_shape": "",
         "pixels": None,
+        "type": "",
         "minimum": None,
         "maximum": None,
         "mean": None,
@@ -89,6 +90,7 @@ def _facts(folder: Path, sample: Sample, dataset: Dataset) -> tuple[dict[str, ob
         "image_shape": "×".join(map(str, image.shape[1:])),
         "mask_shape": "×".join(map(str, mask.shape)),
         "pixels": image[0].size,
+        "type": str(image.dtype),
         **measured._asdict(),
         "undeclared_mask_values": _undeclared(mask, dataset.mask),
         "foreground_share": _foreground_share(mask, dataset.mask),

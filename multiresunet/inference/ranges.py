@@ -71,8 +71,11 @@ class _Scales(NamedTuple):
 
 
 def _scales(kind: np.dtype[Any], data: DataDescription) -> _Scales:
-    """The description doesn't say the training images' type; the narrowest that holds their values is supposed."""
+    """Where the description doesn't say the training images' type: the narrowest that holds their values."""
     own, highest = full_scale(kind), data.intensity["maximum"][1]
+    if data.types:
+        tops = sorted({full_scale(np.dtype(type_)) for type_ in data.types})
+        return _Scales(own, (own,) if own in tops else tuple(tops))
     if highest <= 1:  # floats; or integers of 0 and 1, which may be of any type
         return _Scales(own, (1.0, own) if highest in (0, 1) and own != 1 else (1.0,))
     bits = next(bits for bits in (8, 16, 32, 64, 1024) if highest < 2**bits)

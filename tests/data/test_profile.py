@@ -46,6 +46,7 @@ def test_known_answers_for_a_grey_image(tmp_path: Path) -> None:
         "image_shape": "10×20",
         "mask_shape": "10×20",
         "pixels": 200,
+        "type": "uint8",
         "minimum": 50,
         "maximum": 150,
         "mean": 100,

@@ -42,6 +42,13 @@ def test_one_picture_in_any_type_is_one_picture(image: Any, data: DataDescriptio
     assert any(line.startswith("mean of the values") for line in lines)
 
 
+def test_a_model_knows_its_own_kind_of_files() -> None:
+    wide = IMAGE.astype(np.uint16)  # 8 bits in 16, as all of training's were
+    assert outside(wide, learnt_from(types=("uint16",)), None) == ()
+    with pytest.raises(UserError, match="save it with 8 bits"):
+        outside(wide, learnt_from(types=("uint8",)), None)
+
+
 @pytest.mark.parametrize("kind", [np.uint16, np.int16, np.uint32, np.int64])
 def test_8_bits_in_a_wider_type_are_refused(kind: Any, tmp_path: Path) -> None:
     model = load_model(trained(tmp_path, intensity=EIGHT), device=torch.device("cpu"))

@@ -122,7 +122,7 @@ def test_the_way_through(workspace: Workspace, capsys: pytest.CaptureFixture[str
     assert data.table["sample"].tolist() == NAMES
     assert np.bincount(data.folds).tolist() == [3, 3, 3]
     described = DataDescription.open(Path("data/prepared/mine"))
-    assert (described.name, described.size, described.images) == ("mine", (32, 48), 9)
+    assert (described.name, described.size, described.images, described.types) == ("mine", (32, 48), 9, ("uint8",))
     facts = pd.read_csv("data/validated/mine/facts.csv")
     assert described.intensity["mean"] == (facts["mean"].min(), facts["mean"].max())
     sides = [tuple(map(int, shape.split("×"))) for shape in facts["image_shape"]]

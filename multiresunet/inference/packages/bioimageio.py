@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from multiresunet.data.description import DataDescription
+from multiresunet.data.preprocessing import full_scale
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from multiresunet.inference.model import Model
@@ -74,13 +75,14 @@ def described(model: Model, attribution: Attribution, folder: Path) -> dict[str,
     found = ["background", *data.classes] if data.classes else ["foreground"]
     networks = f"{len(model.names)} networks' mean" if len(model.names) > 1 else "one network's"
     scale = "×".join(f"{side:.3g}" for side in data.scale)
+    to = f" ({'×'.join(f'{side:g}' for side in data.spacing)} mm)" if data.spacing else ""
     return {
         "type": "model",
         "format_version": FORMAT,
         "name": _allowed(f"{name_of(model)} segmentation"),
         "description": (
             f"Segments {data.modality} {'images' if data.dims == 2 else 'volumes'} of any size: {networks} probability "
-            f"of {', '.join(found)}. A pixel that it sees spans {scale} pixels of the images that it learnt from: "
+            f"of {', '.join(found)}. A pixel that it sees spans {scale} pixels of the images that it learnt from{to}: "
             f"scale images so beforehand. Cut the foreground's probability at {description.threshold:g}."
         ),
         "authors": [{"name": name} for name in attribution.authors],
@@ -117,13 +119,23 @@ def described(model: Model, attribution: Attribution, folder: Path) -> dict[str,
 
 
 def factor_of(data: DataDescription) -> float:
-    """What values of files are multiplied by to lie in [0, 1]: told from their highest one, since 0.8 isn't of bytes.
+    """What values of files are multiplied by to lie in [0, 1].
+
+    Files of before descriptions had the type don't say it; there it is told from the highest value.
 
     Raises:
-        UserError: if no type that images have fits.
+        UserError: if there are several types, or no type that images have fits.
     """
     if data.normalisation == "zscore":
         return 1.0
+    if data.types:
+        scales = {full_scale(np.dtype(kind)) for kind in data.types}
+        if len(scales) > 1:
+            raise UserError(
+                f"{data.name}: its images are of {' and '.join(data.types)}, each divided by what its type holds, and "
+                "the package would scale them alike; export to onnx, and divide by what the type holds"
+            )
+        return 1 / scales.pop()
     highest = data.intensity["maximum"][1]
     if highest <= 1:
         return 1.0

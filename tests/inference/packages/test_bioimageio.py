@@ -17,6 +17,8 @@ from bioimageio.spec import load_description
 from bioimageio.spec.model.v0_5 import ModelDescr
 from PIL import Image
 
+from multiresunet.data.dataset import as_floats
+from multiresunet.data.preprocessing import fit_image
 from multiresunet.errors import UserError
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.packages import bioimageio, sample
@@ -70,6 +72,31 @@ def test_it_is_what_the_specification_says(spec: NetworkSpec, data: dict[str, An
 @pytest.mark.parametrize(("highest", "factor"), [(1, 1.0), (200, 1 / 255), (256, 1 / 65535), (65535, 1 / 65535)])
 def test_values_are_scaled_by_what_their_type_holds(highest: float, factor: float) -> None:
     assert bioimageio.factor_of(described(SPEC, intensity={"minimum": (0, 0), "maximum": (0, highest)})) == factor
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "float32"])
+def test_the_package_scales_as_predict_does(kind: str) -> None:
+    image = np.ones((1, 32, 32), dtype=kind)  # the values alone don't tell the type
+    data = described(SPEC, types=(kind,), intensity={"minimum": (0, 0), "maximum": (0, 1)})
+    seen = as_floats(fit_image(image, "rescale", (32, 32), "x"))
+    np.testing.assert_allclose(image * bioimageio.factor_of(data), seen, rtol=1e-6)
+
+
+def test_images_of_several_types_are_not_scaled_alike() -> None:
+    data = described(SPEC, types=("int16", "uint16"), intensity={"minimum": (0, 0), "maximum": (0, 4095)})
+    with pytest.raises(UserError, match="discs: its images are of int16 and uint16, each divided by what its type"):
+        bioimageio.factor_of(data)
+
+
+def test_where_images_are_resampled_it_says_to_what(tmp_path: Path) -> None:
+    data = {"normalisation": "zscore", "fit": "spacing", "spacing": (1.0, 0.5, 0.5), "scale": (0.2, 1.0, 1.0)}
+    export(model_of(tmp_path / "model", VOLUMES, **data), "bioimageio", tmp_path / "x.zip")
+    with ZipFile(tmp_path / "x.zip") as archive:
+        assert "spans 0.2×1×1 pixels of the images that it learnt from (1×0.5×0.5 mm)" in " ".join(
+            yaml.safe_load(archive.read("rdf.yaml"))["description"].split()
+        )
+        card = archive.read("README.md").decode()
+    assert "spans 0.2×1.0×1.0 of the files' pixels (the median), 1.0×0.5×0.5 mm." in card
 
 
 def test_values_that_no_known_type_holds_are_not_scaled_in_silence() -> None:
