@@ -9,6 +9,7 @@ from typing import Any
 
 from multiresunet.config import Model, Recipe
 from multiresunet.data.dataset import PreparedDataset
+from multiresunet.errors import UserError
 from multiresunet.nets import NetworkSpec
 from multiresunet.seeds import seed_for
 from multiresunet.training.devices import Devices
@@ -87,6 +88,12 @@ def tuned(
         recipe: the run's recipe.
         best: content of best.json: from fold to numbers.
         fold: the test fold.
+
+    Raises:
+        UserError: if other folds were tuned, and this one wasn't.
     """
-    found = best.get(str(fold))
-    return with_numbers(spec, recipe, found) if found else (spec, recipe)
+    if not best:
+        return spec, recipe
+    if str(fold) not in best:
+        raise UserError(f"tuning has no numbers for fold {fold} (best.json); run `dvc repro tune` first")
+    return with_numbers(spec, recipe, best[str(fold)])

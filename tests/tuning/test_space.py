@@ -114,4 +114,6 @@ def test_a_fold_is_trained_with_its_own_numbers() -> None:
     spec, recipe = tuned(SPEC, RECIPE, {"1": numbers}, 1)
     assert spec == replace(SPEC, alpha=2.5)
     assert (recipe.batch, recipe.optimiser.learning_rate) == (7, 0.5)
-    assert tuned(SPEC, RECIPE, {"1": numbers}, 0) == (SPEC, RECIPE)
+    assert tuned(SPEC, RECIPE, {}, 1) == (SPEC, RECIPE)
+    with pytest.raises(UserError, match=r"no numbers for fold 0 \(best\.json\); run `dvc repro tune`"):
+        tuned(SPEC, RECIPE, {"1": numbers}, 0)
