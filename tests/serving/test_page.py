@@ -135,6 +135,32 @@ def test_a_picture_goes_in_and_its_mask_comes_out(
 
 
 @in_browser
+def test_an_answer_for_the_image_before_changes_nothing(
+    pictures: tuple[Path, Served], browser: Browser, tmp_path: Path
+) -> None:
+    browser.open(pictures[1].address)
+    browser.until(READY)
+    choose(browser, picture(tmp_path))
+    browser.run(
+        """(() => { const ask = fetch; window.late = []; window.fetch = async (url, words) => {
+        const answer = await ask(url, words);
+        if (/predictions\\/\\w+\\?threshold/.test(url)) await new Promise((go) => window.late.push(go));
+        return answer; }; })()"""
+    )
+    set_to(browser, "threshold", 0.3)
+    browser.until("window.late.length", lambda count: count == 1)
+    other = (tmp_path / "a.png").rename(tmp_path / "other.png")
+    choose(browser, other)
+    figures = "document.getElementById('facts').textContent"
+    shown = browser.run(figures)
+    assert "other.png" in shown
+    browser.run("window.late.forEach((go) => go())")
+    browser.run("new Promise((done) => setTimeout(done, 200))")
+    assert browser.run(figures) == shown
+    assert downloaded(browser, tmp_path, "mask", "other_mask.png")
+
+
+@in_browser
 def test_a_volume_is_walked_through(browser: Browser, tmp_path: Path) -> None:
     folder = trained(tmp_path / "model", VOLUME, normalisation="zscore")
     served = Served(folder, "--token", "secret")

@@ -76,6 +76,7 @@
 
   const predict = async (file) => {
     complain(null);
+    counted++; // no answer still under way counts
     find("status").textContent = `Predicting ${file.name}…`;
     find("file").disabled = true;
     document.body.setAttribute("aria-busy", "true");
@@ -194,8 +195,8 @@
     if (mine !== counted || !facts) return;
     try {
       const found = await (await ask(`predictions/${facts.id}?${query()}`)).json();
-      if (mine === counted) { facts = found; tell(); }
-    } catch (problem) { complain(problem); }
+      if (mine === counted && found.id === facts?.id) { facts = found; tell(); }
+    } catch (problem) { if (mine === counted) complain(problem); }
   };
 
   const download = async (output) => {
