@@ -15,7 +15,7 @@ from multiresunet.evaluation.evidence import above_baselines
 
 RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
 FALLEN = 0.02  # Jaccard index below the best epoch's
-BASELINE = "loses to a baseline"
+BASELINE = "hardly beats the baselines"
 """The gravest kind of warning."""
 RISES = "undertrained"
 

@@ -12,7 +12,7 @@ from multiresunet.errors import UserError, of_the_system, print_any_sign
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
 from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, RAW
-from multiresunet.report import answer, charts, costs, dataset_page, export, provenance, tables, verdicts
+from multiresunet.report import advice, answer, charts, costs, dataset_page, export, provenance, tables, verdicts
 from multiresunet.report.sections import section
 
 SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes", "matched_cost")
@@ -69,6 +69,7 @@ def render() -> Path:
         rule=loaded.evaluate.verdict,
         evaluate=loaded.evaluate,
         baselines=BASELINES,
+        fails=advice.BASELINE,
         parameters=PARAMS.read_text(encoding="utf-8"),
         provenance=made,
         short=provenance.short(made["commit"]),

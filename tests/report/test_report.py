@@ -247,6 +247,16 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     assert answer.headline(kept, run, everywhere) == [
         "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
     ]
+    assert answer.headline(kept, run, everywhere | {"a": {"unet_bn", "multiresunet"}}) == [
+        "No answer yet: unet_bn hardly beats the baselines on any data set; train longer."
+    ]
+    in_turn = {"a": {"unet_bn"}, "b": {"multiresunet"}, "c": {"multiresunet", "unet_bn"}}
+    assert answer.headline(kept, run, in_turn) == [
+        "No answer yet: on every data set one of the two networks hardly beats the baselines; train longer.",
+        "Left out: a, where unet_bn hardly beats the baselines.",
+        "Left out: b, where multiresunet hardly beats the baselines.",
+        "Left out: c, where multiresunet and unet_bn hardly beat the baselines.",
+    ]
 
 
 def test_a_data_set_with_too_few_images_answers_nothing() -> None:
@@ -417,7 +427,7 @@ def test_warnings_name_what_went_wrong() -> None:
     assert warned(flat, falling, good, 0.5) == []
     assert warned(list(np.linspace(0.3, 0.8, 10)), falling, good, 0.5) == ["undertrained"]
     assert warned([0.5, 0.8, 0.8, 0.8, 0.78, 0.77, 0.76, 0.74, 0.73, 0.72], falling, good, 0.5) == ["overfitted"]
-    assert warned(flat, falling, {1: [0.8, 0.52]}, 0.5) == ["loses to a baseline"]
+    assert warned(flat, falling, {1: [0.8, 0.52]}, 0.5) == ["hardly beats the baselines"]
     assert warned(flat, falling, {1: [0.8, 0.8], 2: [0.7, 0.7]}, 0.5) == ["seeds disagree"]
 
 
