@@ -61,7 +61,7 @@ def render() -> Path:
         links={name: export.links(name, {**kept, "paper": paper}[name]) for name in SAVED},
         classes=kept["classes"].to_dict("records"),
         matched=tables.records(kept["matched_cost"]),
-        cost=costs.rows(kept["cost"], kept["claims"], control),
+        cost=costs.rows(kept["cost"], control, loaded.evaluate.epochs.decisive),
         signs=verdicts.SIGNS,
         recipe_name=loaded.run.recipe,
         recipe=loaded.recipe,

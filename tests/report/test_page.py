@@ -324,6 +324,21 @@ def test_networks_of_equal_cost_have_their_own_table(made: Path, tmp_path: Path)
     ]
 
 
+def test_a_score_that_is_never_reached_is_a_bound(made: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(made, tmp_path / "copy", symlinks=True))
+    path = copy / "data/evaluated/nuclei/history.csv"
+    history = pd.read_csv(path)
+    history["test_jaccard"] = (history["model"] == "unet").astype(float)
+    history.to_csv(path, index=False)
+    with contextlib.chdir(copy):
+        page.render()
+    text = (copy / "reports/index.html").read_text()
+    table = re.sub("<.*?>", "", text[text.index('id="cost"') : text.index('id="provenance"')])
+    count = history.groupby(["fold", "seed"]).ngroups
+    assert f"0 of {count} trainings" in table
+    assert table.count("≥") == 2 + 1  # of two models, and where the sign is explained
+
+
 def test_the_page_is_the_same_again(made: Path) -> None:
     before = (made / "reports/index.html").read_bytes()
     with contextlib.chdir(made):
