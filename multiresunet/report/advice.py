@@ -42,7 +42,7 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
     means = images.groupby(["model", "seed", "fold"])["jaccard"].mean()
     for model in (str(name) for name in images["model"].unique() if name not in BASELINES):
         curve = own["learning_curves"][own["learning_curves"]["model"] == model]
-        found += _beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, recipe)
+        found += _beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, loaded)
         found += _of_curve(model, curve, recipe)
         found += _of_seeds(
             model, means.loc[[model]].groupby("seed").mean(), loaded.evaluate.verdict.min_effect["overlap"]
@@ -51,7 +51,7 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
-def _beside_baselines(model: str, means: pd.Series[float], margin: float, recipe: str) -> Iterator[Warning]:
+def _beside_baselines(model: str, means: pd.Series[float], margin: float, loaded: Params) -> Iterator[Warning]:
     gap = above_baselines(means, model)
     if poor := int((gap < margin).sum()):
         best = means.loc[list(BASELINES)].groupby("model").mean().idxmax()
@@ -60,8 +60,18 @@ def _beside_baselines(model: str, means: pd.Series[float], margin: float, recipe
             BASELINE,
             f"in {poor} of {len(gap)} trainings it isn’t {100 * margin:.0f} points better than “{best}”, so that no "
             "claim on it can be decided",
-            f"train longer or with another learning rate ({recipe}), and look at the masks on the data set’s page",
+            f"train longer (recipes.{loaded.run.recipe}) or with another learning rate ({_rate(model, loaded)}), and "
+            "look at the masks on the data set’s page",
         )
+
+
+def _rate(model: str, loaded: Params) -> str:
+    """The key of params.yaml that a model's learning rate comes from."""
+    if loaded.untuned(model) and loaded.tune.space.learning_rate is not None:
+        return "tune.space.learning_rate"
+    if (recipe := loaded.run.recipe) in loaded.model(model).learning_rate:
+        return f"models.{loaded.untuned(model) or model}.learning_rate.{recipe}"
+    return f"recipes.{recipe}.optimiser.learning_rate"
 
 
 def _of_curve(model: str, curve: pd.DataFrame, recipe: str) -> Iterator[Warning]:

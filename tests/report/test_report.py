@@ -431,6 +431,30 @@ def test_warnings_name_what_went_wrong() -> None:
     assert warned(flat, falling, {1: [0.8, 0.8], 2: [0.7, 0.7]}, 0.5) == ["seeds disagree"]
 
 
+@pytest.mark.parametrize(
+    ("model", "rates", "searched", "key"),
+    [
+        ("unet", {}, None, "recipes.quick.optimiser.learning_rate"),
+        ("unet", {"paper": 0.1}, None, "recipes.quick.optimiser.learning_rate"),
+        ("unet", {"quick": 0.1}, None, "models.unet.learning_rate.quick"),
+        ("unet_tuned", {"quick": 0.1}, None, "models.unet.learning_rate.quick"),
+        ("unet_tuned", {"quick": 0.1}, {"choices": [0.1, 0.2]}, "tune.space.learning_rate"),
+    ],
+)
+def test_the_advice_names_the_key_that_sets_the_learning_rate(
+    model: str, rates: dict[str, float], searched: dict[str, list[float]] | None, key: str
+) -> None:
+    tree = config.load().model_dump()
+    tree["run"] |= {"models": ["unet"], "tuned": {"datasets": ["nuclei"], "models": ["unet"]}}
+    tree["models"]["unet"]["learning_rate"] = rates
+    tree["tune"]["space"]["learning_rate"] = searched
+    rows = [(name, 1, fold, 0.5) for name in (model, *BASELINES) for fold in range(2)]
+    images = pd.DataFrame(rows, columns=["model", "seed", "fold", "jaccard"])
+    curves = pd.DataFrame(columns=["model", "test_jaccard", "train_loss"])
+    [told] = advice.warnings({"learning_curves": curves}, images, config.Params.model_validate(tree))
+    assert told.remedy.startswith(f"train longer (recipes.quick) or with another learning rate ({key}), and look at")
+
+
 def test_the_forest_turns_a_pair_round_and_marks_zero() -> None:
     turned = compared(a=(-0.03, -0.05, -0.01)).rename(columns={"model": "other", "other": "model"})
     drawn = charts.forest(turned, "unet_bn", {"a": set()})
