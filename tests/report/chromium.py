@@ -101,11 +101,13 @@ class Browser:
             time.sleep(0.05)
         return value
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, shift: bool = False) -> None:
         """Press and let go a key."""
         for kind in ("rawKeyDown", "keyUp"):
             code = {"ArrowLeft": 37, "ArrowRight": 39}[key]
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, modifiers=8 * shift
+            )
 
     def complaints(self) -> list[Any]:
         """Errors and warnings on the console, and exceptions that nobody has caught."""

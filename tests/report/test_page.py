@@ -166,6 +166,22 @@ def test_arrow_keys_walk_and_stop_at_the_ends(opened: Browser, made: Path) -> No
 
 
 @in_browser
+def test_arrow_keys_are_left_to_what_is_focused(opened: Browser, made: Path) -> None:
+    worst = ranked(made)
+    shows(opened, worst[0])
+    opened.press("ArrowRight", shift=True)
+    opened.run(
+        "(() => { const w = document.querySelector('.wide'); w.tabIndex = 0; w.focus(); w.style.width = '9rem'; })()"
+    )
+    opened.press("ArrowRight")
+    opened.until("document.querySelector('.wide').scrollLeft")
+    assert opened.run(SHOWN) == worst[0]
+    opened.run("document.querySelector('.gallery .next').focus()")
+    opened.press("ArrowRight")
+    shows(opened, worst[1])
+
+
+@in_browser
 def test_the_pictures_are_those_of_the_sample(opened: Browser, made: Path) -> None:
     data = PreparedDataset.open(made / "data/prepared/nuclei")
     row = list(data.table["sample"]).index(opened.run(SHOWN))

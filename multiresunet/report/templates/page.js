@@ -167,9 +167,11 @@
   }), { rootMargin: "400px" });
   galleries.forEach((one) => near.observe(one.box));
   addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || !current || event.altKey || event.ctrlKey || event.metaKey || /^(SELECT|INPUT)$/.test(event.target.tagName)) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key], at = event.target;
+    if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || /^(SELECT|INPUT)$/.test(at.tagName)) return;
+    const gallery = at === document.body ? current : galleries.find((one) => one.box.contains(at));
+    if (!gallery?.started) return;
     event.preventDefault();
-    current.go(current.at + step);
+    gallery.go(gallery.at + step);
   });
 })();
