@@ -6,7 +6,6 @@ import os
 import re
 import socket
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -25,6 +24,7 @@ from multiresunet.cli.predict import (
     chosen,
 )
 from multiresunet.errors import UserError
+from multiresunet.serving.guard import is_local
 
 
 def serve(
@@ -73,14 +73,6 @@ def serve(
         )
         with suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[listener])
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -6,13 +6,13 @@ Every answer says what a browser may do with it, which is to ask nobody else for
 from __future__ import annotations
 
 import secrets
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,6 +25,14 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches an address; of names, `localhost` alone is sure to stand for one."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Guard:
@@ -56,15 +64,23 @@ class Guard:
 
     def _refused(self, path: str, headers: Headers) -> JSONResponse | None:
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._local and urlsplit(f"//{host}").hostname not in LOCAL:
-            return error(403, f"this server answers to {LOCAL[0]} only, not to {host!r}; see --host")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if self._local and not is_local(_name(host)):
+            return error(403, f"this server answers to localhost only, not to {host!r}; see --host")
+        if origin is not None and origin.partition("://")[2] != host:
             return error(403, f"asked by a page of {origin}; only this server's own page may do that")
         if self._token is not None and path.startswith("/api/"):
             given = headers.get("authorization", "").removeprefix("Bearer ")
             if not secrets.compare_digest(given.encode(), self._token.encode()):
                 return error(401, "the token is missing or wrong; see --token of `multiresunet serve`")
         return None
+
+
+def _name(host: str) -> str:
+    """A Host header without its port; empty if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def error(status: int, line: str) -> JSONResponse:

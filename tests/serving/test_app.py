@@ -275,3 +275,7 @@ def test_out_of_memory_is_a_line(client: TestClient, tmp_path: Path, monkeypatch
     assert sent(client, picture(tmp_path)).status_code == 500
     monkeypatch.undo()
     assert sent(client, picture(tmp_path)).status_code == 200
+    for host in ("127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.1", "[", ""):
+        answer = client.get("/api/model", headers={"Host": host})
+        assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (403, "nosniff")
+    assert client.get("/api/model", headers={"Origin": "http://["}).status_code == 403
