@@ -3,11 +3,12 @@
 GET /api/model: what is served. POST /api/predict?name=NAME, the file as body: what was predicted, with an `id`; or,
 with `save=OUTPUT`, the file that `multiresunet predict` would write. /api/predictions/ID, …/image, …/probability,
 …/classes, …/files/OUTPUT: of the last few predictions. An error is {"error": "one line"}: 413 too large, 422 no image
-that the model takes, 503 another image is being predicted.
+that the model takes, 503 another image is being sent or predicted.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from multiresunet.errors import UserError
 from multiresunet.inference import writing
@@ -36,6 +38,7 @@ FILES = {
     "/page.css": PAGE / "page.css",
     "/page.js": PAGE / "page.js",
 }
+SILENCE = 60.0  # seconds after which an upload that stalls is given up, so that others get their turn
 DISCARDED = 2**30  # bytes over the limit that are read, since a browser shows no answer before it has sent all
 
 Threshold = Annotated[float | None, Query(ge=0, le=1)]
@@ -63,6 +66,7 @@ def application(model: Model, options: Options, limit: int, token: str | None = 
     app.add_middleware(Guard, token=token, local=local)
     app.add_exception_handler(UserError, lambda _, problem: error(422, str(problem)))
     app.add_exception_handler(BusyError, _busy)
+    app.add_exception_handler(ClientDisconnect, lambda *_: error(499, "the upload was cancelled"))
     app.add_exception_handler(RequestValidationError, _wrong_word)
     app.add_exception_handler(HTTPException, lambda _, problem: error(problem.status_code, problem.detail))
     app.add_exception_handler(Exception, lambda *_: error(500, "the server failed; its terminal says where"))
@@ -108,15 +112,14 @@ async def predict(
 ) -> Response | dict[str, Any]:
     """Predict the file in the body; see the module."""
     predictions: Predictions = request.app.state.predictions
-    if predictions.busy:
-        raise BusyError  # before the file is sent
-    path = predictions.place(plain(name))
-    try:
-        await _receive(request, path)
-        kept = await run_in_threadpool(predictions.predict, path)
-    except BaseException:
-        predictions.forget(path)
-        raise
+    with predictions.turn():  # before the file is sent, so that only one at a time takes room
+        path = predictions.place(plain(name))
+        try:
+            await _receive(request, path)
+            kept = await run_in_threadpool(predictions.predict, path)
+        except BaseException:
+            predictions.forget(path)
+            raise
     if save is not None:
         return await run_in_threadpool(_output, predictions, kept, save, Wanted(threshold, format))
     return await run_in_threadpool(kept.facts, threshold)
@@ -138,18 +141,24 @@ async def _receive(request: Request, path: Path) -> None:
     """Write the body into a file.
 
     Raises:
-        HTTPException: 413, if it is larger than the limit.
+        HTTPException: 413, if it is larger than the limit; 408, if it stalls.
     """
     limit: int = request.app.state.limit
     declared, size = int(request.headers.get("content-length", 0)), 0
-    with path.open("wb") as file:
-        if declared <= limit + DISCARDED:
-            async for part in request.stream():
-                size += len(part)
-                if max(size, declared) <= limit:
-                    file.write(part)
-                elif size > limit + DISCARDED:
-                    break
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(SILENCE) as silence:
+            with path.open("wb") as file:
+                if declared <= limit + DISCARDED:
+                    async for part in request.stream():
+                        silence.reschedule(now() + SILENCE)
+                        size += len(part)
+                        if max(size, declared) <= limit:
+                            file.write(part)
+                        elif size > limit + DISCARDED:
+                            break
+    except TimeoutError:
+        raise HTTPException(408, f"{path.name}: nothing has come for {SILENCE:.0f} seconds; send it again") from None
     if (most := max(size, declared)) > limit:
         raise HTTPException(
             413,
@@ -196,7 +205,7 @@ def _kept(request: Request, key: str) -> Kept:
 
 
 def _busy(_request: Request, _problem: Exception) -> JSONResponse:
-    answer = error(503, "another image is being predicted; try again when it is done")
+    answer = error(503, "another image is being sent or predicted; try again when it is done")
     answer.headers["Retry-After"] = "1"
     return answer
 

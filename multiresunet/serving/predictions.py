@@ -6,6 +6,8 @@ import io
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -36,7 +38,7 @@ ANATOMICAL = ("sagittal", "coronal", "axial")  # what the planes across the axes
 
 
 class BusyError(Exception):
-    """Another image is being predicted."""
+    """Another image is being sent or predicted."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,19 @@ class Predictions:
         self._kept: dict[str, Kept] = {}
         self._job = Lock()
 
-    @property
-    def busy(self) -> bool:
-        """Whether an image is being predicted."""
-        return self._job.locked()
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep others away while an image is sent and predicted.
+
+        Raises:
+            BusyError: if another image is.
+        """
+        if not self._job.acquire(blocking=False):
+            raise BusyError
+        try:
+            yield
+        finally:
+            self._job.release()
 
     def place(self, name: str) -> Path:
         """Where to put a file of this name; in a folder of its own."""
@@ -174,14 +185,11 @@ class Predictions:
         shutil.rmtree(path.parent, ignore_errors=True)
 
     def predict(self, path: Path) -> Kept:
-        """Predict a file that lies at its `place`.
+        """Predict a file that lies at its `place`, in its `turn`.
 
         Raises:
             UserError: in the words of `multiresunet predict`, of the file's name alone.
-            BusyError: if another image is being predicted.
         """
-        if not self._job.acquire(blocking=False):
-            raise BusyError
         try:
             made = self._predict(path)
             self._kept[made.key] = made
@@ -191,8 +199,6 @@ class Predictions:
             return made
         except UserError as error:
             raise UserError(str(error).replace(f"{path.parent}/", "")) from None
-        finally:
-            self._job.release()
 
     def _predict(self, path: Path) -> Kept:
         since = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,15 @@ RNG = np.random.default_rng(0)
 LIMIT = 2**20
 HOME = "http://127.0.0.1:8000"
 BINARY = {"Content-Type": "application/octet-stream"}
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/api/predict",
+    "query_string": b"name=a.png",
+    "headers": [(b"host", b"127.0.0.1:8000")],
+}
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +238,49 @@ def test_one_image_at_a_time(model: Model, tmp_path: Path, monkeypatch: pytest.M
         assert sent(client, path).status_code == 200
 
 
+def asked(client: TestClient, *bodies: Any) -> list[int]:
+    """Statuses of uploads that begin one after the other; their messages come from these coroutine functions."""
+
+    async def one(receive: Any) -> int:
+        statuses = []
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status"))
+
+        await client.app({**SCOPE, "app": client.app}, receive, send)
+        return int(statuses[0])
+
+    async def all_of_them() -> list[int]:
+        tasks = []
+        for receive in bodies:
+            tasks.append(asyncio.create_task(one(receive)))
+            await asyncio.sleep(0.1)
+        return list(await asyncio.gather(*tasks))
+
+    return asyncio.run(all_of_them())
+
+
+async def gone() -> Any:
+    return {"type": "http.disconnect"}
+
+
+async def silent() -> Any:
+    await asyncio.Event().wait()
+
+
+def test_one_upload_at_a_time_and_none_that_stalls(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "SILENCE", 0.5)
+    assert asked(client, silent, silent) == [408, 503]
+    assert asked(client, silent) == [408]
+    assert not list(client.app.state.predictions._folder.iterdir())  # type: ignore[attr-defined]
+
+
+def test_an_upload_that_is_cancelled_is_no_failure_of_the_server(client: TestClient, tmp_path: Path) -> None:
+    assert asked(client, gone) == [499]  # an exception that nobody expects would come out here
+    assert not list(client.app.state.predictions._folder.iterdir())  # type: ignore[attr-defined]
+    assert sent(client, picture(tmp_path)).status_code == 200
+
+
 def test_the_last_few_predictions_are_kept(client: TestClient, tmp_path: Path) -> None:
     path = picture(tmp_path)
     keys = [sent(client, path).json()["id"] for _ in range(3)]
@@ -241,8 +294,12 @@ def test_strangers_are_refused(client: TestClient, tmp_path: Path) -> None:
     assert sent(client, path, Origin="http://evil.example").status_code == 403
     assert sent(client, path, Origin="null").status_code == 403
     assert sent(client, path, Origin=HOME).status_code == 200
-    for host in ("localhost:8000", "[::1]:8000"):
+    for host in ("localhost:8000", "[::1]:8000", "127.0.0.2:8000"):
         assert client.get("/api/model", headers={"Host": host}).status_code == 200
+    for host in ("127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.1", "[", ""):
+        answer = client.get("/api/model", headers={"Host": host})
+        assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (403, "nosniff")
+    assert client.get("/api/model", headers={"Origin": "http://["}).status_code == 403
 
 
 def test_a_token_is_needed_where_there_is_one(model: Model, tmp_path: Path) -> None:
@@ -275,7 +332,3 @@ def test_out_of_memory_is_a_line(client: TestClient, tmp_path: Path, monkeypatch
     assert sent(client, picture(tmp_path)).status_code == 500
     monkeypatch.undo()
     assert sent(client, picture(tmp_path)).status_code == 200
-    for host in ("127.0.0.1.evil.example", "localhost.evil.example", "192.168.0.1", "[", ""):
-        answer = client.get("/api/model", headers={"Host": host})
-        assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (403, "nosniff")
-    assert client.get("/api/model", headers={"Origin": "http://["}).status_code == 403
