@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from multiresunet.cli.predict import ModelName, chosen, commit_of
+from multiresunet.cli.predict import ModelName, commit_of
 
 
 def card(
@@ -24,7 +24,7 @@ def card(
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages.card import card_of
 
-    loaded = load_model(model, device=chosen("cpu", None))
+    loaded = load_model(model, device="cpu")
     commit = loaded.description.commit or commit_of(loaded.folder)
     text = card_of(replace(loaded, description=loaded.description.model_copy(update={"commit": commit})))
     if out:

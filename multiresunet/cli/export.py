@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from multiresunet.cli.predict import Folds, ModelName, chosen, commit_of
+from multiresunet.cli.predict import Folds, ModelName, commit_of
 from multiresunet.errors import UserError
 from multiresunet.registries import PACKAGES
 
@@ -31,7 +31,7 @@ def export(
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages import exporting
 
-    loaded = load_model(model, folds, chosen("cpu", None))
+    loaded = load_model(model, folds, "cpu")
     path = out or exporting.file_of(loaded, to)
     if path.exists() and not overwrite:
         raise UserError(f"{path}: is there already; choose another name with --out, or --overwrite")

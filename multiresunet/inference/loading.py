@@ -29,7 +29,7 @@ VERSIONED = re.compile(r"[\w.-]+@v?\d[\w.+-]*")  # as GTO names its tags
 WEIGHTS = ".safetensors"
 
 
-def load_model(path: str | Path, folds: str = ALL, device: torch.device | None = None) -> Model:
+def load_model(path: str | Path, folds: str | int = ALL, device: torch.device | str | None = None) -> Model:
     """A trained model, ready to predict.
 
     Args:
@@ -39,15 +39,15 @@ def load_model(path: str | Path, folds: str = ALL, device: torch.device | None =
         folds: `all` (the mean probability of the networks of all folds; of a bundle without any, the final one), the
             number of one fold, for the network that hasn't seen it, or `final`, for the network that was trained on
             all images.
-        device: where to compute; a GPU if there is one, unless given.
+        device: where to compute, as "cpu" or "cuda:1"; a GPU if there is one, unless given.
 
     Raises:
-        UserError: if there is no such model or network, or its files aren't what model.json says.
+        UserError: if there is no such model, network or device, or its files aren't what model.json says.
     """
     if Path(path).is_file() and Path(path).suffix != WEIGHTS:
         with bundle.unpacked(Path(path)) as folder:
             return replace(load_model(folder, folds, device), folder=Path(path))
-    folder = find(path)
+    folder, folds = find(path), str(folds)
     description = ModelDescription.open(folder)
     if Path(path).suffix == WEIGHTS:
         folds = _named_by(Path(path), description)
@@ -56,11 +56,21 @@ def load_model(path: str | Path, folds: str = ALL, device: torch.device | None =
         known = ", ".join([ALL, *description.networks])
         remedy = "; set final: true for this model in params.yaml and train again" if folds == FINAL else ""
         raise UserError(f"{folder}: has no network {folds!r}, there is {known}{remedy}")
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _usable(device)
     networks = [_network(folder, description, name).to(device).eval() for name in names]
     spec = NetworkSpec(**description.networks[names[0]].spec)
     window = description.data.size if description.data.fit == "patches" else None
     return Model(Predictor(spec, networks, device, window), description, folder, tuple(names))
+
+
+def _usable(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    known = ["cpu", *(["cuda", *gpus] if gpus else [])]
+    if isinstance(device, str) and device not in known:
+        raise UserError(f"device {device}: this machine has none of that name; use {', '.join(known)}")
+    return torch.device(device)
 
 
 def _network(folder: Path, description: ModelDescription, name: str) -> nn.Module:

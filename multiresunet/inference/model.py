@@ -87,9 +87,14 @@ class Model:
         """
         data = self.description.data
         image = with_channels(image, data, name)
+        if image.dtype.kind not in "biuf":
+            raise UserError(f"{name}: values of type {image.dtype}, which no pixel has; give integers or floats")
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             raise UserError(f"{name}: has values that are NaN or infinite; replace them")
         known = None if spacing is None else tuple(map(float, spacing))
+        if known is not None and len(known) != data.dims:
+            axes = "H×W" if data.dims == 2 else "D×H×W"
+            raise UserError(f"{name}: a spacing of {len(known)} numbers, where the model takes one for each of {axes}")
         warnings = ranges.outside(image, data, known, name)
         if options.how == "trained":
             ready = fitted(image, data, shape_in_training(image.shape[1:], data, known), name)

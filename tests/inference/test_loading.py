@@ -96,6 +96,20 @@ def test_a_description_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (folder / "model.json").read_bytes() == before
 
 
+def test_a_fold_and_a_device_can_be_named_in_pythons_own_types(
+    disc_images: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = trained(tmp_path)
+    by_text, plain = load_model(folder, "1", CPU), load_model(folder, 1, "cpu")
+    image = disc_images.images[0]
+    np.testing.assert_array_equal(plain.predict(image).foreground, by_text.predict(image).foreground)
+    for count, known in ((0, "cpu"), (2, "cpu, cuda, cuda:0, cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        for device in ("cuda:7", "cudax"):
+            with pytest.raises(UserError, match=f"^device {device}: this machine has none of that name; use {known}$"):
+                load_model(folder, device=device)
+
+
 @pytest.mark.slow
 def test_a_name_and_version_is_fetched_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place, environment = tmp_path / "project", small.settings(tmp_path)

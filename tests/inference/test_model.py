@@ -53,6 +53,17 @@ def test_probabilities_come_back_before_the_threshold(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.mask, found.foreground >= 0.5)
 
 
+def test_what_cannot_be_an_image_is_one_line(tmp_path: Path) -> None:
+    model = model_of(tmp_path, spec=VOLUME, fit="pad", normalisation="zscore", spacings=((1.0, 1.0),) * 3)
+    volume = np.zeros((16, 16, 16), np.float32)
+    for kind in (np.complex64, object):
+        with pytest.raises(UserError, match=f"^the image: values of type {np.dtype(kind)}, which no pixel has; give"):
+            model.predict(volume.astype(kind))
+    for options in (Options(), Options(how="tiles")):
+        with pytest.raises(UserError, match=r"^the image: a spacing of 2 numbers, where .* one for each of D×H×W$"):
+            model.predict(volume, (1.0, 1.0), options)
+
+
 def test_what_was_filled_up_is_taken_off(tmp_path: Path) -> None:
     model = model_of(tmp_path, spec=VOLUME, fit="pad", normalisation="zscore")
     volume = np.random.default_rng(0).normal(5, 2, (1, 13, 16, 9)).astype(np.float32)
