@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from multiresunet.cli.predict import ModelName, commit_of
+from multiresunet.cli.predict import ModelName
 
 
 def card(
@@ -23,6 +23,7 @@ def card(
     from multiresunet.files import write_text
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages.card import card_of
+    from multiresunet.review.artifacts import commit_of
 
     loaded = load_model(model, device="cpu")
     commit = loaded.description.commit or commit_of(loaded.folder)

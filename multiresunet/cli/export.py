@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from multiresunet.cli.predict import Folds, ModelName, commit_of
+from multiresunet.cli.predict import Folds, ModelName
 from multiresunet.errors import UserError
 from multiresunet.registries import PACKAGES
 
@@ -30,6 +30,7 @@ def export(
 
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages import exporting
+    from multiresunet.review.artifacts import commit_of
 
     loaded = load_model(model, folds, "cpu")
     path = out or exporting.file_of(loaded, to)

@@ -92,6 +92,7 @@ def predict(
     from multiresunet.inference.batch import Request, run
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.model import Options
+    from multiresunet.review.artifacts import commit_of
 
     loaded = load_model(model, folds, chosen(device, threads))
     options = Options(how.value, tta is Flips.flip, threshold, room)
@@ -128,18 +129,6 @@ def chosen(device: str, threads: int | None) -> str | None:
     if threads is not None:
         torch.set_num_threads(threads)
     return None if device == "auto" else device
-
-
-def commit_of(folder: Path) -> str | None:
-    """The commit of the project that a folder lies in; None if it is in none, or is a bundle."""
-    from multiresunet.review.git import git
-
-    if not folder.is_dir():
-        return None
-    try:
-        return git("rev-parse", "HEAD", folder=folder).strip()
-    except UserError:
-        return None
 
 
 class shown:  # noqa: N801 - a context manager

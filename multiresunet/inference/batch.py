@@ -51,7 +51,7 @@ class Request:
     format: `same`, or one of `writing.FORMATS`.
     instances: how instances are told apart.
     overwrite: whether files that are there are made again.
-    commit: of the project that the model lies in; None if it isn't known.
+    commit: the first that records the model; None if it isn't known.
     """
 
     out: Path

@@ -1,13 +1,16 @@
-"""Trained models by name and version, as GTO's tags and dvc.yaml's artifacts name them."""
+"""Trained models by name and version, as GTO's tags and dvc.yaml's artifacts name them; and a model's commit."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
 from multiresunet.errors import UserError
-from multiresunet.paths import PARAMS, STATE
+from multiresunet.paths import LOCK, PARAMS, STATE
 from multiresunet.review.git import git, resolve
+from multiresunet.review.recorded import md5
 from multiresunet.review.worktree import dvc
 
 MODELS = STATE / "models"
@@ -39,3 +42,22 @@ def fetched(tag: str) -> Path:
             raise UserError(f"{tag}: {error}; `dvc pull` fetches it where a remote has it") from None
         draft.rename(target)
     return target
+
+
+def commit_of(folder: Path) -> str | None:
+    """The first commit whose dvc.lock records what a trained folder holds; None if none does, or it is a bundle."""
+    if not folder.is_dir():
+        return None
+    words = ("log", "--format=%H", f"-S{_digest(folder)}", "HEAD", "--branches", "--tags", "--", f":/{LOCK}")
+    try:
+        found = git(*words, folder=folder).split()
+    except UserError:  # no repository, no commit, no git
+        return None
+    return found[-1] if found else None
+
+
+def _digest(folder: Path) -> str:
+    """As DVC names a folder."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    listing = [{"md5": md5(files[name]), "relpath": name} for name in sorted(files)]
+    return hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir"

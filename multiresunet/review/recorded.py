@@ -65,7 +65,7 @@ def changed_tables(root: Path) -> list[str]:
     return [
         f"{out['path']}: edited, since dvc.lock records another one"
         for out in outs
-        if not (root / out["path"]).is_file() or _md5(root / out["path"]) != out["md5"]
+        if not (root / out["path"]).is_file() or md5(root / out["path"]) != out["md5"]
     ]
 
 
@@ -85,7 +85,7 @@ def changed_data(root: Path) -> list[str]:
         wanted = {each["relpath"]: each["md5"] for each in json.loads(listing.read_text(encoding="utf-8"))}
         there = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = dict(zip(there, pool.map(_md5, (path / file for file in there)), strict=True))
+            found = dict(zip(there, pool.map(md5, (path / file for file in there)), strict=True))
         for file in sorted(wanted.keys() | found.keys()):
             if wanted.get(file) != found.get(file):
                 what = "is missing" if file not in found else "changed" if file in wanted else "is one too many"
@@ -121,6 +121,7 @@ def _loaded(path: Path) -> Any:
     return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
-def _md5(path: Path) -> str:
+def md5(path: Path) -> str:
+    """MD5 of a file, by which DVC names it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -17,6 +17,7 @@ from multiresunet.errors import UserError
 from multiresunet.inference.description import ModelDescription
 from multiresunet.inference.loading import load_model
 from multiresunet.nets import build_network
+from multiresunet.review.artifacts import commit_of
 from multiresunet.training import checkpoint
 from tests import small
 from tests.inference.making import trained
@@ -136,6 +137,8 @@ def test_a_name_and_version_is_fetched_from_the_cache(tmp_path: Path, monkeypatc
         monkeypatch.setenv(name, value)
     model = load_model("mine-unet@v1.0.0", device=CPU)
     assert {file.name: file.read_bytes() for file in model.folder.iterdir()} == weights
+    tagged = subprocess.check_output(["git", "rev-parse", "mine-unet@v1.0.0^{commit}"], text=True).strip()
+    assert commit_of(model.folder) == tagged
     with pytest.raises(UserError, match=r"no such version of a model; there is mine-unet@v1\.0\.0, or fetch the tags"):
         load_model("mine-unet@v2.0.0")
     monkeypatch.chdir(tmp_path)
