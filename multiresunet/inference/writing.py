@@ -23,7 +23,7 @@ FORMATS = (SAME, "png", "tif", "nii.gz")
 OWN = {"TIFF": "tif", "NIfTI": "nii.gz", "NRRD": "nrrd", "MetaImage": "mha"}  # of all others: png
 
 UNITS = {"inch": 25.4, "cm": 10.0, "mm": 1.0, "micron": 1e-3, "um": 1e-3, "µm": 1e-3, "\\u00B5m": 1e-3, "nm": 1e-6}
-FOR_PRINTERS = (72, 96, 150, 300, 600)  # dots per inch that programs write who don't know
+FOR_PRINTERS = (1, 2.54, 72, 96, 150, 300, 600)  # dots per inch, rounded, of programs that don't know; 2.54 is 1 per cm
 
 Writer = Callable[[Path, Array, Path, Decoded], None]
 
@@ -135,7 +135,9 @@ def tiff_spacing(source: Path, dims: int) -> tuple[float, ...] | None:
     x, y = (high / max(low, 1) for high, low in geometry.get("resolution", ((0, 1), (0, 1))))
     words = geometry.get("metadata", {})
     unit = {2: 25.4, 3: 10.0}.get(geometry.get("resolutionunit", 1)) or UNITS.get(words.get("unit", ""))
-    if unit is None or not x or not y or (unit == UNITS["inch"] and x in FOR_PRINTERS):
+    if unit is None or not x or not y:
+        return None
+    if any(abs(side * UNITS["inch"] / unit - dots) < 0.5 for side in (x, y) for dots in FOR_PRINTERS):
         return None
     if dims == 2:
         return unit / y, unit / x

@@ -75,6 +75,30 @@ def test_imagejs_unit_is_written_as_imagej_can_read_it(raw: bytes, says: str, tm
     assert read(made).spacing == read(path).spacing == sides.get(says)
 
 
+@pytest.mark.parametrize(
+    ("unit", "resolution", "spacing"),
+    [
+        ("INCH", (72, 72), None),
+        ("INCH", (72.009, 72.009), None),
+        ("INCH", (299.9994, 299.9994), None),
+        ("INCH", (1, 1), None),
+        ("INCH", (100, 300), None),
+        ("INCH", (304.8, 254), (0.1, 1 / 12)),
+        ("CENTIMETER", (118.11, 118.11), None),
+        ("CENTIMETER", (28.346, 28.346), None),
+        ("CENTIMETER", (1, 1), None),
+        ("CENTIMETER", (5000, 2500), (0.004, 0.002)),
+        ("NONE", (300, 300), None),
+    ],
+)
+def test_what_printers_are_told_is_no_size(
+    unit: str, resolution: tuple[float, float], spacing: tuple[float, float] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, marked(20, 30), resolution=resolution, resolutionunit=unit)
+    assert read(path).spacing == (spacing and pytest.approx(spacing))
+
+
 @pytest.mark.parametrize("spacing", ["abc", "nan"])
 def test_a_distance_of_slices_that_is_no_number_is_none(spacing: str, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
