@@ -232,7 +232,7 @@ class Statistics:
 
 
 def write_spool(spool: Path, path: Path, shape: tuple[int, int], kind: np.dtype[Any], source: Path) -> None:
-    """A TIFF, in tiles, of a file with its rows one after the other; with the resolution of `source`."""
+    """A TIFF, in tiles, of a file with its rows one after the other; with resolution and unit of `source`."""
     height, width = shape
 
     def pieces() -> Iterator[NDArray[Any]]:
@@ -245,7 +245,10 @@ def write_spool(spool: Path, path: Path, shape: tuple[int, int], kind: np.dtype[
                 piece[: part.shape[0], : part.shape[1]] = part
                 yield piece
 
-    geometry = {key: value for key, value in writing.tiff_geometry(source).items() if key.startswith("resolution")}
+    words = writing.tiff_geometry(source)
+    if words.pop("imagej", False):  # which tifffile writes without tiles alone; in its own words it is the same
+        words["description"] = tifffile.imagej_description(shape, "YX", **words.pop("metadata"))
+        words["metadata"] = None
     with tifffile.TiffWriter(path, bigtiff=height * width * kind.itemsize > BIG) as writer:
         writer.write(
             pieces(),
@@ -254,5 +257,5 @@ def write_spool(spool: Path, path: Path, shape: tuple[int, int], kind: np.dtype[
             tile=(TILE, TILE),
             compression="zlib",
             photometric="minisblack",
-            **geometry,
+            **words,
         )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,10 @@ import tifffile
 
 from multiresunet.inference import large, streaming
 from multiresunet.inference.batch import Request, run
-from multiresunet.inference.inputs import Input
+from multiresunet.inference.inputs import Input, read
 from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
+from multiresunet.inference.writing import tiff_geometry, tiff_spacing
 from tests.inference.making import CPU, RNG, grey, trained
 from tests.training.making import SPEC
 
@@ -99,6 +101,30 @@ def test_a_tiff_read_and_written_in_parts_is_what_it_is_as_a_whole(
     assert other["area"][0] == (tifffile.imread(tmp_path / "parts/a_mask.tif") > 0).sum() * 4  # 2 µm a side
     outcome = run(model, [Input(path, "a")], Request(tmp_path / "labels", ("labels",), options=options))
     assert "--save labels needs the whole image in memory" in outcome.failed[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"imagej": True, "metadata": {"unit": "um", "spacing": 2.5}},
+        {"imagej": True, "metadata": {"unit": "\\u00e5l"}},
+        {"imagej": True},
+        {"resolutionunit": "CENTIMETER"},
+    ],
+)
+def test_a_mask_has_its_pictures_unit_in_parts_as_in_the_whole(
+    words: dict[str, Any], pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey(48, 40), resolution=(100, 300), **words)
+    request = Request(tmp_path / "whole", ("mask", "probability"), options=Options("tiles"))
+    assert run(pictures, [Input(path, "a")], request).failed == []
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert run(pictures, [Input(path, "a")], replace(request, out=tmp_path / "parts")).failed == []
+    for file in ("whole/a_mask.tif", "parts/a_mask.tif", "parts/a_probability.tif"):
+        assert tiff_geometry(tmp_path / file) == tiff_geometry(path)
+        assert tiff_spacing(tmp_path / file, 2) == tiff_spacing(path, 2)
+        assert read(tmp_path / file).spacing == tiff_spacing(path, 2)
 
 
 @pytest.mark.parametrize("shape", [(48, 40), (40, 48), (500, 40)])
