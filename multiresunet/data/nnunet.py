@@ -127,10 +127,10 @@ def write(name: str, dataset: Dataset, raw: Path, target: Path, original: Path |
             else:
                 _save(goal, known, image, files[0])
         tree = _tree(original.parent) if original and original.is_file() else {}
+        names = tree.get("channel_names") or tree.get("modality") or {}
+        taken = range(dataset.channels) if dataset.channel is None else [dataset.channel]
         written = {
-            "channel_names": tree.get("channel_names")
-            or tree.get("modality")
-            or {str(channel): f"channel_{channel}" for channel in range(dataset.channels)},
+            "channel_names": {str(n): names.get(str(one), f"channel_{one}") for n, one in enumerate(taken)},
             "labels": _original_labels(tree) if exact and tree else labels,
             "numTraining": len(samples),
             "file_ending": ending,

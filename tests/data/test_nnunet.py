@@ -201,6 +201,24 @@ def test_one_channel_of_several_is_written_in_the_same_format(raw: Path, ending:
     np.testing.assert_array_equal(seen(ending)[0], pixels[1])
 
 
+@pytest.mark.parametrize(
+    ("channel", "names"), [(None, {"0": "T1", "1": "T2"}), (0, {"0": "T1"}), (1, {"0": "T2"}), (2, {"0": "channel_2"})]
+)
+def test_channels_are_named_whose_files_are_there(raw: Path, channel: int | None, names: dict[str, str]) -> None:
+    stored = [RNG.integers(0, 255, (8, 9)).astype(np.uint8) for _ in range(2 if channel is None else 3)]
+    for number, pixels in enumerate(stored):
+        Image.fromarray(pixels).save(raw / f"images/a_{number}.png")
+    Image.fromarray(labels((8, 9))).save(raw / "masks/a.png")
+    image = manifest.JOIN.join(f"images/a_{number}.png" for number in range(len(stored)))
+    manifest.write(raw, [Sample("a", image, "masks/a.png")])
+    tree = {"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "x": 1}}
+    Path("dataset.json").write_text(json.dumps(tree))
+    dataset = declared(size=[16, 16], mask=BINARY, channels=2 if channel is None else 1, channel=channel)
+    nnunet.write("x", dataset, raw, Path("out"), Path("dataset.json"))
+    assert json.loads(Path("out/dataset.json").read_text())["channel_names"] == names
+    assert sorted(one.name for one in Path("out/imagesTr").iterdir()) == [f"a_000{number}.png" for number in names]
+
+
 def test_pages_that_are_channels_become_a_picture(raw: Path) -> None:
     pixels = RNG.integers(0, 255, (3, 8, 9)).astype(np.uint8)
     tifffile.imwrite(raw / "images/a.tif", pixels, photometric="minisblack")
