@@ -97,7 +97,11 @@ def measured_of(model: Model) -> Measured | None:
     seeds = int(intervals["seeds"].max()) if len(intervals) and "seeds" in intervals else 1
     if summary.empty or intervals.empty:
         return None
-    if seeds == 1 and abs(float(summary["jaccard"].iloc[0]) - description.jaccard) > IN_TABLES:
+    one = intervals[intervals["measure"] == "jaccard"].iloc[0]
+    low, high = one["low"] - one["sd"], one["high"] + one["sd"]  # where one of several trainings may lie
+    if seeds == 1:
+        low, high = (float(summary["jaccard"].iloc[0]) + sign * IN_TABLES for sign in (-1, 1))
+    if not low <= description.jaccard <= high:
         return None
     claims, bins = _rows(model, "claims"), _rows(model, "reliability")
     if len(claims):

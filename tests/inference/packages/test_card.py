@@ -28,13 +28,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -
     return tmp_path
 
 
-def tables(jaccard: float, seeds: int = 1) -> None:
+def tables(jaccard: float, seeds: int = 1, low: float = 0.7, high: float = 0.9) -> None:
     names = {"dataset": "discs", "model": "multiresunet"}
     rows: dict[str, list[dict[str, Any]]] = {
         "summary": [{"jaccard": jaccard, "jaccard_best_epoch": 0.9, "study": None}],
         "intervals": [
-            {"measure": measure, "mean": 0.81, "low": 0.7, "high": 0.9, "images": 12, "folds": 2, "seeds": seeds}
-            | {"unit": "pixels" if score == "hd95" else None}
+            {"measure": measure, "mean": 0.81, "sd": 0.05, "low": low, "high": high, "images": 12, "folds": 2}
+            | {"seeds": seeds, "unit": "pixels" if score == "hd95" else None}
             for score in SCORES
             for measure in (score, f"{score}_best_epoch")
         ],
@@ -109,6 +109,11 @@ def test_tables_of_another_training_are_left_out(project: Path) -> None:
     assert "which has no data card: ask its owner for the terms" in body
     tables(0.7, seeds=3)  # a mean over trainings, of which this is one
     assert "means over 3 trainings of each fold" in card_of(model)
+    tables(0.9, seeds=3, low=0.84, high=0.96)  # its 0.8 is less than a deviation below
+    assert "means over 3 trainings of each fold" in card_of(model)
+    for low, high in ((0.86, 0.94), (0.2, 0.74)):
+        tables(0.5 * (low + high), seeds=3, low=low, high=high)  # none of which can be this one
+        assert "of another training" in card_of(model)
     shutil.rmtree(project / "metrics")
     assert "of another training" in card_of(model)
 
