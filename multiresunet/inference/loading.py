@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from multiresunet.errors import UserError
-from multiresunet.files import sha256
+from multiresunet.files import sha256, some_of
 from multiresunet.inference import bundle
 from multiresunet.inference.description import FINAL, NAME, ModelDescription
 from multiresunet.inference.model import Model
@@ -33,8 +33,8 @@ def load_model(path: str | Path, folds: str | int = ALL, device: torch.device | 
     """A trained model, ready to predict.
 
     Args:
-        path: a folder that `train` wrote (data/trained/<dataset>/<model>/<seed>, or the folder above it if there is one
-            seed only), a bundle, packed or not, a name and version that GTO knows, as "nuclei-multiresunet@v1.0.0", or
+        path: a folder that `train` wrote (data/trained/<dataset>/<model>/<seed>, or a folder above it if it holds no
+            other), a bundle, packed or not, a name and version that GTO knows, as "nuclei-multiresunet@v1.0.0", or
             a .safetensors file of such a folder, for that network alone.
         folds: `all` (the mean probability of the networks of all folds; of a bundle without any, the final one), the
             number of one fold, for the network that hasn't seen it, or `final`, for the network that was trained on
@@ -50,7 +50,10 @@ def load_model(path: str | Path, folds: str | int = ALL, device: torch.device | 
     folder, folds = find(path), str(folds)
     description = ModelDescription.open(folder)
     if Path(path).suffix == WEIGHTS:
-        folds = _named_by(Path(path), description)
+        name = _named_by(Path(path), description)
+        if folds not in (ALL, name):
+            raise UserError(f"{path}: is the network {name!r}, not {folds!r}; leave folds out, or name its folder")
+        folds = name
     names = (description.folds or [FINAL]) if folds == ALL else [folds]
     if names[0] not in description.networks:
         known = ", ".join([ALL, *description.networks])
@@ -110,9 +113,9 @@ def find(path: str | Path) -> Path:
         )
     if (place / NAME).exists():
         return place
-    below = sorted(one.parent for one in place.glob(f"*/{NAME}"))
+    deep = (f"{'[!.]*/' * depth}{NAME}" for depth in (1, 2, 3))  # as in <dataset>/<model>/<seed>
+    below = sorted(one.parent for pattern in deep for one in place.glob(pattern))
     if len(below) > 1:
-        raise UserError(
-            f"{place}: holds {len(below)} models ({', '.join(one.name for one in below)}); name one of them"
-        )
+        names = some_of([str(one.relative_to(place)) for one in below])
+        raise UserError(f"{place}: holds {len(below)} models ({names}); name one of them")
     return below[0] if below else place

@@ -38,6 +38,9 @@ def test_a_folder_is_the_mean_over_its_folds(disc_images: PreparedDataset, tmp_p
     assert all(not np.allclose(final, one, atol=1e-3) for one in each)
     same = load_model(folder / "final-last.safetensors", device=CPU).predictor.foreground(disc_images.images)
     np.testing.assert_array_equal(same, final)
+    assert load_model(folder / "fold3-last.safetensors", "3", CPU).names == ("3",)
+    with pytest.raises(UserError, match=r"fold3-last\.safetensors: is the network '3', not '1'; leave folds out"):
+        load_model(folder / "fold3-last.safetensors", "1")
 
 
 def test_the_folder_above_stands_for_its_only_seed(tmp_path: Path) -> None:
@@ -46,6 +49,14 @@ def test_the_folder_above_stands_for_its_only_seed(tmp_path: Path) -> None:
     trained(tmp_path / "unet/2", folds=1)
     with pytest.raises(UserError, match=r"unet: holds 2 models \(1, 2\); name one of them"):
         load_model(tmp_path / "unet")
+    with pytest.raises(UserError, match=r": holds 2 models \(unet/1, unet/2\); name one of them"):
+        load_model(tmp_path)
+    for number in range(4):
+        trained(tmp_path / f"nuclei/multiresunet/{number}", folds=1)
+    (tmp_path / "unet/1").rename(tmp_path / "unet/.1.draft")
+    listed = r"nuclei/multiresunet/0, .*, nuclei/multiresunet/3, unet/2"
+    with pytest.raises(UserError, match=rf": holds 5 models \({listed}\); name one of them"):
+        load_model(tmp_path)
 
 
 def test_what_is_missing_or_is_not_what_it_was_is_named(tmp_path: Path) -> None:
