@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, get_args
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
+import numpy as np
 import torch
 
+from multiresunet.config import Dataset
+from multiresunet.data.description import MEASURED
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
-from multiresunet.inference.description import NAME, ModelDescription
-from multiresunet.nets import build_network
+from multiresunet.inference.description import FINAL, NAME, ModelDescription
+from multiresunet.nets import NetworkSpec, build_network
 from multiresunet.training import checkpoint
 
 CARD, LICENSE, CITATION = "README.md", "LICENSE", "CITATION.cff"
@@ -25,6 +28,7 @@ TEXTS = (NAME, CARD, LICENSE, CITATION)
 WEIGHTS = re.compile(r"[\w-]+\.safetensors")  # which never run code when they are read, unlike pickles
 # Weights don't shrink, so what grows so much was made to fill a disk.
 GROWTH, LEAST, MOST, MOST_OF_TEXT = 20, 2**20, 2**34, 2**24
+FITS, NORMALISATIONS = (get_args(Dataset.model_fields[name].annotation) for name in ("fit", "normalisation"))
 REMEDY = "export it anew, or ask for another copy"
 
 
@@ -51,6 +55,8 @@ def unpacked(path: Path) -> Iterator[Path]:
                     if sha256(folder / name) != digest:
                         raise UserError(f"{path}: {name} isn't what its {NAME} names; {REMEDY}")
                     _check_size(folder / name)
+                if not _fits(description, folder):
+                    raise UserError(f"{path}: its {NAME} doesn't fit its networks, or itself; {REMEDY}")
             yield folder
         except (BadZipFile, zlib.error, EOFError) as error:
             raise UserError(f"{path}: no bundle, or a damaged one ({error}); {REMEDY}") from None
@@ -86,6 +92,30 @@ def _check_size(weights: Path) -> None:
         numbers = sum(one.numel() for one in build_network(spec).parameters())
     if 4 * numbers > weights.stat().st_size:
         raise UserError(f"{weights}: has fewer weights than its network; {REMEDY}")
+
+
+def _fits(description: ModelDescription, folder: Path) -> bool:
+    """Whether a description is of the networks that lie in a folder, and has all that predicting takes from it."""
+    data = description.data
+    try:
+        specs = [
+            (NetworkSpec(**one.spec), checkpoint.spec_of(folder / one.file)) for one in description.networks.values()
+        ]
+    except TypeError:
+        return False
+    task = data.dims, data.channels, len(data.classes) + 1 if data.classes else 1
+    axes = [each for each in (data.size, data.scale, data.sides, data.spacing, data.spacings) if each is not None]
+    divisors = [*data.size, *data.scale, *(data.spacing or ()), *np.ravel(data.spacings or ())]
+    return (
+        all(name == FINAL or name.isdecimal() for name in description.networks)
+        and all(said == own and (own.dims, own.in_channels, own.classes) == task for said, own in specs)
+        and all(len(each) == data.dims for each in axes)
+        and min(divisors, default=0) > 0
+        and (data.channel or 0) >= 0
+        and set(data.intensity) == set(MEASURED)
+        and data.fit in FITS
+        and data.normalisation in NORMALISATIONS
+    )
 
 
 def _unpack(archive: ZipFile, name: str, folder: Path) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -128,6 +129,73 @@ def name_again(parts: Parts) -> None:
         tree = json.loads(parts["model.json"])
         tree["networks"]["0"]["sha256"] = sha256(Path(file.name))
     parts["model.json"] = json.dumps(tree).encode()
+
+
+def named_badly(tree: dict[str, Any]) -> None:
+    tree["networks"]["abc"] = tree["networks"].pop("0")
+
+
+def no_such_number(tree: dict[str, Any]) -> None:
+    tree["networks"]["0"]["spec"]["foo"] = 1
+
+
+def of_another_network(tree: dict[str, Any]) -> None:
+    tree["networks"]["0"]["spec"]["filters"] = 64
+
+
+def no_intensity(tree: dict[str, Any]) -> None:
+    tree["data"]["intensity"] = {}
+
+
+def no_axes(tree: dict[str, Any]) -> None:
+    tree["data"] |= {"scale": [], "sides": []}
+
+
+def no_scale(tree: dict[str, Any]) -> None:
+    tree["data"]["scale"] = [0, 1]
+
+
+def of_volumes(tree: dict[str, Any]) -> None:
+    tree["data"] |= {"size": [16] * 3, "scale": [1] * 3, "sides": [[16, 16]] * 3}
+
+
+def unknown_normalisation(tree: dict[str, Any]) -> None:
+    tree["data"]["normalisation"] = "foo"
+
+
+def unknown_fit(tree: dict[str, Any]) -> None:
+    tree["data"]["fit"] = "foo"
+
+
+def other_channels(tree: dict[str, Any]) -> None:
+    tree["data"]["channels"] = 3
+
+
+def other_classes(tree: dict[str, Any]) -> None:
+    tree["data"]["mask"] = {"values": [0, 1, 2], "foreground": [1, 2], "classes": {"a": [1], "b": [2]}}
+
+
+@pytest.mark.parametrize(
+    "craft",
+    [
+        *(named_badly, no_such_number, of_another_network, no_intensity, no_axes, no_scale, of_volumes),
+        *(unknown_normalisation, unknown_fit, other_channels, other_classes),
+    ],
+)
+def test_a_description_that_does_not_fit_its_networks_is_refused(
+    made: Path, tmp_path: Path, craft: Callable[[dict[str, Any]], None]
+) -> None:
+    path = tmp_path / "x.zip"
+    with ZipFile(made) as archive, ZipFile(path, "w") as crafted:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "model.json":
+                tree = json.loads(content)
+                craft(tree)
+                content = json.dumps(tree).encode()
+            crafted.writestr(name, content)
+    with pytest.raises(UserError, match=r"x\.zip: its model\.json doesn't fit its networks, or itself; export it anew"):
+        load_model(path, device=CPU)
 
 
 class Evil:
