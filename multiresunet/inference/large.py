@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiresunet.data.description import DataDescription
-from multiresunet.data.preprocessing import check_unit, rescaled
+from multiresunet.data.preprocessing import rescaled
 from multiresunet.data.readers import Array
 from multiresunet.data.resizing import resized
 from multiresunet.errors import UserError
@@ -49,18 +49,13 @@ class Source:
     deviation: Moments | None = None
 
 
-def moments_of(image: Array, data: DataDescription, name: str) -> tuple[Moments | None, Moments | None]:
-    """Mean and deviation of an image, C×…, if the model's images are standardised; else None, once it is checked.
-
-    Raises:
-        UserError: if its values don't lie in [0, 1], or an integer's range.
-    """
-    if data.normalisation != "rescale":
-        values, space = image.astype(np.float64), tuple(range(1, image.ndim))
-        deviation = np.maximum(values.std(axis=space, keepdims=True), 1e-12)
-        return values.mean(axis=space, keepdims=True), deviation
-    check_unit(image, name)
-    return None, None
+def moments_of(image: Array, data: DataDescription) -> tuple[Moments | None, Moments | None]:
+    """Mean and deviation of an image, C×…, if the model's images are standardised; else None."""
+    if data.normalisation == "rescale":
+        return None, None
+    values, space = image.astype(np.float64), tuple(range(1, image.ndim))
+    deviation = np.maximum(values.std(axis=space, keepdims=True), 1e-12)
+    return values.mean(axis=space, keepdims=True), deviation
 
 
 def stream(model: Model, source: Source, options: Options) -> Iterator[Maps]:

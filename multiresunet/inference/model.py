@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from multiresunet.errors import UserError
 from multiresunet.inference import large, ranges
 from multiresunet.inference.description import ModelDescription
 from multiresunet.inference.geometry import fitted, shape_in_training, with_channels
@@ -89,8 +88,7 @@ class Model:
         image = with_channels(image, data, name)
         if image.dtype.kind not in "biuf":
             raise UserError(f"{name}: values of type {image.dtype}, which no pixel has; give integers or floats")
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
-            raise UserError(f"{name}: has values that are NaN or infinite; replace them")
+        ranges.check(float(image.min()), float(image.max()), image.dtype, data, name)
         known = None if spacing is None else tuple(map(float, spacing))
         if known is not None and len(known) != data.dims:
             axes = "H×W" if data.dims == 2 else "D×H×W"
@@ -100,7 +98,7 @@ class Model:
             ready = fitted(image, data, shape_in_training(image.shape[1:], data, known), name)
             maps = ready.back(self.maps(ready.image[None], options.flip)[0])
         else:
-            source = large.Source(from_array(image), image.shape[1:], known, *large.moments_of(image, data, name))
+            source = large.Source(from_array(image), image.shape[1:], known, *large.moments_of(image, data))
             maps = np.concatenate(list(large.stream(self, source, options)), axis=1)
         return self.prediction(maps, options, known, warnings)
 

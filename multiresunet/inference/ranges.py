@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,28 @@ from multiresunet.errors import UserError
 
 ROOM = 0.5  # of the training's range, by which a value may lie outside of it
 FACTOR = 2.0  # by which sides and spacings may be smaller or larger than any in training
+
+
+def check(low: float, high: float, kind: np.dtype[Any], data: DataDescription, where: str) -> None:
+    """Refuse an image whose values no network can be given.
+
+    Args:
+        low: the lowest value, as it is in the file.
+        high: the highest.
+        kind: the file's type.
+        data: what the model learnt from.
+        where: the file, for messages.
+
+    Raises:
+        UserError: if some value isn't finite, or would be cut off at 0 and 1.
+    """
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise UserError(f"{where}: has values that are NaN or infinite; replace them")
+    if data.normalisation == "rescale" and (low < 0 or (kind.kind == "f" and high > 1)):
+        raise UserError(
+            f"{where}: values from {low:g} to {high:g} would be cut off at 0 and 1; save it with 8 bits, or divide its "
+            "values by what their type holds"
+        )
 
 
 def outside(

@@ -158,7 +158,7 @@ def stream_file(model: Model, one: Input, request: Request) -> tuple[dict[str, A
     with TiffRows(one.path) as rows, writing.without_drafts() as drafts, ExitStack() as stack:
         chosen = of_channels(rows.channels, data, str(one.path))
         seen = Statistics(rows, chosen)
-        seen.check(data.normalisation, str(one.path))
+        ranges.check(seen.low, seen.high, rows.dtype, data, str(one.path))
         standard = (seen.mean, seen.deviation) if data.normalisation != "rescale" else (None, None)
         spacing = writing.tiff_spacing(one.path, 2)
         read = windows.edged(lambda window: rows(window)[chosen], rows.shape)
@@ -202,7 +202,8 @@ class Statistics:
         around = rows((slice(0, min(step, height)), slice(0, width)))[chosen].mean(axis=(1, 2), dtype=np.float64)
         for start in range(0, height, step):
             block = rows((slice(start, min(start + step, height)), slice(0, width)))[chosen]
-            self.low, self.high = min(self.low, float(block.min())), max(self.high, float(block.max()))
+            self.low = float(np.minimum(self.low, block.min()))  # NaN if any value is
+            self.high = float(np.maximum(self.high, block.max()))
             for some in np.array_split(block, max(1, block.shape[1] // 64), axis=1):
                 away = some - around[:, None, None]
                 total = total + away.sum(axis=(1, 2))
@@ -217,18 +218,6 @@ class Statistics:
             "deviation": float(np.sqrt((deviation**2 + (mean - whole) ** 2).mean())),
             "maximum": self.high,
         }
-        self._floats = rows.dtype.kind == "f"
-
-    def check(self, normalisation: str, name: str) -> None:
-        """Refuse what the readers' whole images are refused for.
-
-        Raises:
-            UserError: if values aren't finite, or would be cut off at 0 and 1.
-        """
-        if not math.isfinite(self.low) or not math.isfinite(self.high) or not np.isfinite(self.mean).all():
-            raise UserError(f"{name}: has values that are NaN or infinite; replace them")
-        if normalisation == "rescale" and (self.low < 0 or (self._floats and self.high > 1)):
-            raise UserError(f"{name}: values from {self.low:g} to {self.high:g} would be cut off at 0 and 1")
 
 
 def write_spool(spool: Path, path: Path, shape: tuple[int, int], kind: np.dtype[Any], source: Path) -> None:

@@ -170,12 +170,15 @@ def test_what_lies_outside_of_training_is_said(tmp_path: Path) -> None:
         (np.zeros((3, 32, 32), np.uint8), "has 3 channels, where the model takes 1"),
         (np.zeros((1, 4, 32, 32), np.uint8), r"an array of 1×4×32×32, where the model takes images of C×H×W"),
         (np.full((32, 32), np.nan, np.float32), "NaN or infinite"),
-        (np.full((32, 32), 7, np.float32), "would be cut off at 0 and 1"),
+        (np.full((32, 32), 7, np.float32), "7 to 7 would be cut off at 0 and 1; save it with 8 bits, or divide"),
+        (np.full((32, 32), -7, np.int16), "-7 to -7 would be cut off at 0 and 1; save it with 8 bits, or divide"),
     ],
 )
 def test_what_does_not_fit_is_refused(image: np.ndarray, says: str, tmp_path: Path) -> None:  # type: ignore[type-arg]
-    with pytest.raises(UserError, match=says):
-        model_of(tmp_path).predict(image)
+    model = model_of(tmp_path)
+    for how in ("trained", "tiles"):
+        with pytest.raises(UserError, match=says):
+            model.predict(image, options=Options(how))
 
 
 def test_instances_that_touch_are_told_apart_when_asked(tmp_path: Path) -> None:

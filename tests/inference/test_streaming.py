@@ -64,6 +64,26 @@ def test_values_and_colours_are_judged_in_parts_as_in_the_whole(
     assert told() == whole
 
 
+@pytest.mark.parametrize(
+    ("value", "says"), [(np.nan, "NaN or infinite"), (200, "would be cut off at 0 and 1; save it")]
+)
+def test_values_that_no_network_takes_are_refused_in_parts_as_in_the_whole(
+    value: float, says: str, pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.zeros((96, 96), np.float32)
+    image[50, 60] = value
+    tifffile.imwrite(tmp_path / "a.tif", image)
+
+    def told() -> list[str]:
+        request = Request(tmp_path / "out", options=Options("tiles"), overwrite=True)
+        return run(pictures, [Input(tmp_path / "a.tif", "a")], request).failed
+
+    [line] = whole = told()
+    assert says in line
+    monkeypatch.setattr(streaming, "PART", 0.0)
+    assert told() == whole
+
+
 @pytest.mark.parametrize("layout", ["tiles", "strips", "contiguous", "colours", "big-endian"])
 def test_a_tiff_read_and_written_in_parts_is_what_it_is_as_a_whole(
     layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
