@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from multiresunet.cli.predict import ModelName
+from multiresunet.errors import UserError
 
 
 def card(
@@ -20,6 +21,9 @@ def card(
     It is Markdown, as Hugging Face's pages take it. In the project's folder it has what metrics/ says of the model,
     too.
     """
+    if out and out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
+
     from multiresunet.files import write_text
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages.card import card_of

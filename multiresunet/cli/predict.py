@@ -75,9 +75,13 @@ def predict(
     from multiresunet.inference import writing
     from multiresunet.inference.inputs import found
 
+    if out.is_file():
+        raise UserError(f"{out}: is a file; name a folder with --out")
     for name in (saved := tuple(dict.fromkeys(filter(None, save.split(","))))):
         if name not in OUTPUTS:
             raise UserError(f"--save: {OUTPUTS.unknown(name)}")
+    if not saved:
+        raise UserError(f"--save {save!r} names no output; there is {', '.join(OUTPUTS)}")
     if instances not in INSTANCES:
         raise UserError(f"--instances: {INSTANCES.unknown(instances)}")
     if format not in writing.FORMATS:

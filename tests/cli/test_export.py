@@ -53,6 +53,9 @@ def test_one_fold_as_onnx_and_a_card_as_a_file(here: Path, monkeypatch: pytest.M
     assert [one.name for one in (here / "new").iterdir()] == ["x.onnx"]
     assert not call(monkeypatch, "card", "trained", "--out", "card.md")
     assert (here / "card.md").read_text(encoding="utf-8").startswith("---\nlicense: mit\n")
+    (here / "docs").mkdir()
+    assert call(monkeypatch, "card", "trained", "--out", "docs") == "error: docs: is a folder; name a file"
+    assert not (here / ".docs.draft").exists()
 
 
 def test_a_wrong_word_is_one_line_and_at_once(here: Path) -> None:

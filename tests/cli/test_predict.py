@@ -20,8 +20,9 @@ from multiresunet.inference.samples import cross_validated
 from multiresunet.nets import build_network
 from multiresunet.training import checkpoint
 from stages.predict import network_from, predict
+from tests.cli.test_data import call
 from tests.discs import discs
-from tests.inference.making import describe_weights, described
+from tests.inference.making import describe_weights, described, trained
 from tests.training.making import SPEC
 
 
@@ -49,6 +50,23 @@ def project(tmp_path: Path) -> Path:
     lines = [{"fold": fold, "epoch": 1, "test_jaccard": 0.5, "updates": 6} for fold in range(3)]
     pd.DataFrame(lines).to_csv(trained / "history.csv", index=False)
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "a.png"], "error: a.png: is a file; name a folder with --out"),
+        (["--out", "out", "--save", ","], "error: --save ',' names no output; there is "),
+    ],
+)
+def test_without_a_place_or_an_output_nothing_is_predicted(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save("a.png")
+    trained(Path("model"))
+    assert str(call(monkeypatch, "predict", "model", "a.png", *words)).startswith(says)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.png", "model"]
 
 
 def test_a_folds_test_images_are_predicted_as_the_stage_predicts_them(project: Path) -> None:
