@@ -66,6 +66,11 @@ class Model:
         """Names of the classes 1, 2, …; empty if all foreground is one thing."""
         return self.description.data.classes
 
+    def described(self, names: Sequence[str]) -> ModelDescription:
+        """The description with those networks alone, for a file that holds no others."""
+        networks = {name: self.description.networks[name] for name in names}
+        return self.description.model_copy(update={"networks": networks})
+
     def predict(
         self,
         image: NDArray[Any],

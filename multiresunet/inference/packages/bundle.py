@@ -32,7 +32,7 @@ def write_bundle(model: Model, path: Path) -> str:
     """
     described, every = model.description, tuple(model.description.folds)
     names = list(described.networks) if model.names == every else list(model.names)
-    held = described.model_copy(update={"networks": {name: described.networks[name] for name in names}})
+    held = model.described(names)
     texts = {
         NAME: json.dumps(held.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
         CARD: card_of(model),

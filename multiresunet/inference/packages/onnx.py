@@ -42,7 +42,7 @@ def write_onnx(model: Model, path: Path) -> str:
         )
     made = onnx.load(path)
     made.ir_version = min(made.ir_version, IR)
-    onnx.helper.set_model_props(made, {NAME: model.description.model_dump_json()})
+    onnx.helper.set_model_props(made, {NAME: model.described(model.names).model_dump_json()})
     onnx.checker.check_model(made, full_check=True)
     onnx.save(made, path)
     runtime = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

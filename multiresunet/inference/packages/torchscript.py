@@ -21,7 +21,7 @@ def write_torchscript(model: Model, path: Path) -> str:
     """
     with tracing():
         traced = torch.jit.trace(graph_of(model), example(model.predictor.spec), check_trace=False)
-        torch.jit.save(torch.jit.freeze(traced), path, {NAME: model.description.model_dump_json()})
+        torch.jit.save(torch.jit.freeze(traced), path, {NAME: model.described(model.names).model_dump_json()})
         reopened = torch.jit.load(path, map_location="cpu")
 
     def run(images: Images) -> Images:

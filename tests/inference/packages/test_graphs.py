@@ -16,12 +16,14 @@ from torch import Tensor
 
 from multiresunet.errors import UserError
 from multiresunet.inference.description import ModelDescription
+from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model
 from multiresunet.inference.packages import graph
 from multiresunet.inference.packages.exporting import export, file_of
 from multiresunet.nets import NetworkSpec
 from multiresunet.registries import PACKAGES
-from tests.inference.packages.making import model_of
+from tests.inference.making import CPU
+from tests.inference.packages.making import folder_of, model_of
 from tests.nets.test_every_network import SPECS
 from tests.training.making import SPEC
 
@@ -68,6 +70,19 @@ def test_classes_of_volumes_as_torchscript(tmp_path: Path) -> None:
     extra = {"model.json": ""}
     torch.jit.load(check(spec, tmp_path, "torchscript"), _extra_files=extra)
     assert json.loads(extra["model.json"])["model"] == "multiresunet"
+
+
+@pytest.mark.parametrize("to", ["onnx", "torchscript"])
+def test_the_description_names_the_networks_that_are_inside(to: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    export(load_model(folder_of(tmp_path / "model", folds=3), "1", CPU), to, path)
+    if to == "onnx":
+        text = next(one.value for one in onnx.load(path).metadata_props if one.key == "model.json")
+    else:
+        extra = {"model.json": ""}
+        torch.jit.load(path, _extra_files=extra)
+        text = extra["model.json"]
+    assert list(json.loads(text)["networks"]) == ["1"]
 
 
 @pytest.mark.slow
