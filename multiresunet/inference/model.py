@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from multiresunet.errors import UserError
 from multiresunet.inference import large, ranges
 from multiresunet.inference.description import ModelDescription
 from multiresunet.inference.geometry import fitted, shape_in_training, with_channels
