@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
+from flows.graph import anything_stale
 from flows.pipeline import pipeline
-from flows.worktree import configure
+from flows.worktree import alone, configure
 from multiresunet import config
 from multiresunet.config import FolderSource
 from multiresunet.data.sources import folder
@@ -13,7 +14,7 @@ from multiresunet.data.sources import folder
 
 @flow(name="retrain", persist_result=False)
 def retrain() -> list[str]:
-    """Pin what has changed in params.yaml, and run the pipeline if anything has.
+    """Pin what has changed in params.yaml, and run the pipeline if anything has, or is stale since a run has failed.
 
     Returns:
         The names of the data sets whose folders have changed. The change of params.yaml and of the tables is left to
@@ -23,13 +24,14 @@ def retrain() -> list[str]:
         UserError: a stage failed; validation, say, since new images are damaged
     """
     log = get_run_logger()
-    found = changed()
-    if not found:
-        log.info("No folder has changed")
-        return []
-    for name, digest in found.items():
-        log.info("%s has changed; its digest is now %s", name, digest)
-    configure({f"datasets.{name}.source.digest": digest for name, digest in found.items()})
+    with alone(log):
+        found = changed()
+        for name, digest in found.items():
+            log.info("%s has changed; its digest is now %s", name, digest)
+        configure({f"datasets.{name}.source.digest": digest for name, digest in found.items()})
+        if not found and not anything_stale():
+            log.info("No folder has changed, and nothing is stale")
+            return []
     pipeline()
     return list(found)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ import yaml
 
 from flows.pipeline import pipeline
 from flows.retrain import retrain
+from flows.worktree import OWN_LOCK, alone
+from multiresunet.errors import UserError
 from tests import small
 from tests.flows.conftest import ours, serving
 
@@ -83,13 +87,17 @@ def test_a_schedule_fires_by_itself_and_shows_its_artifacts(
 
 
 class Looked:
-    """What `retrain` was told to do."""
+    """What `retrain` was told to do; it fails for as long as it is said to."""
 
     def __init__(self) -> None:
         self.runs = 0
+        self.fails = True
 
     def __call__(self) -> None:
-        self.runs += 1
+        with alone(logging.getLogger("test")):  # as the pipeline does
+            self.runs += 1
+        if self.fails:
+            raise UserError("the disk is full")
 
 
 def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
@@ -112,13 +120,39 @@ def test_a_changed_folder_is_pinned_and_the_pipeline_runs(
     monkeypatch.delenv("MULTIRESUNET_DATA", raising=False)
     looked = Looked()
     monkeypatch.setattr("flows.retrain.pipeline", looked)
-    monkeypatch.setattr("flows.retrain.get_run_logger", lambda: __import__("logging").getLogger("test"))
+    monkeypatch.setattr("flows.retrain.anything_stale", lambda: looked.fails)
+    monkeypatch.setattr("flows.retrain.get_run_logger", lambda: logging.getLogger("test"))
     digest = folder.digest(folder.scan(folder.locate("own")))
-    assert retrain.fn() == ["nuclei"]
-    assert looked.runs == 1
+    with pytest.raises(UserError, match="the disk is full"):
+        retrain.fn()
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["nuclei"]["source"]["digest"] == digest
+    with pytest.raises(UserError, match="the disk is full"):  # nothing has changed since, and the tables aren't made
+        retrain.fn()
+    assert looked.runs == 2
+    looked.fails = False
     assert retrain.fn() == []
-    assert looked.runs == 1
+    assert looked.runs == 2
+    Image.new("L", (8, 8)).save(tmp_path / "data/incoming/own/images/two.png")
+    Image.new("L", (8, 8)).save(tmp_path / "data/incoming/own/masks/two.png")
+    assert retrain.fn() == ["nuclei"]
+    assert looked.runs == 3
+
+
+def test_a_folder_is_not_pinned_while_a_flow_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    free: list[bool] = []
+
+    def configure(changes: object) -> None:
+        with OWN_LOCK.open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free.append(False)
+
+    monkeypatch.setattr("flows.retrain.changed", lambda: {"own": "a" * 64})
+    monkeypatch.setattr("flows.retrain.configure", configure)
+    monkeypatch.setattr("flows.retrain.pipeline", lambda: free.append(True))
+    monkeypatch.setattr("flows.retrain.get_run_logger", lambda: logging.getLogger("test"))
+    assert retrain.fn() == ["own"]
+    assert free == [False, True]
 
 
 @pytest.mark.slow
