@@ -14,6 +14,7 @@ from dvc.repo.reproduce import plan_repro
 from flows import lockfile
 from flows.busy import when_free
 from flows.parameters import read_once
+from flows.worktree import DVC_LOCK, locked
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
 from multiresunet.paths import LOCK
@@ -43,6 +44,8 @@ class Graph:
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
 
+        #: Whether there is a remote to push to.
+        self.has_remote = bool(self._repo.config["core"].get("remote"))
         #: Stages with outputs that git keeps; DVC's run cache doesn't carry these from machine to machine.
         self.in_git = {stage.addressing for stage in graph if any(not out.use_cache for out in stage.outs)}
 
@@ -85,11 +88,13 @@ class Graph:
         stays as it is.
         """
         plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
-        text = LOCK.read_text(encoding="utf-8")
-        if parts := lockfile.split(text):
-            order = dict.fromkeys([*committed_stages(), *plan, *parts])
-            if (ordered := lockfile.join(parts[name] for name in order if name in parts)) != text:
-                write_text(LOCK, ordered)
+        first = [*committed_stages(), *plan]
+        with locked(DVC_LOCK, LOG, "DVC is at work in this folder"):
+            text = LOCK.read_text(encoding="utf-8")
+            if parts := lockfile.split(text):
+                order = dict.fromkeys([*first, *parts])
+                if (ordered := lockfile.join(parts[name] for name in order if name in parts)) != text:
+                    write_text(LOCK, ordered)
 
 
 def anything_stale() -> bool:

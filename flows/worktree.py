@@ -24,6 +24,7 @@ from multiresunet.review.git import git
 
 OWN_LOCK = Path(".dvc/tmp/flow.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
+DVC_LOCK = Path(".dvc/tmp/lock")  # which each DVC holds while it reads and writes dvc.lock
 
 
 @contextmanager
@@ -41,14 +42,16 @@ def alone(log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
 
 
 @contextmanager
-def locked(path: Path, log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[int]:
-    """Wait for a lock that flows take, and hold it; a file descriptor of it."""
+def locked(
+    path: Path, log: logging.Logger | logging.LoggerAdapter[Any], busy: str = "Another run is at work in this folder"
+) -> Iterator[int]:
+    """Wait for a lock, which is told as `busy` if others have it, and hold it; a file descriptor of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("Another run is at work in this folder; waiting for its end")
+            log.warning("%s; waiting for its end", busy)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -99,12 +102,13 @@ def tidy(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
             kept = {"write": write, "read": {path: infos for path, infos in read.items() if infos}}
             if kept != {"write": held.get("write", {}), "read": held.get("read", {})}:
                 write_text(RWLOCK, json.dumps(kept))
-    if LOCK.exists() and not _is_whole(LOCK):
-        log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", LOCK)
-        try:
-            write_text(LOCK, git("show", f"HEAD:./{LOCK}"))
-        except UserError:  # it has never been committed
-            LOCK.unlink()
+    with locked(DVC_LOCK, log, "DVC is at work in this folder"):  # and may be just writing
+        if LOCK.exists() and not _is_whole(LOCK):
+            log.warning("%s was half written; taken from the last commit, and the stages' results from the cache", LOCK)
+            try:
+                write_text(LOCK, git("show", f"HEAD:./{LOCK}"))
+            except UserError:  # it has never been committed
+                LOCK.unlink()
 
 
 def _is_dvc(pid: int) -> bool:

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def test_a_half_written_dvc_lock_that_was_never_committed_goes(folder: Path) -> 
     LOCK.write_text("")
     tidy(LOG)
     assert not LOCK.exists()
+
+
+# DVC, as it writes dvc.lock: others see a part of it.
+WRITES = """
+import sys
+from dvc.lock import Lock
+with Lock(".dvc/tmp/lock"):
+    print("half", flush=True)
+    sys.stdin.readline()
+    open("dvc.lock", "w").write("schema: '2.0'\\nstages:\\n  a:\\n    cmd: echo\\n  b:\\n    cmd: echo\\n")
+"""
+
+
+def test_a_dvc_lock_that_dvc_is_just_writing_is_left_to_it(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    LOCK.write_text("schema: '2.0'\nsta")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", WRITES], text=True, **pipes) as dvc:
+        assert dvc.stdin
+        assert dvc.stdout
+        assert dvc.stdout.readline() == "half\n"
+        flow = threading.Thread(target=tidy, args=(LOG,))
+        flow.start()
+        while "DVC is at work in this folder; waiting for its end" not in caplog.text and flow.is_alive():
+            time.sleep(0.01)
+        dvc.stdin.write("\n")
+        dvc.stdin.close()
+        flow.join()
+    assert "half written" not in caplog.text
+    assert "  b:\n" in LOCK.read_text()
 
 
 def test_a_second_run_waits_for_the_first(folder: Path) -> None:
