@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from multiresunet.config import tree_of
 from multiresunet.errors import UserError
 from multiresunet.paths import LOCK, PARAMS, RAW
 from multiresunet.review.git import Tree
+
+PIPELINE = Path("dvc.yaml")
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def of_recorded_params(old: Tree, new: Tree) -> list[Setting]:
 
     A commit's tables may be older than its params.yaml.
     """
-    before, after = (_loaded(tree, LOCK).get("stages", {}) for tree in (old, new))
     found: dict[str, Setting] = {}
     try:
+        before, after = (_stages(tree) for tree in (old, new))
         for stage in after.keys() & before.keys():
             was, now = (side[stage].get("params", {}).get(PARAMS.as_posix(), {}) for side in (before, after))
             declared = was.keys() & now.keys()  # dvc.yaml may name others now
@@ -89,20 +92,52 @@ def of_code(old: Tree, new: Tree) -> list[str]:
     return sorted(path for path in before.keys() & after.keys() if before[path] != after[path])
 
 
-def _code(tree: Tree) -> dict[str, str]:
-    return {path: md5 for path, md5, _ in _locked(tree, "deps") if not path.startswith("data/")}
+def _code(tree: Tree) -> dict[str, set[str]]:
+    """By path, the hashes that stages were run with: several if some stages are older than others."""
+    found: dict[str, set[str]] = {}
+    for path, md5, _ in _locked(tree, "deps"):
+        if not path.startswith("data/"):
+            found.setdefault(path, set()).add(md5)
+    return found
 
 
 def _locked(tree: Tree, kind: str) -> list[tuple[str, str, int]]:
-    """Path, hash and number of files of all `outs` or `deps` in dvc.lock."""
+    """Path, hash and number of files of all `outs` or `deps` of a tree's stages, by dvc.lock."""
     try:
         return [
             (str(entry["path"]), str(entry["md5"]), int(entry.get("nfiles", 1)))
-            for stage in _loaded(tree, LOCK).get("stages", {}).values()
+            for stage in _stages(tree).values()
             for entry in stage.get(kind, [])
         ]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{LOCK} of {tree.name} isn't what DVC writes; restore it from git") from None
+
+
+def _stages(tree: Tree) -> dict[str, Any]:
+    """The entries in dvc.lock of the stages that are in a tree's run; DVC keeps those of stages that have left it."""
+    own = _names(tree)
+    return {name: one for name, one in _loaded(tree, LOCK).get("stages", {}).items() if own is None or name in own}
+
+
+def _names(tree: Tree) -> set[str] | None:
+    """What DVC calls the stages of dvc.yaml; None if it has none, or another form than this project's."""
+    params = _loaded(tree, PARAMS)
+    found = set()
+    try:
+        for name, stage in _loaded(tree, PIPELINE)["stages"].items():
+            axes = [_value(params, text) for text in stage.get("matrix", {}).values()]
+            found |= {f"{name}@{'-'.join(map(str, item))}".removesuffix("@") for item in product(*axes)}
+    except (AttributeError, KeyError, TypeError):
+        return None
+    return found
+
+
+def _value(params: dict[str, Any], text: str) -> list[Any]:
+    """What `${run.datasets}`, say, stands for."""
+    found: Any = params
+    for key in text.removeprefix("${").removesuffix("}").split("."):
+        found = found[key]
+    return list(found)
 
 
 def _loaded(tree: Tree, path: Path) -> dict[str, Any]:
@@ -113,6 +148,6 @@ def _loaded(tree: Tree, path: Path) -> dict[str, Any]:
     return found or {}
 
 
-@lru_cache(maxsize=4)  # dvc.lock has ten thousand lines, and each question above is about two of them
+@lru_cache(maxsize=6)  # dvc.lock has ten thousand lines, and each question above is about two of them
 def _parsed(text: str, origin: str) -> Any:
     return tree_of(text, origin)
