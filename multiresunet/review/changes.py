@@ -115,13 +115,18 @@ class TableDiff:
         ]
 
     @property
+    def shown(self) -> list[Change]:
+        """What a reader is shown: `cells` or, if only uncertainties changed, these."""
+        return self.cells or self.all_cells
+
+    @property
     def rows_changed(self) -> int:
         """How many rows of both sides have another value."""
-        return len({cell.key for cell in self.cells})
+        return len({cell.key for cell in self.shown})
 
     def largest(self) -> Change | None:
         """The largest difference in the column that the table is about; None if no number of it changed."""
-        changed = [cell for cell in self.cells if cell.difference is not None]
+        changed = [cell for cell in self.shown if cell.difference is not None]
         columns = [cell.column for cell in changed]
         main = next((column for column in (*MAIN, *columns) if column in columns), None)
         return max((c for c in changed if c.column == main), key=lambda c: abs(c.difference or 0), default=None)

@@ -18,7 +18,6 @@ from multiresunet.review.markdown import bullets, folded, table
 
 VERDICTS = 6  # that are shown; the rest is folded
 CELLS = 30  # of a folded table; a comment on GitHub has 65,536 characters
-VERDICT = ("claim", "model", "reference", "dataset")  # columns that say what a verdict is about
 BELOW, ABOVE = "▼", "▲"
 
 
@@ -139,7 +138,7 @@ def _of_table(one: TableDiff) -> str:
     if not one.columns_old or not one.columns_new:
         return folded(f"{one.name}: {'new' if one.columns_new else 'gone'}", f"{len(one.new or one.old)} rows")
     shared = len(one.new) - len(one.rows_new)
-    parts = [f"{one.rows_changed} of {shared} rows changed"] if one.cells else []
+    parts = [f"{one.rows_changed} of {shared} rows changed"] if one.shown else []
     if largest := one.largest():
         parts.append(f"largest {_number(largest.difference, '+')} in {largest.column} ({' · '.join(largest.key)})")
     detail = []
@@ -151,11 +150,12 @@ def _of_table(one: TableDiff) -> str:
         if names := [column for column in here if column not in there]:
             parts.append(f"{_count(len(names), 'column')} {what}")
             detail.append(f"Columns {what}: {', '.join(names)}")
-    if one.cells:
+    if one.shown:
         header = ("row", "column", "old", "new", "difference", "95 % interval of old")
-        more = f"\n\nand {len(one.cells) - CELLS} more" if len(one.cells) > CELLS else ""
-        detail.append(table(header, [_row(cell) for cell in one.cells[:CELLS]]) + more)
-    return folded(f"{one.name}: {', '.join(parts) or 'rows in another order'}", "\n\n".join(detail))
+        more = f"\n\nand {len(one.shown) - CELLS} more" if len(one.shown) > CELLS else ""
+        detail.append(table(header, [_row(cell) for cell in one.shown[:CELLS]]) + more)
+    same = "the same values, written in another way" if [*one.old] == [*one.new] else "rows in another order"
+    return folded(f"{one.name}: {', '.join(parts) or same}", "\n\n".join(detail))
 
 
 def _score(cell: Change | None) -> str:

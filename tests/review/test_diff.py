@@ -17,7 +17,7 @@ from PIL import Image
 from multiresunet.cli.diff import diff as diff_command
 from multiresunet.errors import UserError
 from multiresunet.evaluation.table_keys import SUMMARY, TABLES, keys_of
-from multiresunet.review.causes import of_params
+from multiresunet.review.causes import Data, of_params
 from multiresunet.review.changes import Row, TableDiff, interval_of, of_tables
 from multiresunet.review.diff import Diff
 from multiresunet.review.git import Tree
@@ -290,6 +290,54 @@ def test_it_says_which_parameters_data_and_code_changed(repo: Path) -> None:
     assert "- murphy: 10 files, `11111111` → 12 files, `22222222`" in text
     assert "- Other images: murphy." in text
     assert "- `stages/fetch.py`" in text
+
+
+PIPELINE = """
+stages:
+  fetch:
+    matrix: {dataset: "${run.datasets}"}
+  report: {cmd: echo}
+"""
+
+
+def entry(name: str, code: str, data: str) -> str:
+    dataset = name.partition("@")[2]
+    outs = f"outs: [{{path: data/raw/{dataset}, md5: {data}}}], " if dataset else ""
+    return f"  {name}: {{{outs}deps: [{{path: stages/fetch.py, md5: {code}}}]}}\n"
+
+
+@pytest.mark.parametrize("last", [entry("fetch@left", "aaa", "3"), entry("report", "aaa", "")])
+def test_code_is_changed_whatever_else_is_in_the_lock(repo: Path, last: str) -> None:
+    head = "schema: '2.0'\nstages:\n"
+    own = {"dvc.yaml": PIPELINE, "dvc.lock": head + entry("fetch@murphy", "aaa", "1") + last}
+    commit(repo, "old", **own)
+    commit(repo, "new", **{"dvc.lock": head + entry("fetch@murphy", "bbb", "1") + last})
+    assert between("old", "new").code == ["stages/fetch.py"]
+    assert between("old", "old").code == []
+
+
+def test_a_data_set_that_left_the_run_is_gone_though_the_lock_has_it(repo: Path) -> None:
+    lock = "schema: '2.0'\nstages:\n" + entry("fetch@murphy", "aaa", "1") + entry("fetch@left", "aaa", "2")
+    run = "run: {{datasets: [{}]}}\n"
+    commit(repo, "old", **{"dvc.yaml": PIPELINE, "dvc.lock": lock, "params.yaml": run.format("murphy, left")})
+    commit(repo, "new", **{"params.yaml": run.format("murphy")})
+    assert between("old", "new").data == [Data("left", ("2", 1), None)]
+
+
+def test_uncertainties_that_alone_have_changed_are_shown(repo: Path) -> None:
+    commit(repo, "new", **{"metrics/summary.csv": summary().replace("0.0100", "0.3100")})
+    shown = between("start", "new").markdown()
+    assert "summary: 3 of 3 rows changed, largest +0.3090 in jaccard_sd (murphy · Otsu threshold)" in shown
+    assert "| murphy · unet | jaccard_sd | 0.0100 | 0.3100 | +0.3000 |" in shown
+
+
+def test_other_bytes_of_the_same_values_are_called_so(repo: Path) -> None:
+    text = START["metrics/summary.csv"]
+    commit(repo, "digits", **{"metrics/summary.csv": text.replace("0.9000", "0.9")})
+    assert "summary: the same values, written in another way" in between("start", "digits").markdown()
+    header, first, second, third = text.splitlines(keepends=True)
+    commit(repo, "order", **{"metrics/summary.csv": "".join([header, second, first, third])})
+    assert "summary: rows in another order" in between("start", "order").markdown()
 
 
 def test_the_working_tree_is_the_other_side_by_default(repo: Path) -> None:
