@@ -13,6 +13,7 @@ from multiresunet import arithmetic, config
 from multiresunet.files import some_of
 from multiresunet.paths import LOCK, METRICS, TRAINING_SECONDS
 
+CODE = ("multiresunet", "stages", "catalog", "expectations")  # folders that results depend on
 PACKAGES = (
     "torch",
     "numpy",
@@ -53,15 +54,17 @@ def trained_in() -> str:
 
 
 def commit() -> str:
-    """The commit that is checked out, and which of its files differ here, results left out."""
+    """The commit that is checked out, and which of its files differ here, results left out, and what code is new."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         # The tables and dvc.lock are what a run writes; any other difference makes it another commit's result.
-        changed = git("diff", "--name-only", "HEAD", "--", f":!{METRICS}", f":!{LOCK}").splitlines()
-        return git("rev-parse", "HEAD") + (f" with changes in {some_of(changed)}" if changed else "")
+        changed = git("diff", "--name-only", "-z", "HEAD", "--", f":!{METRICS}", f":!{LOCK}")
+        changed += git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE)
+        names = changed.split("\0")[:-1]
+        return git("rev-parse", "HEAD") + (f" with changes in {some_of(names)}" if names else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown (not in a git repository)"
 

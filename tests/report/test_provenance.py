@@ -1,8 +1,9 @@
-"""Provenance says in which arithmetic the networks were trained, and on which CPU."""
+"""Provenance names the commit, the code that isn't its own, the arithmetic of the training, and the CPU."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,8 @@ import pytest
 
 from multiresunet import arithmetic, config
 from multiresunet.paths import TRAINING_SECONDS
-from multiresunet.report.provenance import provenance, trained_in
+from multiresunet.report.provenance import commit, provenance, short, trained_in
+from tests import small
 
 
 def test_it_names_the_machines_that_trained(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +31,30 @@ def test_it_names_the_machines_that_trained(tmp_path: Path, repository: Path, mo
     assert trained_in() == (f"native arithmetic, A; {here}; elsewhere: {total - 2} models, restored from DVC's cache")
     assert provenance()["trained in"] == trained_in()
     assert provenance()["machine"].endswith(arithmetic.cpu())
+
+
+def test_it_names_files_that_differ_and_code_that_git_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commit() == "unknown (not in a git repository)"
+    environment = small.settings(tmp_path)
+    for folder in ("metrics", "multiresunet/nets", "stages"):
+        Path(folder).mkdir(parents=True)
+    for name in ("params.yaml", "dvc.lock", "metrics/summary.csv"):
+        Path(name).write_text("")
+    Path(".gitignore").write_text("__pycache__/\n")
+    subprocess.run(["git", "init", "-q"], check=True)
+    small.commit(tmp_path, environment)
+    head = commit()
+    assert len(head) == 40
+    for name in ("dvc.lock", "metrics/summary.csv", "metrics/new.csv", "notes.txt"):
+        Path(name).write_text("other")
+    Path("stages/__pycache__").mkdir()
+    Path("stages/__pycache__/fetch.pyc").write_text("")
+    assert commit() == head
+    Path("multiresunet/nets/mein Netz.py").write_text("")
+    assert commit() == f"{head} with changes in multiresunet/nets/mein Netz.py"
+    Path("params.yaml").write_text("seed: 2\n")
+    assert commit() == f"{head} with changes in params.yaml, multiresunet/nets/mein Netz.py"
+    assert short(commit()) == f"{head[:10]}*"
