@@ -12,6 +12,8 @@ from multiresunet.files import replacing, sha256, write_json
 from multiresunet.paths import FIGURES, LOCK, METRICS, PARAMS, SUMMARY, TABLES
 from multiresunet.report import studies, tables
 from multiresunet.report.provenance import provenance
+from multiresunet.review.archived import PROVENANCE
+from multiresunet.review.recorded import changed_tables, of_status
 
 KEPT = (PARAMS, LOCK, SUMMARY.with_suffix(".json"), *tables.files(METRICS))
 
@@ -19,14 +21,23 @@ KEPT = (PARAMS, LOCK, SUMMARY.with_suffix(".json"), *tables.files(METRICS))
 def archive(target: Path) -> None:
     """Copy the current run's files to `target`: tables, figures, tables/ as Markdown and LaTeX, provenance.json.
 
-    A tuned model's studies go into a folder DATASET-MODEL; a README.md that is there stays.
+    A tuned model's studies go into a folder DATASET-MODEL; an older archive there is replaced, but for its README.md.
 
     Raises:
-        UserError: if the pipeline hasn't run.
+        UserError: if the pipeline hasn't run as this folder is now, or `target` isn't a new folder or an archive.
     """
+    new = "name a new folder, such as results/NAME"
+    if not target.name:
+        raise UserError(f"{target} is no folder for an archive; {new}")
+    if target.is_file():
+        raise UserError(f"{target} is a file; {new}")
+    if target.is_dir() and any(target.iterdir()) and not (target / PROVENANCE).is_file():
+        raise UserError(f"{target} holds other files; {new}")
     for path in (*KEPT, FIGURES, TABLES):
         if not path.exists():
             raise UserError(f"{path} is missing; run `dvc repro` first")
+    if found := made_otherwise():
+        raise UserError(f"{found[0]}; run `dvc repro` first")
     readme = target / "README.md"
     with replacing(target) as draft:
         for path in (*KEPT, *sorted(FIGURES.glob("*.*")), *([readme] if readme.exists() else [])):
@@ -34,7 +45,13 @@ def archive(target: Path) -> None:
         shutil.copytree(TABLES, draft / "tables")
         for source in studies.of_run(config.load()):
             shutil.copytree(source, draft / f"{source.parent.name}-{source.name}")
-        write_json(draft / "provenance.json", {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
+        write_json(draft / PROVENANCE, {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
+
+
+def made_otherwise() -> list[str]:
+    """The parameters, the code and the tables here that aren't those of the run which dvc.lock records, a line each."""
+    findings, notes = of_status(Path())
+    return [*findings, *notes, *changed_tables(Path())]
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from multiresunet.paths import LOCK, NUMERICS_LOCK
+from multiresunet.paths import LOCK, METRICS, NUMERICS_LOCK
 from multiresunet.review import causes
-from multiresunet.review.git import git
 from multiresunet.review.worktree import dvc
 
 ARITHMETIC = ("arithmetic", "threads")  # keys of a recipe: they change the order of sums, and nothing else
@@ -59,12 +58,12 @@ def _keys(root: Path, stage: str, path: str, declared: Iterable[str]) -> Iterato
 
 
 def changed_tables(root: Path) -> list[str]:
-    """The files that git keeps of the pipeline, and that aren't those that dvc.lock names, by their bytes."""
-    tracked = set(git("ls-files", "-z", folder=root).split("\0"))
-    outs = (out for stage in locked(root).values() for out in stage.get("outs", []) if out["path"] in tracked)
+    """The tables that aren't those which dvc.lock names, by their bytes."""
+    outs = (out for stage in locked(root).values() for out in stage.get("outs", []))
     return [
         f"{out['path']}: edited, since dvc.lock records another one"
         for out in outs
+        if out["path"].startswith(f"{METRICS}/")
         if not (root / out["path"]).is_file() or md5(root / out["path"]) != out["md5"]
     ]
 
