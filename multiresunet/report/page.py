@@ -11,7 +11,7 @@ from multiresunet import config
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
-from multiresunet.paths import DATASET_PAGES, EVALUATED, METRICS, PAGE, PARAMS, RAW
+from multiresunet.paths import EVALUATED, METRICS, PAGE, PARAMS, RAW
 from multiresunet.report import advice, answer, charts, costs, dataset_page, export, provenance, tables, verdicts
 from multiresunet.report.sections import section
 
@@ -31,8 +31,8 @@ def render() -> Path:
         if not path.exists():
             raise UserError(f"{path} is missing; run `dvc repro`")
     for name in datasets:
-        # DVC may have restored a data set without running the stage that writes its page.
-        if not (DATASET_PAGES / f"{name}.html").is_file() and (RAW / name).is_dir():
+        # DVC may have restored a data set without running the stage that writes its page: there is none, or an old one.
+        if (RAW / name).is_dir():
             dataset_page.render(name, loaded.datasets[name])
     kept = tables.read(METRICS)
     paper = tables.beside_the_paper(kept["summary"], {name: loaded.datasets[name].modality for name in datasets})

@@ -362,6 +362,22 @@ def test_the_page_is_the_same_again(made: Path) -> None:
     assert (made / "reports/index.html").read_bytes() == before
 
 
+def test_a_data_sets_page_of_an_older_run_is_drawn_again(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    drawn: list[str] = []
+    monkeypatch.setattr("multiresunet.report.dataset_page.render", lambda name, _: drawn.append(name))
+    with contextlib.chdir(folder):
+        page.render()
+        assert drawn == []  # nothing to draw
+        Path("data/raw/nuclei").mkdir(parents=True)
+        Path("reports/data").mkdir(exist_ok=True)
+        Path("reports/data/nuclei.html").write_text("of an older run")
+        page.render()
+    assert drawn == ["nuclei"]
+
+
 def test_a_column_of_the_summary_is_added_in_one_function(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
