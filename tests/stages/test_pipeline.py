@@ -194,9 +194,13 @@ def test_dvc_repro_in_another_checkout_gives_the_same_bytes(made: Path, tmp_path
 
 def test_one_data_sets_parameter_touches_that_data_set_alone(copy: Path, stale: Stale) -> None:
     edit(copy, datasets__nuclei__source__seed=2)
-    assert stale(copy) == {"fetch@nuclei", "validate@nuclei", "preprocess@nuclei", "evaluate@nuclei"}
+    assert stale(copy) == {"fetch@nuclei", "validate@nuclei", "preprocess@nuclei", "evaluate@nuclei", "report"}
     edit(copy, datasets__nuclei__source__seed=1, datasets__nuclei__size=[48, 48])
-    assert stale(copy) == {"validate@nuclei", "preprocess@nuclei", "evaluate@nuclei"}
+    assert stale(copy) == {"validate@nuclei", "preprocess@nuclei", "evaluate@nuclei", "report"}
+    edit(copy, datasets__nuclei__size=[32, 32], datasets__nuclei__groups=True)
+    models = {f"predict@nuclei-{model}-1" for model in ("unet", "multiresunet")}
+    models |= {"tune@nuclei-multiresunet", "predict_tuned@nuclei-multiresunet-1"}
+    assert stale(copy) == models | {"validate@nuclei", "preprocess@nuclei", "evaluate@nuclei", "report"}
 
 
 def test_one_models_parameter_touches_that_model_alone(copy: Path, stale: Stale) -> None:
