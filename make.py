@@ -64,11 +64,11 @@ NUMERICS = (
 
 def python(*words: str) -> str:
     """Run a module of .venv; end with its status if it fails."""
+    is_uv = words[0] == "uv"
     settings = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}  # quiet and offline
-    out = subprocess.PIPE if words[0] == "uv" else None
-    process = subprocess.Popen(
-        [str(BIN / "python"), "-m", *words], cwd=ROOT, env={**os.environ, **settings}, stdout=out, text=True
-    )
+    env = {**(uv_settings(pip_settings()) if is_uv else os.environ), **settings}
+    out = subprocess.PIPE if is_uv else None
+    process = subprocess.Popen([str(BIN / "python"), "-m", *words], cwd=ROOT, env=env, stdout=out, text=True)
     # The terminal's Ctrl-C reaches the other process too; it tidies up, and this one waits for it.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
@@ -130,15 +130,21 @@ def install_by_uv() -> str:
     if sys.dont_write_bytecode:  # pip compiles, uv leaves it to the first import, which may not write it here
         commands[-1].append("--compile-bytecode")
     try:
-        said = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True).stdout
+        env = uv_settings(pip_settings())
         for command in commands:
-            done = subprocess.run(command, cwd=ROOT, env=uv_settings(said), stderr=subprocess.PIPE, text=True)
+            done = subprocess.run(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
             if done.returncode:
                 lines = done.stderr.split("\n")
                 return next((line.strip() for line in reversed(lines) if line.strip()), f"status {done.returncode}")
     except OSError as error:
         return str(error)
     return ""
+
+
+def pip_settings() -> str:
+    """What `pip config list` says."""
+    words = [str(BIN / "python"), "-m", "pip", "config", "list"]
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout
 
 
 def uv_settings(said: str) -> "dict[str, str]":

@@ -131,6 +131,16 @@ install.index-url='https://install.example.org/simple'
     assert env["UV_NO_INDEX"] == "0", "uv's own variable counts"
 
 
+def test_the_lock_is_resolved_where_pip_would_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = """if [ "$2" = pip ]; then echo ":env:.find-links='/a /b'"; else echo "$UV_FIND_LINKS"; fi"""
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{said}\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(make, "BIN", tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.delenv("UV_FIND_LINKS", raising=False)
+    assert make.python(*make.COMPILE.split()) == "/a,/b\n"
+
+
 @pytest.mark.parametrize("change", ["PROJECT", "VERSION", "ROOT"])
 def test_a_changed_or_moved_project_is_installed_again_without_its_packages(
     change: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
