@@ -24,12 +24,14 @@ def draw(folder: Path) -> Path:
     A row is called by the run, and by the data set too where the run has several.
 
     Raises:
-        UserError: there is no run, or the runs have no control in common.
+        UserError: there is no run, one lacks a table, or the runs have no control in common.
     """
     found, controls = [], set()
     poor: dict[str, set[str]] = {}
     for run in sorted(path.parent for path in folder.glob(f"*/{PARAMS}")):
         loaded, kept = config.load(run / PARAMS), tables.read(run)
+        if lacking := [f"{name}.csv" for name in ("folds", "comparisons") if name not in kept]:
+            raise UserError(f"{run} has no {' and no '.join(lacking)}; restore it from git, or archive the run again")
         controls.add(answer.control_of(loaded))
         several = len(loaded.run.datasets) > 1
         rows = {name: f"{run.name} {name}" if several else run.name for name in loaded.run.datasets}

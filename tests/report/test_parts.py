@@ -78,3 +78,9 @@ def test_runs_without_a_control_in_common_are_one_line(runs: Path, tmp_path: Pat
         draw(runs)
     with pytest.raises(UserError, match="no archived runs"):
         draw(tmp_path / "one")
+
+
+def test_a_run_without_its_tables_is_one_line(runs: Path) -> None:
+    (runs / "one/folds.csv").unlink()
+    with pytest.raises(UserError, match=r"one has no folds.csv; restore it from git, or archive the run again"):
+        draw(runs)
