@@ -62,7 +62,7 @@ def changed(root: Path = Path()) -> list[str]:
 
     The flow's own state isn't among them, even where git doesn't ignore it.
     """
-    lines = git("status", "--porcelain=v1", "-z", "--no-renames", folder=root).split("\0")
+    lines = git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", folder=root).split("\0")
     found = (line[3:] for line in lines if line and not line[3:].startswith(f"{STATE}/"))
     return sorted(found, key=lambda path: (path == LOCK.as_posix(), path))
 
