@@ -35,7 +35,7 @@ class Cause:
 
     def __init__(self) -> None:
         self._own = self._exception = self._dvc = self._last = ""
-        self._goes_on = False  # DVC names the process that has locked a file in the line after its error
+        self._goes_on = False  # DVC names who has locked a file, and a remedy, in the line after its error
         self._in_traceback = False
 
     def add(self, line: str) -> None:
@@ -52,7 +52,7 @@ class Cause:
             self._dvc += f" {line.strip()}"
         elif self._in_traceback and not line.startswith(" "):
             self._exception, self._in_traceback = line, False
-        self._goes_on = line.startswith("ERROR: ") and line.endswith("blocked by:")
+        self._goes_on = line.startswith("ERROR: ") and line.endswith((" blocked by:", " with"))
 
     def of(self, status: int) -> str:
         """The cause, given the exit status."""

@@ -95,6 +95,10 @@ DVC = "ERROR: failed to reproduce 'train@a': failed to run: python -m stages.tra
             ["ERROR: failed to reproduce 'a': 'x' is busy, it is being blocked by:", "  (PID 7): dvc repro", "", "If"],
             "ERROR: failed to reproduce 'a': 'x' is busy, it is being blocked by: (PID 7): dvc repro",
         ),
+        (
+            ["ERROR: failed to push: no remote. Create a default remote with", "    dvc remote add -d <name>"],
+            "ERROR: failed to push: no remote. Create a default remote with dvc remote add -d <name>",
+        ),
         (["epoch 3/9", HINT], "exit status 7 after 'epoch 3/9'"),
         ([HINT, "To track the changes with git, run:", "\tgit add dvc.lock"], "exit status 7"),
     ],
