@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from flows.worktree import OWN_LOCK, locked
+from multiresunet.errors import UserError
 from multiresunet.paths import STATE
 from multiresunet.review.git import git
 
 CHECKOUT = STATE / "checkout"
 KEPT = STATE / "checkout-state"  # the state of a killed run, while its checkout is made anew
+
+
+def whole(commit: str | None, *others: object) -> None:
+    """Check that nothing is asked for beside the judgement of a commit.
+
+    Raises:
+        UserError: one of `others` is
+    """
+    if commit is not None and any(others):
+        raise UserError("a commit is judged whole and as it is; leave out targets, data sets, models and recipe")
 
 
 @contextmanager

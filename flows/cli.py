@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
+from flows.checkout import whole
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import launch
 from flows.graph import FIXABLE, Graph, anything_stale
@@ -29,9 +32,9 @@ def parser() -> argparse.ArgumentParser:
     for name in ("datasets", "models"):
         found.add_argument(f"--{name}", type=commas, help=f"write run.{name} to params.yaml first: a,b,c")
     found.add_argument("--recipe", help="write run.recipe to params.yaml first")
-    found.add_argument("--cores", type=int, help="stages side by side on the CPU (default: one per core)")
+    found.add_argument("--cores", type=count, help="stages side by side on the CPU (default: one per core)")
     found.add_argument("--gpus", type=commas, help="devices, a stage on each: 0,1 (default: all there are)")
-    found.add_argument("--hours", type=float, default=HOURS, help="for one stage (default: %(default)g)")
+    found.add_argument("--hours", type=duration, default=HOURS, help="for one stage (default: %(default)g)")
     found.add_argument("--pull", action="store_true", help="fetch the cache from the remote first")
     found.add_argument("--push", action="store_true", help="send the cache to the remote at the end")
     found.add_argument("--base", default="HEAD", help="commit to compare the tables with (default: %(default)s)")
@@ -47,6 +50,7 @@ def main() -> None:
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
         words["check"] = bool(changes_first(words))
         if begin(words):
             os.environ.update(own_home() | os.environ)
@@ -112,6 +116,21 @@ def begin(words: Mapping[str, Any]) -> bool:
 def commas(words: str) -> list[str]:
     """The words of a list, of which there may be none."""
     return [word for word in words.split(",") if word]
+
+
+def count(word: str) -> int:
+    """A whole number, 1 or more."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} isn't 1 or more")
+    return int(word)
+
+
+def duration(word: str) -> float:
+    """A number above 0."""
+    with suppress(ValueError):
+        if 0 < (found := float(word)) < math.inf:
+            return found
+    raise argparse.ArgumentTypeError(f"{word} isn't above 0, and finite")
 
 
 def is_due(words: Mapping[str, Any]) -> bool:

@@ -40,7 +40,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts
-from flows.checkout import working_in
+from flows.checkout import whole, working_in
 from flows.commands import CHECK, HOURS, Commands
 from flows.display import on_terminal
 from flows.graph import FIXABLE, Graph
@@ -100,22 +100,19 @@ def bring_up_to_date(run: Run, targets: Sequence[str], at_once: int) -> None:
         )
 
 
-def recorded_otherwise() -> list[str]:
-    """How the checkout in the current folder differs from what dvc.lock and numerics.lock record of it."""
-    from multiresunet.review.recorded import changed_tables, other_versions  # a second, as below
+def judge_tables(commit: str, findings: Sequence[str], notes: Sequence[str]) -> None:
+    """Compare what has been made in the current folder, a checkout of a commit, as `multiresunet verify` does.
 
-    return [*changed_tables(Path()), *other_versions(Path())]
-
-
-def judge_tables(commit: str, findings: Sequence[str]) -> None:
-    """Compare what has been made in the current folder, a checkout of a commit, with the commit's own tables.
+    Args:
+        commit: for messages
+        findings, notes: as `verify.recorded_otherwise` has found them before anything ran
 
     Raises:
-        UserError: they aren't the same within tolerance, or there are findings
+        UserError: the tables aren't the commit's, or there are findings
     """
-    from multiresunet.review.judgement import judge, tolerances
+    from multiresunet.review.verify import judged
 
-    log, found = get_run_logger(), judge(Path(), tolerances(Path()), findings)
+    log, found = get_run_logger(), judged(Path(), findings, notes)
     for part in found.details():
         log.info("%s", part)
     if not found.passes():
@@ -152,15 +149,16 @@ def pipeline(
         pull: fetch DVC's cache from the remote first
         push: send it to the remote at the end
         base: the commit that the tables are compared with
-        commit: work in a clean checkout of this commit, and fail if git's tables aren't those that it makes, within
-            tolerance
+        commit: work in a clean checkout of this commit, and fail if git's tables aren't those that it makes, by
+            the rules of `multiresunet verify`
         scheduler: address of a Dask cluster whose workers run the stages (see flows/dask.py)
         check: compare users' folders with their digests in params.yaml first
 
     Raises:
         UserError: a stage failed; or DVC still calls something stale after all have run; or, with `commit`,
-            a table isn't the commit's
+            a table isn't the commit's, or something else is asked for as well
     """
+    whole(commit, targets, datasets, models, recipe)
     for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs"):
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(without_traceback)
@@ -170,12 +168,16 @@ def pipeline(
     with ExitStack() as stack:
         if commit is not None:
             stack.enter_context(working_in(commit, log))
-        findings = [] if commit is None else recorded_otherwise()
         commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
         try:
             configure({key: value for key, value in settings.items() if value is not None})
             if pull:
                 run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
+            if commit is not None:
+                from multiresunet.review.verify import recorded_otherwise  # a second
+
+                findings, notes = recorded_otherwise(Path())
+                notes += [] if scheduler is None else ["made by a cluster, whose arithmetic isn't known here"]
             if check:
                 run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
             at_once = cores or os.cpu_count() or 1
@@ -189,16 +191,18 @@ def pipeline(
             for name in sorted(graph.in_git) if commit is not None else []:
                 words = ("dvc", "repro", "--force", "--single-item", name)
                 run_command.with_options(task_run_name=f"{name} once more")(commands, name, *words)
-            if push:
+            try:
+                artifacts.publish(base, keep=folder / STATE / PAGE if commit else None)
+            except httpx.TransportError:  # all is made, and a server that is away can't say otherwise
+                log.warning("Prefect's server doesn't answer, so its UI doesn't show the tables of this run")
+            if commit is not None:
+                judge_tables(commit, findings, notes)
+            elif not targets:
+                log.info(outcome())
+            if push and graph.has_remote:
                 run_command.with_options(task_run_name="push")(commands, "push", "dvc", *PUSH)
+            elif push:
+                log.info("No remote is configured; nothing is pushed")
         except BaseException:  # Ctrl-C, or cancelled in the UI; a failed stage leaves nothing to stop
             commands.stop()
             raise
-        try:
-            artifacts.publish(base, keep=folder / STATE / PAGE if commit else None)
-        except httpx.TransportError:  # all is made, and a server that is away can't say otherwise
-            log.warning("Prefect's server doesn't answer, so its UI doesn't show the tables of this run")
-        if commit is None:
-            log.info(outcome())
-            return
-        judge_tables(commit, findings)

@@ -58,6 +58,7 @@ class Judgement:
     rule: the tolerances.
     findings: what no arithmetic explains, a line each.
     notes: what the reader should know besides.
+    exact: whether every byte has to be the same.
     """
 
     tables: list[TableDiff]
@@ -65,6 +66,7 @@ class Judgement:
     rule: Verify
     findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    exact: bool = False
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -87,7 +89,8 @@ class Judgement:
     @cached_property
     def wrong(self) -> list[str]:
         """What is different, beyond tolerance: first what no arithmetic explains."""
-        return [*self.findings, *self._shapes(), *map(str, self.beyond), *map(_said, self._wrong_verdicts)]
+        found = [*self.findings, *self._shapes(), *map(str, self.beyond), *map(_said, self._wrong_verdicts)]
+        return found or [f"{path}: other bytes" for path in self.files if self.exact]
 
     @property
     def largest(self) -> Difference | None:

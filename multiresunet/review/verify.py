@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,20 +74,42 @@ def of_archive(folder: Path, how: How | None = None) -> Judgement:
 
 def _of_checkout(root: Path, how: How) -> Judgement:
     """Make the tables of the commit that is checked out, there, and compare."""
-    with suppress(UserError):  # what the cache hasn't got is made below
-        dvc("checkout", folder=root)
-    findings, notes = of_status(root)
-    findings += [*changed_tables(root), *changed_data(root), *other_versions(root)]
+    findings, notes = recorded_otherwise(root)
     for line in findings:
         print(line, file=sys.stderr, flush=True)
     own = _set(root, how)
-    exact = not (notes or how.arithmetic or how.threads) and _repeats_bytes(root)
-    notes += _circumstances(root)
     _reproduce(root, *(["--force"] if how.from_scratch else []))
     if tables := _stages_of_tables(root):  # again, since nothing but git vouches for what they have written
         _reproduce(root, "--force", "--single-item", *tables)
+    return judged(root, findings, notes, own)
+
+
+def recorded_otherwise(root: Path) -> tuple[list[str], list[str]]:
+    """How a checkout differs from what it records, before anything is made there; it gets the data that the cache has.
+
+    Returns:
+        Findings, which no arithmetic explains; and notes about the arithmetic.
+    """
+    with suppress(UserError):  # what the cache hasn't got is made later
+        dvc("checkout", folder=root)
+    findings, notes = of_status(root)
+    return [*findings, *changed_tables(root), *changed_data(root), *other_versions(root)], notes
+
+
+def judged(root: Path, findings: Sequence[str], notes: Sequence[str], own: Sequence[str] = ()) -> Judgement:
+    """Compare the tables that were made in a checkout with the commit's.
+
+    No difference is tolerated where the commit's own arithmetic repeats its bytes on this machine.
+
+    Args:
+        root: the checkout.
+        findings, notes: as `recorded_otherwise` has found them.
+        own: files that were changed on purpose, so that other tables are made.
+    """
+    exact = not (notes or own) and _repeats_bytes(root)
     found = judge(root, Verify() if exact else tolerances(root), findings, own)
-    return replace(found, notes=[*notes, *([EXACT] if exact and found.differences else [])])
+    said = [*notes, *_circumstances(root), *([EXACT] if exact and found.files else [])]
+    return replace(found, exact=exact, notes=said)
 
 
 def of_workspace() -> list[str]:

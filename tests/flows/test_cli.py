@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from flows.cli import parser
 from tests.flows.conftest import free_port
 
 LEAVE = """
@@ -39,3 +40,27 @@ def test_an_error_is_the_last_word_where_the_server_has_gone(answers: bool, envi
     if answers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--cores 0", "--cores: 0 isn't 1 or more"),
+        ("--hours 0", "--hours: 0 isn't above 0, and finite"),
+        ("--hours nan", "--hours: nan isn't above 0, and finite"),
+        ("--hours inf", "--hours: inf isn't above 0, and finite"),
+        ("--hours x", "--hours: x isn't above 0, and finite"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused_at_once(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        parser().parse_args(words.split())
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_words_that_make_sense_are_taken() -> None:
+    found = parser().parse_args(["--cores", "2", "--hours", "0.5", "train"])
+    assert (found.cores, found.hours, found.targets) == (2, 0.5, ["train"])

@@ -36,10 +36,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str])
     script = folder / "stages/train.py"  # so that a parameter changes the tables
     script.write_text(script.read_text().replace("* 3", "* yaml.safe_load(open('params.yaml'))['seed']"))
     script.write_text("import yaml\n" + script.read_text())
-    tree = yaml.safe_load((small.ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["datasets"] = dict.fromkeys("ab", tree["datasets"]["nuclei"])
-    tree["run"] |= {"datasets": ["a", "b"], "tuned": {"datasets": [], "models": []}}
-    (folder / "params.yaml").write_text(yaml.safe_dump({**tree, "seed": 3}))
+    (folder / "params.yaml").write_text(small.parameters(seed=3))
     path = folder / "dvc.yaml"
     # A folder for each data set, as in the real pipeline.
     path.write_text(path.read_text().replace("python -m stages.train", "echo >> log; python -m stages.train"))
