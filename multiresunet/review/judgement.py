@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multiresunet.config import Verify
+from multiresunet.errors import UserError
 from multiresunet.evaluation.tables import SCORES
 from multiresunet.files import some_of
 from multiresunet.paths import LOCK, METRICS, PARAMS
@@ -222,9 +223,16 @@ def _trees(old: Tree, new: Tree) -> Iterator[TableDiff]:
     for path in dict.fromkeys([*new.paths(METRICS.as_posix(), ".json"), *old.paths(METRICS.as_posix(), ".json")]):
         before, after = old.read(path) or "", new.read(path) or ""
         if before != after:
-            sides = [_leaves(json.loads(text)) if text else {} for text in (before, after)]
+            sides = [_rows(text, f"{path} of {tree.name}") for text, tree in ((before, old), (after, new))]
             columns = [tuple(dict.fromkeys(column for row in side.values() for column in row)) for side in sides]
             yield TableDiff(Path(path).name, sides[0], sides[1], columns[0], columns[1])
+
+
+def _rows(text: str, origin: str) -> dict[changes.Key, changes.Row]:
+    try:
+        return _leaves(json.loads(text or "{}"))
+    except (ValueError, AttributeError) as error:  # no JSON, or no mapping
+        raise UserError(f"{origin} isn't a readable JSON object ({error}); restore it from git") from None
 
 
 def _leaves(tree: Any, key: changes.Key = ()) -> dict[changes.Key, changes.Row]:

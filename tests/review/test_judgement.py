@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multiresunet.config import Verify
+from multiresunet.errors import UserError
 from multiresunet.review.judgement import Judgement, judge
 from tests import small
 
@@ -143,6 +145,7 @@ def test_other_shapes_and_trees_are_different(project: Path, name: str, old: str
 
 
 def test_tables_and_files_that_came_or_went_are_different(project: Path) -> None:
+    subprocess.run(["git", "config", "status.showUntrackedFiles", "no"], cwd=project, check=True)
     (project / "metrics/claims.csv").unlink()
     write(project, "metrics/more.csv", "dataset,score\na,1\n")
     write(project, "extra.txt", "")
@@ -159,6 +162,22 @@ def test_other_weights_and_the_same_tables_are_within_tolerance(project: Path) -
     assert found.line() == "same within tolerance (dvc.lock: other bytes, same tables)"
     assert not found.passes(strict=True)
     assert judge(project, RULE, own=["dvc.lock"]).line() == "same bytes"
+
+
+def test_other_weights_are_different_where_every_byte_has_to_be_the_same(project: Path) -> None:
+    found = replace(made(project, "dvc.lock", "old", "new"), exact=True)
+    assert found.line() == "different: dvc.lock: other bytes"
+    assert not found.passes()
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n{}\n", "[1]", "3"])
+def test_a_tree_that_cannot_be_read_is_named(project: Path, settings: dict[str, str], text: str) -> None:
+    write(project, "metrics/summary.json", text)
+    for name in ("the working tree", "HEAD"):
+        with pytest.raises(UserError, match=f"metrics/summary.json of {name} isn't a readable JSON object"):
+            judge(project, RULE)
+        small.commit(project, settings)
+        write(project, "metrics/summary.json", "{}")
 
 
 def test_a_finding_is_different_whatever_the_tables(project: Path) -> None:
