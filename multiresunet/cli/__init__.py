@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -21,8 +22,10 @@ app.command()(verify.verify)
 
 
 @app.callback()
-def _root() -> None:
+def _root(context: typer.Context) -> None:
     """MultiResUNet, measured. Examples of every command: docs/using.md, docs/data.md, docs/running.md."""
+    if context.invoked_subcommand == "verify":  # it has a checkout to remove, as after Ctrl-C
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def main() -> None:

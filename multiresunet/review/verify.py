@@ -200,9 +200,15 @@ def _reproduce(root: Path, *words: str) -> None:
         encoding="utf-8",
         start_new_session=True,
     ) as process:
+        assert process.stdin
         assert process.stdout
-        for line in filter(str.strip, process.stdout):
-            print(line, end="", file=sys.stderr, flush=True)
-            error, last = line if re.match("error: ", line) else error, line
+        try:
+            for line in filter(str.strip, process.stdout):
+                print(line, end="", file=sys.stderr, flush=True)
+                error, last = line if re.match("error: ", line) else error, line
+        except BaseException:
+            process.stdin.close()  # by which the watchdog ends it
+            process.wait()
+            raise
     if process.returncode:
         raise UserError(f"the commit's pipeline fails: {error or last}")

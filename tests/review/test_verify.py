@@ -270,9 +270,32 @@ def test_it_wants_a_commit(project: Path) -> None:
         pass
 
 
+SLEEPS = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
+
+
+def test_a_terminated_verify_leaves_no_checkout_behind(project: Path, settings: dict[str, str], tmp_path: Path) -> None:
+    (project / "stages/train.py").write_text(SLEEPS)
+    small.commit(project, settings)
+    (tmp_path / "temporary").mkdir()
+    code = "import sys; from multiresunet.cli import main; sys.argv = ['multiresunet', 'verify', 'HEAD']; main()"
+    environment = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stderr
+        assert any("begun" in line for line in process.stderr)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        process.communicate(timeout=400)
+    assert process.returncode == 1
+    assert not any(map(alive, family))
+    assert list((tmp_path / "temporary").glob("multiresunet-*")) == []
+    assert subprocess.check_output(["git", "worktree", "list"]).count(b"\n") == 1
+
+
 def test_a_killed_verify_leaves_no_stage_behind(template: Path, settings: dict[str, str], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(template, tmp_path / "killed"))
-    (folder / "stages/train.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    (folder / "stages/train.py").write_text(SLEEPS)
     code = "from pathlib import Path; from multiresunet.review import verify; verify._reproduce(Path())"
     with subprocess.Popen(
         [sys.executable, "-c", code],
