@@ -40,12 +40,12 @@ def verify(
     here = of_workspace() if commit is None else []
     how = How(from_scratch, arithmetic, threads)
     if commit and Path(commit, PROVENANCE).is_file():
-        made = of_archive(Path(commit), how)
+        made, remedy = of_archive(Path(commit), how), "restore it from git, or archive the run again"
     else:
-        made = of_commit(commit or "HEAD", how)
+        made, remedy = of_commit(commit or "HEAD", how), "restore it, or run `dvc repro` and commit all"
     found = replace(made, findings=[*here, *made.findings])
     for part in found.details():
         print(part, end="\n\n")
     if not found.passes(strict):
-        raise UserError(f"{found.line(strict)}; restore it, or run `dvc repro` and commit all")
+        raise UserError(f"{found.line(strict)}; {remedy}")
     print(found.line(strict))

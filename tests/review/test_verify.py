@@ -229,7 +229,9 @@ def test_an_archived_run_is_made_from_the_commit_and_the_parameters_that_it_name
     assert out.endswith("\n\nsame bytes\n")
     assert "> echo" not in err  # from the cache
     replace(archive / "summary.csv", "aaaa", "aaaaa")
-    with pytest.raises(UserError, match=r"metrics/summary.csv, a, score: aaaaa in git, aaaa made"):
+    with pytest.raises(
+        UserError, match=r"metrics/summary.csv, a, score: aaaaa in git, aaaa made; restore it from git, or arch"
+    ):
         verify(str(archive))
     assert subprocess.check_output(["git", "worktree", "list"]).count(b"\n") == 1
 
