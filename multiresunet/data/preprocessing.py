@@ -256,6 +256,11 @@ def _standardised(image: Array, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return found
 
 
+def leaves_unit(low: float, high: float, kind: np.dtype[Any]) -> bool:
+    """Whether values of a type would be cut off at 0 and 1, after division by what the type holds."""
+    return low < 0 or (kind.kind == "f" and high > 1)
+
+
 def check_unit(image: Array, name: str) -> None:
     """Refuse values that would be cut off at 0 and 1.
 
@@ -263,7 +268,7 @@ def check_unit(image: Array, name: str) -> None:
         UserError: there are some.
     """
     low, high = image.min(), image.max()
-    if low < 0 or (image.dtype.kind == "f" and high > 1):
+    if leaves_unit(low, high, image.dtype):
         raise UserError(
             f"{name}: values from {low:g} to {high:g} would be cut off at 0 and 1; use normalisation: zscore"
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from multiresunet.data.description import DataDescription
-from multiresunet.data.preprocessing import full_scale
+from multiresunet.data.preprocessing import full_scale, leaves_unit
 from multiresunet.data.readers import Array
 from multiresunet.errors import UserError
 
@@ -32,7 +32,7 @@ def check(low: float, high: float, kind: np.dtype[Any], data: DataDescription, w
     """
     if not math.isfinite(low) or not math.isfinite(high):
         raise UserError(f"{where}: has values that are NaN or infinite; replace them")
-    if data.normalisation == "rescale" and (low < 0 or (kind.kind == "f" and high > 1)):
+    if data.normalisation == "rescale" and leaves_unit(low, high, kind):
         raise UserError(
             f"{where}: values from {low:g} to {high:g} would be cut off at 0 and 1; save it with 8 bits, or divide its "
             "values by what their type holds"
