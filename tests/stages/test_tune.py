@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from multiresunet import config
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.training.job import TrainJob
 from multiresunet.training.result import Epoch, Fit
 from multiresunet.tuning import state
-from stages.tune import tune
+from stages.tune import key_of, tune
 from tests.tuning.making import make_workplace, outputs, scores_of_names
 from tests.warm import Warm
 
@@ -129,6 +131,22 @@ def test_a_study_of_other_inputs_is_not_resumed(
     tuned("used", trials=2)
     assert [tuned("used", trials=2, startup=0), tuned("used", inverted, trials=2)] == fresh
     assert fresh[0] != fresh[1]
+
+
+@pytest.mark.parametrize("own", [{"learning_rate": {"other": 0.005}}, {"longer": {"other": 3}}])
+def test_a_study_of_another_rate_or_length_is_not_resumed(
+    own: dict[str, Any], tmp_path: Path, disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A model has these by the recipe's name: two recipes that are equal otherwise aren't the same training.
+    monkeypatch.chdir(make_workplace(tmp_path, disc_images))
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    tree["models"]["tuned"] |= own
+    tree["recipes"]["other"] = tree["recipes"]["quick"]
+    keys = set()
+    for recipe in ("quick", "other"):
+        tree["run"]["recipe"] = recipe
+        keys.add(key_of(config.parse(tree), "discs", "tuned"))
+    assert len(keys) == 2
 
 
 def test_a_shared_study_speaks_for_all_folds(tuned: Any, untrained: None) -> None:
