@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,23 +17,7 @@ from multiresunet.config import Dataset, Params
 from multiresunet.data.geometry import input_size
 from multiresunet.errors import UserError
 from multiresunet.paper import STEP
-
-ORIGINAL = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
-GONE = object()
-
-
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """params.yaml as a tree with one entry put in or (`GONE`) taken out."""
-    tree = copy.deepcopy(ORIGINAL)
-    *parents, last = path.split(".")
-    place = tree
-    for key in parents:
-        place = place[key]
-    if value is GONE:
-        del place[last]
-    else:
-        place[last] = value
-    return tree  # type: ignore[no-any-return]
+from tests.config.making import GONE, ORIGINAL, changed, refusal
 
 
 def tree_of(path: str) -> dict[str, Any]:
@@ -43,20 +26,6 @@ def tree_of(path: str) -> dict[str, Any]:
     for key in path.split("."):
         tree = tree[key]
     return copy.deepcopy(tree)
-
-
-def refusal(tree: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        config.parse(tree)
-    line = str(caught.value)
-    assert len(line.splitlines()) == 1
-    return line
-
-
-def with_longest_side(side: int | None, size: list[int]) -> tuple[int, ...]:
-    loaded = config.parse(changed("datasets.nuclei.size", size))
-    recipe = loaded.recipe.model_copy(update={"longest_side": side})
-    return input_size(loaded.datasets["nuclei"], recipe)
 
 
 def test_the_repository_s_own_file_loads(repository: Path) -> None:
@@ -336,46 +305,12 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     assert "needs updates" not in line  # named by its misspelt form
 
 
-def test_contradictions_of_several_models_are_named_at_once() -> None:
-    tree = changed("recipes.quick.deep_supervision", {"weights": [0.5]})
-    tree["tune"]["space"]["alpha"] = {"low": 0.1, "high": 2.0}
-    tree["run"]["models"] = ["attention_unet", "multiresunet"]
-    line = refusal(tree)
-    assert "2 things to fix: (1) run.models: attention_unet" in line
-    assert "(2) tune.space: model multiresunet:" in line
-
-
-def test_a_network_in_this_folder_is_refused_where_no_stage_would_see_it_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("mynet.py").touch()
-    for network in ("mynet.Net", "multiresunet.data.Net"):
-        tree = changed("models.attention_unet.network", network)
-        tree["run"] |= {"models": ["attention_unet"], "tuned": {"datasets": [], "models": []}}
-        line = refusal(tree)
-        assert f"models.attention_unet.network: {network} lies in this folder" in line
-        assert "put it into multiresunet/nets/" in line
-    config.parse(changed("models.attention_unet.network", "multiresunet.nets.own.Net"))
-
-
 def test_a_long_list_is_cut() -> None:
     tree = copy.deepcopy(ORIGINAL)
     tree["recipes"]["quick"] |= {f"zz{number}": number for number in range(30)}
     line = refusal(tree)
     assert "30 things to fix" in line
     assert line.endswith("; and 18 more")
-
-
-def test_deep_supervision_is_refused_where_it_is_not_offered() -> None:
-    tree = changed("run.models", ["multiresunet", "attention_unet"])
-    config.parse(tree)
-    tree["recipes"]["quick"]["deep_supervision"] = {"weights": [0.5]}
-    line = refusal(tree)
-    assert "attention_unet is the network monai.networks.nets.AttentionUnet" in line
-    assert "recipes.quick.deep_supervision to null" in line
-    tree["run"] |= {"models": ["unet"], "tuned": {"datasets": [], "models": []}}
-    config.parse(tree)
 
 
 def test_a_space_that_varies_nothing_is_refused() -> None:
@@ -425,40 +360,6 @@ def test_an_unknown_data_set_is_named_with_those_that_exist() -> None:
         UserError, match=r"'murfy' is unknown \(did you mean murphy\?\); params\.yaml has nuclei, .*murphy"
     ):
         config.parse(ORIGINAL).dataset("murfy")
-
-
-@pytest.mark.parametrize(
-    ("longest_side", "size", "expected"),
-    [
-        (None, [512, 512], (512, 512)),
-        (64, [64, 64], (64, 64)),
-        (64, [48, 32], (48, 32)),
-        (64, [256, 256], (64, 64)),
-        (64, [192, 256], (48, 64)),
-        (64, [16, 256], (16, 64)),
-        (32, [48, 64, 48], (32, 32, 32)),
-        (96, [96, 192, 64], (48, 96, 32)),
-    ],
-)
-def test_input_size(longest_side: int | None, size: list[int], expected: tuple[int, ...]) -> None:
-    assert with_longest_side(longest_side, size) == expected
-
-
-@given(
-    sides=st.lists(st.integers(1, 40), min_size=2, max_size=3),
-    longest=st.one_of(st.none(), st.integers(1, 40)),
-)
-@settings(max_examples=60, deadline=None)
-def test_input_size_shrinks_and_never_grows(sides: list[int], longest: int | None) -> None:
-    size = [STEP * side for side in sides]
-    limit = None if longest is None else STEP * longest
-    new = with_longest_side(limit, size)
-    assert all(side % STEP == 0 and STEP <= side <= old for side, old in zip(new, size, strict=True))
-    if limit is None or max(size) <= limit:
-        assert list(new) == size
-    else:
-        assert max(new) == limit
-        assert all(abs(b - a * limit / max(size)) <= STEP for a, b in zip(size, new, strict=True))
 
 
 def places(tree: Any) -> list[tuple[Any, Any]]:

@@ -12,17 +12,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 
 from flows.graph import affected
-from multiresunet.errors import UserError
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
 from tests.flows.conftest import Flow
+from tests.flows.making import artifacts, tasks
 
 CHECK = "fetch --check"
 STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
@@ -31,11 +29,6 @@ STAGES = ["fetch@a", "fetch@b", "train@a", "train@b", "report"]
 def run(project: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.pipeline", *words]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=400)
-
-
-def tasks(log: str) -> list[tuple[str, str]]:
-    """(task, state) in the order in which they ended; tasks that ran side by side end in any."""
-    return re.findall(r"Task run '(.+?)' - Finished in state (\w+)", log)
 
 
 def prepend(script: Path, code: str) -> None:
@@ -62,83 +55,12 @@ def test_it_runs_what_dvc_repro_runs(project: Path, reproduced: Path, environmen
     assert shown["progress-train-a"] == 100
 
 
-def artifacts(environment: dict[str, str]) -> dict[str, Any]:
-    """By key, the latest data that a flow has shown; all tests share the server."""
-    found = httpx.post(f"{environment['PREFECT_API_URL']}/artifacts/filter", json={}).json()
-    return {each["key"]: each["data"] for each in sorted(found, key=lambda artifact: str(artifact["created"]))}
-
-
 def test_targets_run_with_what_they_need_alone(project: Path, flow: Flow) -> None:
     ran = flow(project, "train@a")
     assert ran.returncode == 0, ran.stderr
     assert [name for name, _ in tasks(ran.stderr)] == ["fetch@a", "train@a"]
     assert "Tables:" not in ran.stdout + ran.stderr  # the tables weren't asked for
     assert flow(project, "nothing").stderr.startswith("error: 'nothing' is no stage of dvc.yaml")
-
-
-@pytest.mark.parametrize("words", [["train@a"], ["--recipe", "cpu"]])
-def test_a_commit_is_judged_whole_and_as_it_is(finished: Path, flow: Flow, words: list[str]) -> None:
-    line = "error: a commit is judged whole and as it is; leave out targets, data sets, models and recipe\n"
-    assert flow(finished, "--commit", "main", *words).stderr == line
-    from flows.pipeline import pipeline
-
-    with pytest.raises(UserError, match="a commit is judged whole"):
-        pipeline.fn(commit="main", targets=["train@a"])
-
-
-def test_a_table_that_its_commit_does_not_make_fails_loudly(
-    finished: Path, environment: dict[str, str], flow: Flow
-) -> None:
-    small.commit(finished, environment)
-    table = finished / "metrics/summary.csv"
-    table.write_text(table.read_text() + "c,ccc\n")
-    small.commit(finished, environment)
-    (finished / "stages/train.py").unlink()  # the commit counts, not what lies here
-    ran = flow(finished, "--commit", "main", "--base", "HEAD~1")
-    assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1] == (
-        "error: main makes other tables than git has: different: metrics/summary.csv: edited, since dvc.lock records "
-        "another one, metrics/summary.csv: the commit doesn't make the rows c; somebody has to look"
-    )
-    assert "No table changed" in artifacts(environment)["metric-diff"]
-    assert table.read_text().endswith("c,ccc\n")
-    assert subprocess.check_output(["git", "worktree", "list"], cwd=finished).count(b"\n") == 1
-
-
-@pytest.fixture
-def measured(project: Path, environment: dict[str, str]) -> Path:
-    """A commit whose tables are numbers, from a portable recipe, and may differ by 0.01 on another machine."""
-    (project / "params.yaml").write_text(small.parameters(verify={"tolerances": {"*.score": 0.01}}))
-    (project / "stages/train.py").write_text(small.TRAIN_ON_ANY_CPU)
-    command = [sys.executable, "-m", "dvc", "repro", "-q"]
-    subprocess.run(command, cwd=project, env=environment | {"ROUNDING": "0"}, check=True)
-    small.commit(project, environment)
-    return project
-
-
-def test_code_that_has_not_made_the_tables_fails_within_tolerance_too(
-    measured: Path, environment: dict[str, str], flow: Flow
-) -> None:
-    script = measured / "stages/report.py"
-    script.write_text(script.read_text().replace("path.read_text()", "float(path.read_text()) + 0.002"))
-    small.commit(measured, environment)
-    ran = flow(measured, "--commit", "main")
-    assert ran.stderr.splitlines()[-1] == (
-        "error: main makes other tables than git has: different: stages/report.py: isn't what dvc.lock was made with, "
-        "metrics/summary.csv, a, score: 0.5 in git, 0.502 made, metrics/summary.csv, b, score: 0.5 in git, 0.502 made; "
-        "somebody has to look"
-    )
-
-
-def test_without_a_remote_the_tables_are_judged_and_nothing_is_pushed(
-    finished: Path, environment: dict[str, str], flow: Flow
-) -> None:
-    small.commit(finished, environment)
-    ran = flow(finished, "--commit", "main", "--push")
-    assert ran.returncode == 0, ran.stderr
-    assert "main: same bytes" in ran.stderr
-    assert "No remote is configured; nothing is pushed" in ran.stderr
-    assert "push" not in dict(tasks(ran.stderr))
 
 
 def test_nothing_runs_when_all_is_fresh(finished: Path, environment: dict[str, str], flow: Flow) -> None:

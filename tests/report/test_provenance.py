@@ -58,3 +58,9 @@ def test_it_names_files_that_differ_and_code_that_git_does_not_know(
     Path("params.yaml").write_text("seed: 2\n")
     assert commit() == f"{head} with changes in params.yaml, multiresunet/nets/mein Netz.py"
     assert short(commit()) == f"{head[:10]}*"
+
+
+def test_a_commits_short_name() -> None:
+    assert short("0123456789abcdef") == "0123456789"
+    assert short("0123456789abcdef with changes in make.py") == "0123456789*"
+    assert short("unknown (not in a git repository)") == "unknown"
