@@ -98,6 +98,8 @@ def _of_numbers(finding: Finding, p: float, p_below: float, rule: Verdict) -> tu
         return INCONCLUSIVE, "nothing to compare"
     if a.high < finding.min_effect and p_below < rule.level / 2:
         return NOT_SUPPORTED, "worse" if a.high < 0 else "no relevant effect"
+    if a.high < finding.min_effect:
+        return INCONCLUSIVE, "that there is no relevant effect may be chance"
     if a.value < finding.min_effect:
         return INCONCLUSIVE, "the interval includes both a relevant effect and none"
     if a.low <= 0 or p >= rule.level:
