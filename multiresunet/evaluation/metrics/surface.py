@@ -53,13 +53,13 @@ def average_surface_distance(masks: MaskPair) -> float:
     return float(distances.mean()) if distances.size else _without_boundaries(masks)
 
 
-@METRICS.register("hd95_framed", lower_is_better=True)
+@METRICS.register("hd95_framed", lower_is_better=True, distance=True)
 def framed_hausdorff95(masks: MaskPair) -> float:
     """`hausdorff95` by MONAI's convention, in which the frame of the image is boundary too: comparable with others'."""
     return float(hausdorff95(masks.with_frame))
 
 
-@METRICS.register("asd_framed", lower_is_better=True)
+@METRICS.register("asd_framed", lower_is_better=True, distance=True)
 def framed_average_surface_distance(masks: MaskPair) -> float:
     """`average_surface_distance` by MONAI's convention: see `framed_hausdorff95`."""
     return float(average_surface_distance(masks.with_frame))
