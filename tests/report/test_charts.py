@@ -56,6 +56,15 @@ def test_the_forest_shows_no_interval_where_the_control_fails_and_marks_models_t
     assert grounds[1] - grounds[0] >= 18  # no words are hidden by those of the next row
 
 
+def test_an_interval_narrower_than_its_dot_is_told_from_none() -> None:
+    narrow, none = (Dot("a", "unet", 1.0, low, high, "red") for low, high in ((0.99, 1.01), (math.nan, math.nan)))
+    (with_ends, without) = (dots("t", ["a"], [dot], Axis("x", 0, 100)) for dot in (narrow, none))
+    radius = float(re.findall(r'<circle[^>]* r="([\d.]+)"', with_ends)[0])
+    ends = [float(length) for length in re.findall(r"M[\d.]+,[\d.]+v([\d.]+)", with_ends)]
+    assert len(ends) == 2 and min(ends) > 2 * radius
+    assert "M" not in without and "<title>a, unet: 1.0 (no interval)</title>" in without
+
+
 def test_every_chart_has_a_legend_and_long_names_are_broken() -> None:
     drawn = lines("t", [Line("unet", [(0, 0), (1, 1)], "red"), Line("Otsu", [(0, 0)], "grey", dashed=True)], X, Y)
     assert [text.text for text in ElementTree.fromstring(drawn).iter(f"{SVG}text")][-2:] == ["unet", "Otsu"]
