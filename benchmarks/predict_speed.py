@@ -4,7 +4,7 @@ Two jobs: a folder of PNGs of 256×256, and one image of 4096×4096 (a TIFF, by 
 files, write masks, and have the same network and number of threads:
 
 - predict: what `multiresunet predict` does, with all its checks, hashes and figures; `--how tiles` for the large image;
-  in the CPU's own arithmetic, as the others.
+  in the CPU's own arithmetic, as the others, if MULTIRESUNET_ARITHMETIC=native is set; else in portable arithmetic.
 - predict, portable: the same as the command does by default, with AVX2 alone (docs/reproducibility.md); the folder.
 - textbook: the network as it is, under no_grad, image by image; windows by MONAI's `sliding_window_inference`, half
   overlapping and weighted by Gaussians, as nnU-Net does.
