@@ -105,7 +105,7 @@ class Beside(NamedTuple):
 
     In words; the interval, in points; how many times the work; if there are too few seeds, how many there are; on how
     many of several data sets the model scores higher, since one of them may decide the mean; and whether it is above
-    the control on one and below on another, by their intervals. Then `ahead` names these.
+    the control on one and below on another, by their intervals and corrected p-values. Then `ahead` names these.
     """
 
     words: str
@@ -132,7 +132,8 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     seeds, needed = int(rows["seeds"].min()), loaded.evaluate.verdict.seeds
     few = f", preliminary ({seeds} of {needed} seeds)" if seeds < needed else ""
     ahead = f", ahead on {(rows['difference'] > 0).sum()} of them" if len(rows) > 1 else ""
-    higher, lower = rows["dataset"][rows["low"] > 0], rows["dataset"][rows["high"] < 0]
+    sure = rows["p_corrected"] < loaded.evaluate.verdict.level
+    higher, lower = rows["dataset"][sure & (rows["low"] > 0)], rows["dataset"][sure & (rows["high"] < 0)]
     if mixed := len(higher) > 0 and len(lower) > 0:
         ahead = f", clearly above on {_and(higher)} and clearly below on {_and(lower)}"
     return Beside(words, low, high, f"{times:.1f} times", few, ahead, mixed)

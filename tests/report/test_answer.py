@@ -51,6 +51,9 @@ def test_the_sentence_answers_with_difference_interval_control_and_cost(
     mixed = answer.headline(they_disagree, loaded("a", "b"), {"a": set(), "b": set()})[0]
     assert mixed.startswith("It depends on the images: multiresunet is 14.0 Jaccard points above unet_bn")
     assert ", mean over 2 data sets, clearly above on a and clearly below on b, for 2.5 times" in mixed
+    chance = they_disagree["comparisons"].assign(p_corrected=[0.001, 0.2])  # of all tests together b's says nothing
+    unsure = answer.headline(they_disagree | {"comparisons": chance}, loaded("a", "b"), {"a": set(), "b": set()})[0]
+    assert unsure.startswith("Yes: ") and ", mean over 2 data sets, ahead on 1 of them, for 2.5 times" in unsure
     # Where the control fails, its score counts nowhere: over a, b and c multiresunet would be best.
     assert told[1:] == ["The best network is unet_bn.", "Left out: c, where unet_bn hardly beats the baselines."]
     assert answer.headline(kept, run, {"a": {"unet"}, "b": {"unet_bn"}, "c": {"multiresunet"}})[0].endswith(
