@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from multiresunet.config import MaskRule
-from multiresunet.data import manifest
+from multiresunet.data import manifest, readers
 from multiresunet.data.labels import Values, measure
 from multiresunet.data.loading import load_mask, read_channels
 from multiresunet.data.manifest import Sample
 from multiresunet.data.parallel import at_once, blocks
-from multiresunet.data.readers.common import UndecidedError
+from multiresunet.data.readers import palette_of
+from multiresunet.data.readers.common import GREYS, INDICES, UndecidedError
 from multiresunet.errors import UserError
 from multiresunet.files import some_of
 
@@ -87,6 +88,7 @@ def look(folder: Path, samples: list[Sample], form: MaskRule | None, pages: str 
                 f"{folder}: the image of {one.sample} is {' and its mask '.join(shapes)}{hint}; export the mask at the "
                 "image's size, or see whether the two belong together"
             )
+    _check_palettes(folder, chosen, found)
     return found
 
 
@@ -155,6 +157,27 @@ def _check_alike(folder: Path, seen: list[Seen], of: Callable[[Seen], str], word
     odd = [one.sample for one in seen if of(one) != counts[0][0]]
     said = words.format(", ".join(kinds[:-1]), kinds[-1])
     raise UserError(f"{folder}: {said} ({counts[0][0]} mostly, others in {some_of(odd)}); {remedy}")
+
+
+def _check_palettes(folder: Path, samples: list[Sample], seen: list[Seen]) -> None:
+    """Refuse masks some of which are read by their palette's greys and some by its indices: one label, two values.
+
+    Raises:
+        UndecidedError: with the colours of one mask of each kind.
+    """
+    kinds = [
+        [s for s, one in zip(samples, seen, strict=True) if f"mask: {how}" in one.notes] for how in (GREYS, INDICES)
+    ]
+    if not all(kinds):
+        return
+    first = [readers.read_image(folder / manifest.parts(some[0].mask)[0]) for some in kinds]
+    shown = np.concatenate([np.broadcast_to(one, (3, *one.shape[1:])).reshape(3, 1, -1) for one in first], axis=-1)
+    greys, indices = (f"{len(some)} ({some_of([one.sample for one in some])})" for some in kinds)
+    raise UndecidedError(
+        f"{folder}: the palettes of {greys} masks show greys alone, and those of {indices} colours, so one label would "
+        f"be read as two values; say what each colour means: `data add --colours '{palette_of(shown)[1]}'`, or "
+        "mask.colours in params.yaml"
+    )
 
 
 def instances_apart(samples: list[Sample]) -> bool:

@@ -137,6 +137,37 @@ def test_colours_are_shown_as_they_are(here: Project) -> None:
     assert (drawn[..., 1].astype(int) - drawn[..., 0] > 100).any()
 
 
+def test_a_palette_means_the_same_in_masks_without_its_colours(here: Project) -> None:
+    palette = [0, 0, 0, 255, 255, 255, 255, 0, 0]  # black, white, red
+    labels = [disc(SIZE, radius=9 + index).astype(np.uint8) for index in range(4)]
+    for index, one in enumerate(labels):
+        one[:3, : 8 * (index % 2)] = one[-3:, : 8 * (index % 2)] = 2  # half of the masks have no red
+        save(Path(f"in/images/{index}.png"), pair(index, SIZE)[0])
+        mask = Image.frombytes("P", SIZE[::-1], one.tobytes())
+        mask.putpalette(palette)
+        Path("in/masks").mkdir(exist_ok=True)
+        mask.save(f"in/masks/{index}.png")
+    line = here.refusal()
+    assert line.startswith("the files found: the palettes of 2 (0, 2) masks show greys alone, and those of 2 (1, 3) c")
+    assert "--colours '#000000=0 #ffffff=1 #ff0000=2'" in line
+    here.add(colours="#000000=0 #ffffff=1 #ff0000=2")
+    for one, (_, read) in zip(labels, here.arrays().values(), strict=True):
+        np.testing.assert_array_equal(read, one)
+
+
+def test_an_empty_mask_may_have_the_palette_of_the_others(here: Project) -> None:
+    labels = [disc(SIZE, radius=radius).astype(np.uint8) for radius in (9, 8, 0)]
+    for index, one in enumerate(labels):
+        save(Path(f"in/images/{index}.png"), pair(index, SIZE)[0])
+        mask = Image.frombytes("P", SIZE[::-1], one.tobytes())
+        mask.putpalette([0, 0, 0, 255, 0, 0])
+        Path("in/masks").mkdir(exist_ok=True)
+        mask.save(f"in/masks/{index}.png")
+    here.add()
+    for one, (_, read) in zip(labels, here.arrays().values(), strict=True):
+        np.testing.assert_array_equal(read, one)
+
+
 def test_alpha_is_shown_beside_its_colours(here: Project) -> None:
     clear = [disc(SIZE, radius=9 + index).astype(np.uint8) * 255 for index in range(4)]
     grey = np.zeros((*SIZE, 3), np.uint8)

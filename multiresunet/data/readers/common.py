@@ -15,6 +15,7 @@ from multiresunet.errors import UserError
 Array = NDArray[Any]
 ORIENTATION = int(Base.Orientation)
 PAGES = "pages taken as the slices of a volume"  # where the file doesn't say what its pages are
+GREYS, INDICES = "palette converted to its greys", "palette's indices taken as labels"
 LIMIT = 2 * 2**30  # bytes of one decoded file; a header may claim anything
 SMALL = 2**24  # bytes that a file may claim without a look at how many it has
 PACKED = 20_000  # bytes that a byte of a file can stand for: zeros, packed as well as is known
@@ -79,7 +80,7 @@ def apply_palette(indices: Array, palette: Array, as_mask: bool) -> tuple[Array,
     """C×H×W of H×W indices into N×3 colours: one channel if all colours in use are grey, else a mask's indices.
 
     A table of 256 shades of one colour, or of inverted greys, is how a microscope's program shows grey values; then
-    the values themselves are returned.
+    the values themselves are returned. Of a mask whose greys are its indices nothing is noted.
 
     Raises:
         ValueError: if an index is outside the palette.
@@ -92,11 +93,12 @@ def apply_palette(indices: Array, palette: Array, as_mask: bool) -> tuple[Array,
         return indices[None], ("colour table for display left aside, stored values taken",)
     grey = bool((colours == colours[:, :1]).all())
     if as_mask and grey and len(np.unique(colours[:, 0])) < len(used):
-        return indices[None], ("palette's indices taken as labels",)  # its greys would merge some
+        return indices[None], (INDICES,)  # its greys would merge some
     if grey:
-        return palette[:, 0].astype(np.uint8)[indices][None], ("palette converted to its greys",)
+        alike = as_mask and bool((colours[:, 0] == used).all())  # as in a mask that is black, and index 0
+        return palette[:, 0].astype(np.uint8)[indices][None], () if alike else (GREYS,)
     if as_mask:
-        return indices[None], ("palette's indices taken as labels",)
+        return indices[None], (INDICES,)
     return channels_first(palette.astype(np.uint8)[indices]), ("palette converted to its colours",)
 
 
