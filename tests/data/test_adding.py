@@ -137,6 +137,18 @@ def test_colours_are_shown_as_they_are(here: Project) -> None:
     assert (drawn[..., 1].astype(int) - drawn[..., 0] > 100).any()
 
 
+def test_photographs_as_masks_are_one_line_that_says_so(here: Project) -> None:
+    for index in range(3):
+        photograph, mask = pair(index, SIZE, channels=3)
+        save(Path(f"in/images/{index}.png"), photograph)
+        save(Path(f"in/masks/{index}.png"), mask)
+    line = here.refusal("in/masks/*", "in/images/*")
+    assert line.startswith("in/images/0.png: ")
+    assert "(as 1.png, 2.png)" in line
+    assert "no mask; see whether images and masks are swapped" in line
+    assert "--colours" not in line
+
+
 def test_a_palette_means_the_same_in_masks_without_its_colours(here: Project) -> None:
     palette = [0, 0, 0, 255, 255, 255, 255, 0, 0]  # black, white, red
     labels = [disc(SIZE, radius=9 + index).astype(np.uint8) for index in range(4)]

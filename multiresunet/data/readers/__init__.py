@@ -21,6 +21,7 @@ __all__ = ["Array", "Decoded", "decode_image", "decode_mask", "read_image", "rea
 
 FALLBACK = "pictures"  # for files of unknown suffix: Pillow looks at the content
 REPLACE = "replace it or take it out"
+COLOURS = 256  # that a mask of colours may have
 WHOLE = 1e-3  # how far from a whole number a label may be, where a program has resampled labels as floats
 
 
@@ -67,7 +68,7 @@ def decode_mask(path: Path, *, alpha: bool | None = None, colours: Mapping[str, 
 
     Raises:
         UserError: as `decode_image`, or if the file has channels, fractions, values that aren't finite, colours that
-            aren't in `colours`, or an alpha channel that nobody has decided on.
+            aren't in `colours` or are too many for labels, or an alpha channel that nobody has decided on.
     """
     read = _read(path, as_mask=colours is None)
     if read.alpha is not None and alpha is None:
@@ -85,6 +86,11 @@ def decode_mask(path: Path, *, alpha: bool | None = None, colours: Mapping[str, 
     array, notes, container, space, spacing = _oriented(path, read)
     if len(array) == 3 and array.dtype == np.uint8:
         if not (array == array[0]).all():
+            if (many := len(np.unique(_codes(array)))) > COLOURS:
+                raise UserError(
+                    f"{path}: {many} colours, as a photograph has, and no mask; see whether images and masks are "
+                    "swapped, or export the mask as PNG without smoothing"
+                )
             shown, example = palette_of(array)
             raise UndecidedError(
                 f"{path}: a mask of colours: {shown}; say what each means: `data add --colours '{example}'`, or "
