@@ -85,7 +85,7 @@ class ComparisonDesign:
         """
         self.folds = np.unique(folds, return_inverse=True)[1].astype(np.int64)
         self.units, self.settings = units, settings
-        self.count = int(self.folds.max()) + 1
+        self.count, self.independent = int(self.folds.max()) + 1, np.unique(units).size
         count = settings.resamples
         self._draws = cache(lambda strata, size: resampling.bootstrap(strata, size, count, (seed, 0, strata, size)))
         self._flips = cache(lambda units: resampling.sign_flips(units, count, (seed, 1, units)))
