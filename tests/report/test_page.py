@@ -355,6 +355,28 @@ def test_a_score_that_is_never_reached_is_a_bound(made: Path, tmp_path: Path) ->
     assert table.count("≥") == 2 + 1  # of two models, and where the sign is explained
 
 
+def test_several_seeds_are_named_where_they_matter(made: Path, tmp_path: Path) -> None:
+    words = [
+        "each the mean of its 3 seeds",
+        "each image by the network of its fold, with seed 4, last epoch",
+        "A network beside itself is its first two seeds",
+        "; mean over seeds)",
+        "all folds of a seed",
+    ]
+    assert not [part for part in words if part in (made / "reports/index.html").read_text()]
+    copy = Path(shutil.copytree(made, tmp_path / "copy", symlinks=True))
+    tree = yaml.safe_load((copy / "params.yaml").read_text())
+    tree["run"]["seeds"] = [4, 2, 3]
+    (copy / "params.yaml").write_text(yaml.safe_dump(tree))
+    for name, values in (("intervals", {"seeds": 3}), ("outliers", {"failures": 13 / 3})):
+        pd.read_csv(copy / f"metrics/{name}.csv").assign(**values).to_csv(copy / f"metrics/{name}.csv", index=False)
+    with contextlib.chdir(copy):
+        page.render()
+    text = (copy / "reports/index.html").read_text()
+    assert [part for part in words if part not in text] == []
+    assert "<td>4.3 of 15</td>" in text
+
+
 def test_the_page_is_the_same_again(made: Path) -> None:
     before = (made / "reports/index.html").read_bytes()
     with contextlib.chdir(made):
