@@ -15,6 +15,8 @@ from multiresunet.data.dataset import PreparedDataset, sides
 Mask = NDArray[np.bool_]
 Masks = Sequence[Mask]
 Distances = NDArray[np.float64]
+GRID_UNIT = "pixels of the network"
+"""The unit of distances on the grid that masks are compared on, whatever the files' pixels are."""
 
 
 def boundary(mask: Mask, ignored: Mask | None = None, *, framed: bool = False) -> Mask:
@@ -60,6 +62,11 @@ class MaskPair:
     def with_frame(self) -> MaskPair:
         """The same two masks, the image's frame being boundary."""
         return replace(self, framed=True)
+
+    @cached_property
+    def on_the_grid(self) -> MaskPair:
+        """The same two masks, distances being in `GRID_UNIT`."""
+        return self if self.spacing is None else replace(self, spacing=None)
 
     @cached_property
     def both(self) -> Mask:

@@ -53,7 +53,7 @@ def section(name: str, loaded: Params, kept: Mapping[str, pd.DataFrame]) -> dict
         "charts": [(chart.caption, Markup(chart.svg)) for chart in charts.of_dataset(evaluated)],
         "findings": own["claims"].to_dict("records"),
         "scores": _wide(own["intervals"]),
-        "unit": next(unit for unit in own["intervals"]["unit"] if isinstance(unit, str) and unit),  # of distances
+        "unit": own["intervals"].set_index("measure").loc[["hd95"], "unit"].iloc[0],  # of distances
         "retained": own["perturbations"].pivot_table(index="kind", columns="model", values="retained", sort=False),
         "outliers": own["outliers"].to_dict("records"),
         "calibration": {

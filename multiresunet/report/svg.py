@@ -121,17 +121,17 @@ def dots(
         for position, dot in enumerate(v for v in values if v.row == row):
             level = top + 12 + 11 * position
             low, middle, high = (left + x.at(v) * (width - left - RIGHT) for v in (dot.low, dot.value, dot.high))
-            tip = f"{dot.row}, {dot.name}: {dot.value:.1f} ({dot.low:.1f} to {dot.high:.1f})"
+            known = math.isfinite(low + high)
+            interval = f"{dot.low:.1f} to {dot.high:.1f}" if known else "no interval"
+            tip = f"{dot.row}, {dot.name}: {dot.value:.1f} ({interval})"
             fill = "var(--paper)" if dot.hollow else dot.colour
-            out.append(
-                f'<g stroke="{dot.colour}"><title>{escape(tip)}</title>'
-                + (
+            out.append(f'<g stroke="{dot.colour}"><title>{escape(tip)}</title>')
+            if known:  # with ends that are higher than the dot, which may be wider than the interval
+                out.append(
                     f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{level}" y2="{level}" stroke-width="2"/>'
-                    if math.isfinite(low + high)
-                    else ""
+                    f'<path d="M{low:.1f},{level - 5}v10M{high:.1f},{level - 5}v10" stroke-width="1.2"/>'
                 )
-                + f'<circle cx="{middle:.1f}" cy="{level}" r="4" fill="{fill}" stroke-width="1.5"/></g>'
-            )
+            out.append(f'<circle cx="{middle:.1f}" cy="{level}" r="4" fill="{fill}" stroke-width="1.5"/></g>')
     legend, total = _legend({dot.name: (dot.colour, dot.hollow) for dot in values}, width, left, height)
     return _framed(title, width, total, "".join(out) + legend)
 

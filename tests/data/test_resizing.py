@@ -237,8 +237,8 @@ def test_a_spacing_stands_where_it_means_something(entry: dict[str, Any], line: 
 
 
 def test_tables_say_which_unit() -> None:
-    names = ["jaccard", "hd95", "nsd_1", "asd", "false_negatives"]
-    assert units(names, [1, 2], "mm") == ["", "mm", "mm", "mm", ""]
+    names = ["jaccard", "hd95", "nsd_1", "asd", "asd_framed", "hd95_framed", "false_negatives"]
+    assert units(names, [1, 2], "mm") == ["", "mm", "pixels of the network", "mm", "mm", "mm", ""]
 
 
 def test_padding_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

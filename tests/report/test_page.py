@@ -261,7 +261,7 @@ def test_the_first_screen_answers_then_shows_the_forest_and_the_claims(made: Pat
 def test_distances_have_the_data_sets_unit(made: Path) -> None:
     intervals = pd.read_csv(made / "metrics/intervals.csv").set_index("measure")
     unit = intervals.loc["hd95", "unit"].iloc[0]
-    assert f"tolerances and distances in {unit}." in (made / "reports/index.html").read_text()
+    assert f"; distances in {unit}." in (made / "reports/index.html").read_text()
 
 
 def test_no_link_of_the_page_is_dead(made: Path) -> None:

@@ -53,6 +53,7 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
     min_effect = settings.verdict.min_effect["epochs"]
     total = curves(sides.reference).shape[-1]
     relative = sides.model.work / sides.reference.work
+    images = design.independent
     found = []
 
     def saved(
@@ -63,7 +64,7 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
         advantage = design.over_folds((theirs - cost * ours) / total, resolution=resolution)
         means = float(cost * ours.mean()), float(theirs.mean())
         found.append(
-            Finding("epochs", measure, sides.pair, *means, advantage, unit, min_effect, decisive, over_folds=True)
+            Finding("epochs", measure, sides.pair, *means, advantage, unit, min_effect, decisive, images=images)
         )
 
     for share in settings.epochs.shares:
@@ -84,7 +85,7 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
             design.over_folds(areas[0] - areas[1]),
             "Jaccard",
             min_effect / 10,
-            over_folds=True,
+            images=images,
         )
     )
     return found

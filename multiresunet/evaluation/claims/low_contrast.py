@@ -15,12 +15,11 @@ from multiresunet.config import Evaluate, LowContrastClaim
 from multiresunet.data.dataset import PreparedDataset, as_floats
 from multiresunet.evaluation.claims.verdict import Finding
 from multiresunet.evaluation.evidence import Side, Sides
-from multiresunet.evaluation.masks import Mask, MaskPair, Masks, boundary, content, pair_of
+from multiresunet.evaluation.masks import GRID_UNIT, Mask, MaskPair, Masks, boundary, content, pair_of
 from multiresunet.evaluation.statistics.design import Advantage, ComparisonDesign
 from multiresunet.evaluation.statistics.effects import known_mean
 
 Floats = NDArray[np.float64]
-UNIT = "pixels of the network"  # segments are cut on its grid, whatever the files' pixels are
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
 
     def finding(measure: str, ours: Floats, theirs: Floats, advantage: Advantage, **words: Any) -> Finding:
         means = known_mean(ours), known_mean(theirs)
-        return Finding("low_contrast", measure, sides.pair, *means, advantage, UNIT, min_effect, **words)
+        return Finding("low_contrast", measure, sides.pair, *means, advantage, GRID_UNIT, min_effect, **words)
 
     apart, their_apart = low - rest, their_low - their_rest
     against = design.paired(their_apart - apart)

@@ -52,7 +52,9 @@ def distance_to_training(table: Floats, folds: NDArray[np.int64]) -> Floats:
 
 
 def table(images: pd.DataFrame, distances: Floats, settings: OutliersClaim) -> pd.DataFrame:
-    """For each model: mean, the tail's mean, the far images' mean, failures (below `failure`), of how many predictions.
+    """For each model: images, mean, the tail's mean, the far images' mean, and how many fail (below `failure`).
+
+    The tail is that of the predictions with all seeds together; failures are a mean over seeds.
 
     Args:
         images: model, seed, sample, jaccard; of each model and seed all samples, in the data set's order.
@@ -63,15 +65,16 @@ def table(images: pd.DataFrame, distances: Floats, settings: OutliersClaim) -> p
     far = set(order[_far(distances, settings.tail)])
     rows = []
     for model, part in images.groupby("model", sort=False):
-        scores = part["jaccard"].to_numpy(dtype=np.float64)
+        scores, count = part["jaccard"].to_numpy(dtype=np.float64), part["sample"].nunique()
+        failed, seeds = int((scores < settings.failure).sum()), len(part) // count
         rows.append(
             {
                 "model": model,
-                "images": len(part),
+                "images": count,
                 "mean": scores.mean(),
                 "tail": tail_mean(scores, settings.tail),
                 "far": part["jaccard"][part["sample"].isin(far)].mean(),
-                "failures": int((scores < settings.failure).sum()),
+                "failures": failed / seeds if failed % seeds else failed // seeds,
             }
         )
     return pd.DataFrame(rows)

@@ -22,6 +22,8 @@ from multiresunet.evaluation.statistics.design import ComparisonDesign
 from multiresunet.evaluation.statistics.resampling import units_of
 from multiresunet.seeds import seed_for
 
+LEAST = 0.01  # mean score on images as they are, below which there is nothing to retain, and the share counts as 0
+
 Floats = NDArray[np.float64]
 Predict = Callable[[int, PreparedDataset], Masks]
 """From a fold and images to what the networks trained without the fold predict for them: N of (D×)H×W."""
@@ -122,7 +124,7 @@ def table(lost: pd.DataFrame) -> pd.DataFrame:
         }
         parts += [part, pd.DataFrame([whole])]
     result = pd.concat(parts, ignore_index=True).astype({"images": int})
-    return result.assign(retained=(result["jaccard"] / result["clean"].where(result["clean"] > 0)).fillna(0.0))
+    return result.assign(retained=(result["jaccard"] / result["clean"].where(result["clean"] >= LEAST)).fillna(0.0))
 
 
 def retained(perturbed: Floats, clean: Floats) -> Floats:
@@ -130,19 +132,20 @@ def retained(perturbed: Floats, clean: Floats) -> Floats:
 
     Each is the share plus the image's part in its error, (perturbed - share·clean) / mean clean, so that intervals and
     tests of means are those of the share (the delta method). Ratios image by image would explode where `clean` is near
-    0.
+    0. All are 0 where the mean of `clean` is below `LEAST`.
     """
     mean = float(np.nanmean(clean))
-    share = float(np.nanmean(perturbed)) / mean if mean > 0 else 0.0
-    return share + (perturbed - share * clean) / max(mean, 1e-9)
+    if not mean >= LEAST:
+        return 0 * perturbed  # which stays unknown where nothing was perturbed
+    share = float(np.nanmean(perturbed)) / mean
+    return share + (perturbed - share * clean) / mean
 
 
 def share_left(perturbed: Floats, clean: Floats) -> float:
-    """Σ perturbed / Σ clean: 0 where `clean` is, and not a number where nothing was perturbed."""
+    """Σ perturbed / Σ clean: 0 where `clean` is below `LEAST`, and not a number where nothing was perturbed."""
     if not np.isfinite(clean).any():
         return math.nan
-    whole = float(np.nansum(clean))
-    return float(np.nansum(perturbed)) / whole if whole > 0 else 0.0
+    return float(np.nansum(perturbed) / np.nansum(clean)) if np.nanmean(clean) >= LEAST else 0.0
 
 
 @lru_cache(maxsize=64)  # a side is compared with several others

@@ -51,7 +51,7 @@ class Finding:
     min_effect: the smallest advantage of interest, in `unit`.
     objection: why the verdict is inconclusive, whatever the numbers; empty if there is no such reason.
     lacks: why the claim isn't supported even if the numbers are; empty if there is no such reason.
-    over_folds: folds, not images, were compared.
+    images: how many independent images there are, where not they but folds were compared.
     """
 
     claim: str
@@ -65,7 +65,7 @@ class Finding:
     decisive: bool = False
     objection: str = ""
     lacks: str = ""
-    over_folds: bool = False
+    images: int | None = None
 
 
 def judge(finding: Finding, p: float, p_below: float, rule: Verdict) -> tuple[str, str]:
@@ -91,13 +91,16 @@ def _of_numbers(finding: Finding, p: float, p_below: float, rule: Verdict) -> tu
         return INCONCLUSIVE, finding.objection
     if len(a.folds) < rule.folds:
         return INCONCLUSIVE, f"{len(a.folds)} folds are too few; {rule.folds} are needed"
-    if not finding.over_folds and a.units < rule.units:
-        few = "1 independent image is" if a.units == 1 else f"{a.units} independent images are"
+    images = a.units if finding.images is None else finding.images
+    if images < rule.units:
+        few = "1 independent image is" if images == 1 else f"{images} independent images are"
         return INCONCLUSIVE, f"{few} too few; {rule.units} are needed"
     if math.isnan(a.low) or math.isnan(p):
         return INCONCLUSIVE, "nothing to compare"
     if a.high < finding.min_effect and p_below < rule.level / 2:
         return NOT_SUPPORTED, "worse" if a.high < 0 else "no relevant effect"
+    if a.high < finding.min_effect:
+        return INCONCLUSIVE, "that there is no relevant effect may be chance"
     if a.value < finding.min_effect:
         return INCONCLUSIVE, "the interval includes both a relevant effect and none"
     if a.low <= 0 or p >= rule.level:

@@ -11,7 +11,8 @@ headline: it stands first, in the summary, and for the best epoch beside the las
 compared: it has a row for each pair of models in comparisons.csv.
 lower_is_better: a model is better if it is lower.
 distance: it is a length, in mm where all of a data set's files say how large their pixels are, else in their pixels.
-per_tolerance: the function takes a distance as well, and has a column for each of `evaluate.tolerances`.
+per_tolerance: the function takes a distance as well, in pixels of the masks compared, and has a column for each of
+    `evaluate.tolerances`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multiresunet.evaluation.masks import MaskPair
+from multiresunet.evaluation.masks import GRID_UNIT, MaskPair
 from multiresunet.registries import METRICS
 
 BEST_EPOCH = "_best_epoch"
@@ -66,12 +67,12 @@ def names(tolerances: Sequence[float]) -> list[str]:
 
 
 def units(measures: Sequence[str], tolerances: Sequence[float], unit: str) -> list[str]:
-    """The unit of each measure's distances, or of its tolerance: `unit` (mm, or pixels of the files); empty of others.
+    """The unit of each measure's distances, `unit` (mm, or pixels of the files), or of its tolerance; empty of others.
 
     Args:
         measures: names of columns, with or without `BEST_EPOCH`.
         tolerances: of the tables.
         unit: of the data set, from `PreparedDataset.unit`.
     """
-    lengths = {c.name for c in columns(tolerances) if c.distance or c.tolerance is not None}
-    return [unit if measure.removesuffix(BEST_EPOCH) in lengths else "" for measure in measures]
+    found = {c.name: unit if c.distance else "" if c.tolerance is None else GRID_UNIT for c in columns(tolerances)}
+    return [found.get(measure.removesuffix(BEST_EPOCH), "") for measure in measures]

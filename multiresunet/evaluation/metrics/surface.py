@@ -1,6 +1,8 @@
 """Distances between the boundary of a prediction and that of the truth. The frame of an image is no boundary.
 
 MONAI's, in which it is, stand beside them: they agree where no mask touches the frame.
+
+Tolerances are in pixels of the arrays compared: a finer one would count nothing but pixels that coincide.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ def boundary_f1(masks: MaskPair, tolerance: float) -> float:
 
     Csurka et al. 2013. 1 if the masks are equal; 0 if one boundary, or both, are absent from unequal masks.
     """
-    if not (masks.from_prediction.size and masks.from_truth.size):
+    grid = masks.on_the_grid
+    if not (grid.from_prediction.size and grid.from_truth.size):
         return float(masks.equal)
-    precision, recall = (float((d <= tolerance).mean()) for d in (masks.from_prediction, masks.from_truth))
+    precision, recall = (float((d <= tolerance).mean()) for d in (grid.from_prediction, grid.from_truth))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -29,7 +32,7 @@ def normalised_surface_distance(masks: MaskPair, tolerance: float) -> float:
 
     Nikolov et al. 2018, with pixels counted. 1 if the masks are equal; 0 if one boundary, or both, are absent.
     """
-    distances = np.concatenate([masks.from_prediction, masks.from_truth])
+    distances = np.concatenate([masks.on_the_grid.from_prediction, masks.on_the_grid.from_truth])
     return float((distances <= tolerance).mean()) if distances.size else float(masks.equal)
 
 
@@ -53,13 +56,13 @@ def average_surface_distance(masks: MaskPair) -> float:
     return float(distances.mean()) if distances.size else _without_boundaries(masks)
 
 
-@METRICS.register("hd95_framed", lower_is_better=True)
+@METRICS.register("hd95_framed", lower_is_better=True, distance=True)
 def framed_hausdorff95(masks: MaskPair) -> float:
     """`hausdorff95` by MONAI's convention, in which the frame of the image is boundary too: comparable with others'."""
     return float(hausdorff95(masks.with_frame))
 
 
-@METRICS.register("asd_framed", lower_is_better=True)
+@METRICS.register("asd_framed", lower_is_better=True, distance=True)
 def framed_average_surface_distance(masks: MaskPair) -> float:
     """`average_surface_distance` by MONAI's convention: see `framed_hausdorff95`."""
     return float(average_surface_distance(masks.with_frame))

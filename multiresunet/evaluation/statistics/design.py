@@ -85,7 +85,7 @@ class ComparisonDesign:
         """
         self.folds = np.unique(folds, return_inverse=True)[1].astype(np.int64)
         self.units, self.settings = units, settings
-        self.count = int(self.folds.max()) + 1
+        self.count, self.independent = int(self.folds.max()) + 1, np.unique(units).size
         count = settings.resamples
         self._draws = cache(lambda strata, size: resampling.bootstrap(strata, size, count, (seed, 0, strata, size)))
         self._flips = cache(lambda units: resampling.sign_flips(units, count, (seed, 1, units)))
@@ -121,20 +121,23 @@ class ComparisonDesign:
     def over_folds(self, differences: Values, resolution: float = 0.0) -> Advantage:
         """Mean of one difference a training, with the correction for training sets that overlap.
 
+        A fold's trainings share its images and are no folds more: the interval is over the folds' means.
+
         Args:
             differences: one a fold, or folds×seeds.
             resolution: the step in which they are measured.
         """
         values = differences.reshape(len(differences), -1)
-        centre, cells = float(values.mean()), values.ravel()
-        error, freedom = corrected_error(cells, 1 / max(len(values) - 1, 1), resolution)
+        cells, means = values.ravel(), values.mean(axis=1)
+        centre = float(means.mean())
+        error, freedom = corrected_error(means, resolution)
         low, high, p = t_interval(centre, error, freedom, self.settings.confidence)
         if values.shape[1] > 1:
             swapped = MeanDifference(cells).swapped(self._flips(cells.size), np.arange(cells.size))
             p = max(p, permutation_p(swapped))
-        folds = tuple(map(float, values.mean(axis=1)))
+        folds = tuple(map(float, means))
         about = Advantage(centre, folds=folds, p_folds=self._p_folds(folds), units=len(values), seeds=values.shape[1])
-        return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=cohen_d(cells))
+        return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=cohen_d(means))
 
     def with_folds(self, advantage: Advantage, folds: Sequence[float]) -> Advantage:
         """An advantage whose folds' own values are these, where they aren't means of the images' numbers."""
@@ -205,5 +208,5 @@ class ComparisonDesign:
         known = np.array([value for value in folds if not math.isnan(value)])
         if known.size < 2:
             return math.nan
-        error, freedom = corrected_error(known, 1 / (known.size - 1))
+        error, freedom = corrected_error(known)
         return t_interval(float(known.mean()), error, freedom, self.settings.confidence)[2]

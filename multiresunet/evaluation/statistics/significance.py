@@ -17,27 +17,26 @@ def permutation_p(replicates: Values) -> float:
     return float((np.abs(replicates) >= observed - 1e-12).mean())
 
 
-def corrected_error(differences: Values, test_share: float, resolution: float = 0.0) -> tuple[float, int]:
+def corrected_error(folds: Values, resolution: float = 0.0) -> tuple[float, int]:
     """Standard error of a mean over cross-validation's folds, and its degrees of freedom (Nadeau & Bengio 2003).
 
-    Folds share training images, so that their plain standard error is too small: 1/n becomes 1/n + n_test/n_train. With
-    several trainings of each fold n counts them all (Bouckaert & Frank 2004).
+    Folds share training images, so that their plain standard error is too small: 1/k becomes 1/k + n_test/n_train,
+    which is 1/(k-1) for k equal folds.
 
     Args:
-        differences: one a training.
-        test_share: n_test/n_train; 1/(k-1) for k equal folds.
+        folds: one difference a fold; where it has several trainings, their mean, since none of them is another fold.
         resolution: the step in which the two numbers of a difference are measured. Rounding hides differences within a
             step, so that equal ones aren't certain: their variance is at least the rounding's, two twelfths of its
             square.
 
     Returns:
-        Not a number with fewer than two differences; 0 if all are equal and measured in no steps.
+        Not a number with fewer than two folds; 0 if all are equal and measured in no steps.
     """
-    count = differences.size
+    count = folds.size
     if count < 2:
         return math.nan, 0
-    variance = max(float(differences.var(ddof=1)), resolution**2 / 6)
-    return math.sqrt(variance * (1 / count + test_share)), count - 1
+    variance = max(float(folds.var(ddof=1)), resolution**2 / 6)
+    return math.sqrt(variance * (1 / count + 1 / (count - 1))), count - 1
 
 
 def t_interval(centre: float, error: float, freedom: float, confidence: float) -> tuple[float, float, float]:

@@ -53,3 +53,16 @@ def test_outliers_by_hand() -> None:
     images = pd.DataFrame({"model": "m", "sample": list("abcdefghij"), "jaccard": np.arange(10) / 10})
     row = outliers.table(images, np.arange(10.0)[::-1], EVALUATE.outliers).iloc[0]
     assert (row["tail"], row["far"], row["failures"], row["images"]) == (0, 0, 3, 10)
+
+
+def test_an_image_with_three_seeds_is_one_image() -> None:
+    scores = [0.1, 0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.6, 0.7, 0.8], [0.1, 0.2, 0.6, 0.7, 0.8]
+    about = {"model": "m", "sample": list("abcde")}
+    parts = [pd.DataFrame(about | {"seed": seed, "jaccard": values}) for seed, values in enumerate(scores)]
+    baseline = parts[0].assign(model="b")
+    table = outliers.table(pd.concat([*parts, baseline]), np.arange(5.0), EVALUATE.outliers).set_index("model")
+    assert list(table["images"]) == [5, 5]
+    assert list(table["failures"]) == [pytest.approx(5 / 3), 1]  # a mean over seeds, as all scores are
+    assert table.loc["m", "tail"] == pytest.approx(0.1)
+    alone = outliers.table(parts[1], np.arange(5.0), EVALUATE.outliers)
+    assert pd.api.types.is_integer_dtype(alone["failures"])

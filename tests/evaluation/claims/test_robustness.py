@@ -49,6 +49,18 @@ def test_what_is_retained_is_a_ratio_of_means() -> None:
     assert (robustness.retained(np.zeros((2, 1)), np.zeros((2, 1))) == 0).all()
 
 
+@pytest.mark.parametrize("score", [0.0, 1e-6])
+def test_a_network_that_finds_nothing_retains_nothing(score: float) -> None:
+    # Perturbed, it finds something here and there: no share of what it had, and surely not 200,000 times as much.
+    clean, perturbed = np.full((6, 1), score), np.array([[0.0], [0.2], [0.0], [0.1], [0.0], [np.nan]])
+    assert np.nanmax(np.abs(robustness.retained(perturbed, clean))) == 0
+    assert np.isnan(robustness.retained(perturbed, clean)[5, 0])
+    assert robustness.share_left(perturbed, clean) == 0
+    columns = {"model": "a", "kind": "blur", "severity": 1, "sample": [str(n) for n in range(6)]}
+    made = pd.DataFrame(columns | {"clean": score, "jaccard": perturbed[:, 0], "drop": score - perturbed[:, 0]})
+    assert (robustness.table(made)["retained"] == 0).all()
+
+
 def test_each_fold_has_the_share_of_its_own_images() -> None:
     # In the last two folds, whose images are hard, the reference retains more; over all images the model does.
     def retains(name: str, easy: float, hard: float) -> Side:

@@ -64,6 +64,15 @@ def test_one_seed_is_preliminary() -> None:
     assert table([advantage(seeds=1, p=0.9)], RULE, PAIR)["reason"].iloc[0] == "the advantage may be chance"
 
 
+def test_an_interval_without_a_relevant_effect_is_not_said_to_include_one() -> None:
+    unsure = advantage(value=0.05, low=0.01, high=0.09, error=0.04)
+    found = table([unsure, advantage(value=0.05, low=0.01, high=0.2)], RULE, PAIR)
+    assert list(found["reason"]) == [
+        "that there is no relevant effect may be chance",
+        "the interval includes both a relevant effect and none",
+    ]
+
+
 def test_one_family_is_confirmatory_and_all_others_explore() -> None:
     planned = [advantage(p=0.012) for _ in range(4)]
     others = [advantage(p=0.012, pair=Pair("b", "c"), decisive=number < 4) for number in range(144)]

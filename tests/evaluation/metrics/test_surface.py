@@ -53,7 +53,16 @@ def test_a_false_line_costs_precision_but_no_recall() -> None:
 def test_spacing_stretches_distances() -> None:
     pair = MaskPair(column(5), column(3), spacing=(1, 0.5))
     assert hausdorff95(pair) == 1
+    assert (average_surface_distance(pair), hausdorff95(pair.with_frame)) == (1, 1)
     assert pair.farthest == pytest.approx(math.hypot(9, 4.5))
+
+
+@pytest.mark.parametrize("spacing", [None, (7.0, 7.0), (0.2, 30.0)])
+def test_tolerances_are_of_the_grid_whatever_a_pixel_s_size_is(spacing: tuple[float, float] | None) -> None:
+    # Where a pixel is 7 of the file's, tolerances of 1 and 2 of the file's would both count coinciding pixels alone.
+    one, two = (MaskPair(column(place), column(3), spacing=spacing) for place in (4, 5))
+    for score in (boundary_f1, normalised_surface_distance):
+        assert [score(pair, t) for pair in (one, two) for t in (0.5, 1, 1.5, 2)] == [0, 1, 1, 1, 0, 0, 0, 1]
 
 
 EMPTY, FULL = np.zeros((3, 4), dtype=bool), np.ones((3, 4), dtype=bool)

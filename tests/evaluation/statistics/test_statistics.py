@@ -162,17 +162,39 @@ def test_the_corrected_test_over_folds_keeps_its_level() -> None:
     assert found[0].p == found[0].p_folds
 
 
-@pytest.mark.parametrize("folds", [3, pytest.param(5, marks=pytest.mark.slow)])
-def test_several_trainings_of_each_fold_keep_the_level(folds: int) -> None:
+@pytest.mark.parametrize("own", [0.0, 0.75, 1.0])
+@pytest.mark.parametrize("folds", [3, 5])
+def test_several_trainings_of_each_fold_keep_the_level(folds: int, own: float) -> None:
+    # `own`: the share of the variance that is the fold's own, which another training of it meets again.
     rng, design = np.random.default_rng(7), ComparisonDesign(np.arange(folds), np.arange(folds), SETTINGS, 1)
-    shared = math.sqrt(1 / folds)
+    design._flips = lambda units: np.ones((1, units), dtype=np.int8)  # type: ignore[method-assign]
+    shared, rest = math.sqrt(1 / folds), math.sqrt(1 - 1 / folds)
     found = [
-        design.over_folds(shared * rng.normal() + math.sqrt(1 - 1 / folds) * rng.normal(size=(folds, 3)))
+        design.over_folds(
+            math.sqrt(own) * (shared * rng.normal() + rest * rng.normal(size=(folds, 1)))
+            + math.sqrt(1 - own) * rng.normal(size=(folds, 3))
+        )
         for _ in range(RUNS)
     ]
     assert np.mean([a.low <= 0 <= a.high for a in found]) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / RUNS)
-    # Flips of trainings take them for independent; the corrected test, which counts too, doesn't.
-    assert np.mean([a.p <= 0.05 for a in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / RUNS)
+    assert np.mean([a.p_folds <= 0.05 for a in found]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / RUNS)
+
+
+def test_trainings_that_are_all_alike_say_no_more_than_one() -> None:
+    design = ComparisonDesign(np.arange(5), np.arange(5), SETTINGS, 1)
+    once = np.array([[0.1], [0.3], [0.2], [0.4], [0.2]])
+    one, three = design.over_folds(once, resolution=0.05), design.over_folds(once.repeat(3, axis=1), resolution=0.05)
+    assert (three.low, three.high, three.p) == pytest.approx((one.low, one.high, one.p))
+    assert (three.freedom, three.units, three.effect) == (4, 5, pytest.approx(one.effect))
+
+
+def test_flips_of_trainings_count_too() -> None:
+    design = ComparisonDesign(np.arange(3), np.arange(3), SETTINGS, 1)
+    values = np.array([[1.0, -0.9, 0.2], [0.1, 1.0, -0.77], [-0.73, 0.1, 0.9]])  # folds alike, trainings not
+    found = design.over_folds(values)
+    signs = np.array(np.meshgrid(*[[1, -1]] * 9)).reshape(9, -1)
+    assert found.p == pytest.approx(np.mean(np.abs(values.ravel() @ signs) >= abs(values.sum()) - 1e-9))
+    assert found.p > 5 * found.p_folds
 
 
 def test_ties_give_no_certainty() -> None:
@@ -190,7 +212,7 @@ def test_ties_give_no_certainty() -> None:
 
 
 def test_too_few_to_say_anything() -> None:
-    assert all(map(math.isnan, corrected_error(np.array([0.3]), 1.0)[:1]))
+    assert all(map(math.isnan, corrected_error(np.array([0.3]))[:1]))
     two = ComparisonDesign(np.array([0, 1]), np.array([0, 1]), SETTINGS, 1).paired(np.array([1.0, 2.0]))
     assert math.isnan(two.low)
     assert two.p == 0.5
