@@ -18,6 +18,7 @@ FALLEN = 0.02  # Jaccard index below the best epoch's
 BASELINE = "hardly beats the baselines"
 """The gravest kind of warning."""
 RISES = "undertrained"
+OVERFITTED = "overfitted"
 
 
 class Warning(NamedTuple):
@@ -42,12 +43,13 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
     means = images.groupby(["model", "seed", "fold"])["jaccard"].mean()
     for model in (str(name) for name in images["model"].unique() if name not in BASELINES):
         curve = own["learning_curves"][own["learning_curves"]["model"] == model]
-        found += _beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, loaded)
-        found += _of_curve(model, curve, recipe)
+        poor = [*_beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, loaded)]
+        curved = [one for one in _of_curve(model, curve, recipe) if not (poor and one.kind == OVERFITTED)]
+        found += [*poor, *curved]  # who fails has not learnt too much: "train less" would be wrong
         found += _of_seeds(
             model, means.loc[[model]].groupby("seed").mean(), loaded.evaluate.verdict.min_effect["overlap"]
         )
-    order = [BASELINE, RISES, "overfitted", "seeds disagree"]
+    order = [BASELINE, RISES, OVERFITTED, "seeds disagree"]
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
@@ -87,7 +89,7 @@ def _of_curve(model: str, curve: pd.DataFrame, recipe: str) -> Iterator[Warning]
     elif scores[best] - _mean(scores[-part:]) > FALLEN and losses[-1] < losses[best]:
         more = f"{100 * (scores[best] - _mean(scores[-part:])):.1f} points more than the end"
         words = f"epoch {best + 1} of {len(scores)} scored {more}, while the training loss went on falling"
-        yield Warning(model, "overfitted", words, f"add images, or set {recipe}.augment, or train less")
+        yield Warning(model, OVERFITTED, words, f"add images, or set {recipe}.augment, or train less")
 
 
 def _of_seeds(model: str, seeds: pd.Series[float], effect: float) -> Iterator[Warning]:

@@ -30,6 +30,8 @@ def test_warnings_name_what_went_wrong() -> None:
     assert warned(flat, falling, good, 0.5) == []
     assert warned(list(np.linspace(0.3, 0.8, 10)), falling, good, 0.5) == ["undertrained"]
     assert warned([0.5, 0.8, 0.8, 0.8, 0.78, 0.77, 0.76, 0.74, 0.73, 0.72], falling, good, 0.5) == ["overfitted"]
+    # One that fell to nothing isn't told to train less, too.
+    assert warned([0.5, 0.4, *[0.0] * 8], falling, {1: [0.0, 0.0]}, 0.5) == ["hardly beats the baselines"]
     assert warned(flat, falling, {1: [0.8, 0.52]}, 0.5) == ["hardly beats the baselines"]
     assert warned(flat, falling, {1: [0.8, 0.8], 2: [0.7, 0.7]}, 0.5) == ["seeds disagree"]
 
