@@ -102,8 +102,8 @@ def dots(
     notes: of rows, words that stand in the place of dots.
     """
     per_row = max((sum(v.row == row for v in values) for row in rows), default=1)
-    names = {row: _broken(row) for row in rows}
-    longest = max((len(line) for broken in names.values() for line in broken), default=0)
+    names = {row: broken(row) for row in rows}
+    longest = max((len(line) for lines in names.values() for line in lines), default=0)
     left, width = 20 + round(LETTER * longest), DOTS_WIDTH
     step = max(11 * per_row, 13 * max(map(len, names.values()), default=1)) + 12  # room for dots, names and notes
     height = TOP + step * len(rows) + BOTTOM
@@ -143,12 +143,12 @@ def _marked(x: float, y: float, text: str) -> str:
     return ground + _text(x, y, text, "middle", "ink")
 
 
-def _broken(name: str) -> list[str]:
+def broken(name: str) -> list[str]:
     """A long name in lines of up to `LONGEST` letters, broken after an underscore or a hyphen where there is one."""
     if len(name) <= LONGEST:
         return [name]
     at = max(name.rfind(mark, 0, LONGEST) for mark in "_- ") + 1 or LONGEST
-    return [name[:at], *_broken(name[at:])]
+    return [name[:at], *broken(name[at:])]
 
 
 def _legend(keys: dict[str, tuple[str, bool]], width: int, left: int, top: int) -> tuple[str, int]:

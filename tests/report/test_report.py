@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from multiresunet.errors import UserError
@@ -77,26 +78,43 @@ def test_an_empty_table_leaves_the_others_their_numbers(tmp_path: Path) -> None:
     assert list(tables.gather(tmp_path, ["b"], "t.csv").columns) == ["dataset", "x"]
 
 
-def test_examples_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
+def write_examples(path: Path, models: list[str]) -> None:
     rng = np.random.default_rng(0)
     truth = np.zeros((3, 20, 30), dtype=bool)
     truth[:, 5:15, 8:20] = True
     np.savez(
-        tmp_path / "examples.npz",
+        path,
         image=rng.integers(0, 255, (3, 3, 20, 30), dtype=np.uint8),
         truth=truth,
         predictions=np.stack([truth, ~truth], axis=1),
         jaccard=np.ones((3, 2)),
         samples=np.array(["a", "b", "c"]),
         ranks=np.array(["worst", "middle", "best"]),
-        models=np.array(["unet", "multiresunet"]),
+        models=np.array(models),
     )
+
+
+def test_examples_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
+    write_examples(tmp_path / "examples.npz", ["unet", "multiresunet"])
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         figures.examples(tmp_path / "examples.npz", tmp_path / name / "examples.png")
     assert (tmp_path / "one/examples.png").read_bytes() == (tmp_path / "two/examples.png").read_bytes()
     with Image.open(tmp_path / "one/examples.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_long_names_over_examples_do_not_run_into_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, save = list[Figure](), Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **kwargs: (drawn.append(self), save(self, *args, **kwargs))
+    )
+    models = ["unet_bn_respath_matched", "unet_multires_matched"]
+    write_examples(tmp_path / "examples.npz", models)
+    figures.examples(tmp_path / "examples.npz", tmp_path / "examples.png")
+    first, second = (axes.title.get_window_extent() for axes in drawn[0].axes[2:4])
+    assert [axes.title.get_text().replace("\n", "") for axes in drawn[0].axes[2:4]] == models
+    assert first.x1 < second.x0
 
 
 def test_a_page_without_results_says_what_to_do(
