@@ -122,7 +122,7 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     rows = tables.above(kept["comparisons"], control)
     rows = rows[(rows["model"] == model) & rows["dataset"].isin(datasets)]
     confidence = loaded.evaluate.statistics.confidence
-    value, low, high = (100 * number for number in mean_with_interval(rows, confidence))
+    value, low, high = (100 * number for number in mean_with_interval(rows))
     ends = sorted((abs(low), abs(high)))
     between = f"{ends[0]:.1f} to {ends[1]:.1f}" if low * high > 0 else f"{-low:.1f} below to {high:.1f} above"
     side = "above" if value >= 0 else "below"
@@ -139,18 +139,18 @@ def _beside(kept: Tables, pair: tuple[str, str], datasets: Sequence[str], loaded
     return Beside(words, low, high, f"{times:.1f} times", few, ahead, mixed)
 
 
-def mean_with_interval(rows: pd.DataFrame, confidence: float) -> tuple[float, float, float]:
-    """Mean difference over data sets, and its interval, from each data set's own.
+def mean_with_interval(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean difference over data sets, and its interval, from each data set's own; of one it is its own.
 
-    The data sets are these ones, not a sample of others: the errors of independent means add up in squares.
+    The data sets are these ones, not a sample of others. What lies between independent means and the ends of their
+    intervals adds up in squares, on either side by itself, since not all are symmetric (Zou & Donner 2008).
     """
-    from scipy import stats  # here, since most of the report does without
-
-    width = 2 * float(stats.norm.ppf((1 + confidence) / 2))
-    errors = ((rows["high"] - rows["low"]) / width).to_numpy(dtype=float)
     centre = float(rows["difference"].mean())
-    reach = width / 2 * math.sqrt(float((errors**2).sum())) / len(rows)
-    return centre, centre - reach, centre + reach
+    below, above = (
+        math.sqrt(float(((rows[end] - rows["difference"]) ** 2).to_numpy(dtype=float).sum())) / len(rows)
+        for end in ("low", "high")
+    )
+    return centre, centre - below, centre + above
 
 
 def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warning]) -> str:
@@ -165,7 +165,7 @@ def which_to_use(name: str, own: Tables, loaded: Params, warned: Sequence[Warnin
         return f"On {name}, use none of the networks yet: all hardly beat the baselines. Next: {warned[0].remedy}."
     best = str(sound["model"].iloc[int(sound["jaccard"].to_numpy().argmax())])
     beside = tables.above(own["comparisons"], best)
-    equal = {best, *beside["model"][beside["high"] >= 0]}.intersection(sound["model"])
+    equal = {best, *beside["model"][~(beside["high"] < 0)]}.intersection(sound["model"])  # no interval shows nothing
     work = own["cost"].set_index("model")["work"]
     chosen = str(work[[model for model in work.index if model in equal]].idxmin())
     intervals = own["intervals"]

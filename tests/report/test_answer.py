@@ -151,6 +151,13 @@ def test_without_a_plan_the_best_network_that_beats_the_baselines_comes_first(
     assert told[0].startswith(first)
 
 
+def test_the_interval_of_one_data_set_is_its_own() -> None:
+    one = (-0.04, -0.10, -0.01)  # not symmetric
+    assert answer.mean_with_interval(compared(a=one)) == pytest.approx(one)
+    centre, low, high = answer.mean_with_interval(compared(a=one, b=one))
+    assert (centre, low, high) == pytest.approx((-0.04, -0.04 - 0.06 / math.sqrt(2), -0.04 + 0.03 / math.sqrt(2)))
+
+
 def test_ones_own_data_gets_the_cheapest_model_that_is_not_worse() -> None:
     scores = pd.DataFrame({"model": ["unet_bn", "multiresunet"], "jaccard": [0.80, 0.81]})
     intervals = scores.rename(columns={"jaccard": "mean"}).assign(measure="jaccard", low=0.75, high=0.85)
@@ -168,6 +175,8 @@ def test_ones_own_data_gets_the_cheapest_model_that_is_not_worse() -> None:
     )
     clear = {**own, "comparisons": compared(mine=(0.03, 0.01, 0.05))}
     assert "use multiresunet (the best)" in answer.which_to_use("mine", clear, loaded("mine"), [])
+    unknown = {**own, "comparisons": compared(mine=(0.01, float("nan"), float("nan")))}
+    assert "use unet_bn (not shown to be worse" in answer.which_to_use("mine", unknown, loaded("mine"), [])
     failed = [advice.Warning("unet_bn", advice.BASELINE, "it isn't better", "train longer (recipes.quick)")]
     assert "use multiresunet (the best)" in answer.which_to_use("mine", own, loaded("mine"), failed)
     none = [*failed, failed[0]._replace(model="multiresunet")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -97,12 +98,17 @@ def findings(sides: Sides, distances: Floats, design: ComparisonDesign, settings
     far = _far(distances, rule.tail)[:, None]
     failed = [(scores < rule.failure).astype(float) for scores in (ours, theirs)]
 
+    min_effect = settings.verdict.min_effect["outliers"]
+
     def finding(
         measure: str, means: Sequence[float | np.floating], advantage: Advantage, unit: str, decisive: bool
     ) -> Finding:
         of_model, of_reference = map(float, means)
-        min_effect = settings.verdict.min_effect["outliers"]
-        return Finding("outliers", measure, sides.pair, of_model, of_reference, advantage, unit, min_effect, decisive)
+        # No score is below 0: of two networks that miss these images altogether neither is shown to be no better.
+        missed = unit == "Jaccard" and max(of_model, of_reference) < min_effect
+        reason = "both miss these images altogether, so they can't be told apart" if missed else ""
+        about = Finding("outliers", measure, sides.pair, of_model, of_reference, advantage, unit, min_effect, decisive)
+        return replace(about, objection=reason)
 
     return [
         finding(

@@ -98,7 +98,7 @@ def _of_numbers(finding: Finding, p: float, p_below: float, rule: Verdict) -> tu
     if math.isnan(a.low) or math.isnan(p):
         return INCONCLUSIVE, "nothing to compare"
     if a.high < finding.min_effect and p_below < rule.level / 2:
-        return NOT_SUPPORTED, "worse" if a.high < 0 else "no relevant effect"
+        return NOT_SUPPORTED, "worse" if a.high < 0 and p < rule.level else "no relevant effect"
     if a.high < finding.min_effect:
         return INCONCLUSIVE, "that there is no relevant effect may be chance"
     if a.value < finding.min_effect:

@@ -14,7 +14,12 @@ from scipy import stats
 from multiresunet.config import Statistics
 from multiresunet.evaluation.statistics import resampling
 from multiresunet.evaluation.statistics.effects import Values, cohen_d, known_mean
-from multiresunet.evaluation.statistics.significance import corrected_error, permutation_p, t_interval
+from multiresunet.evaluation.statistics.significance import (
+    corrected_error,
+    permutation_p,
+    t_interval,
+    variance_of_rounding,
+)
 from multiresunet.evaluation.statistics.statistic import Index, MeanDifference, Statistic, TailDifference
 
 
@@ -131,13 +136,15 @@ class ComparisonDesign:
         cells, means = values.ravel(), values.mean(axis=1)
         centre = float(means.mean())
         error, freedom = corrected_error(means, resolution)
-        low, high, p = t_interval(centre, error, freedom, self.settings.confidence)
+        low, high, p_folds = t_interval(centre, error, freedom, self.settings.confidence)
+        p = p_folds
         if values.shape[1] > 1:
             swapped = MeanDifference(cells).swapped(self._flips(cells.size), np.arange(cells.size))
             p = max(p, permutation_p(swapped))
         folds = tuple(map(float, means))
-        about = Advantage(centre, folds=folds, p_folds=self._p_folds(folds), units=len(values), seeds=values.shape[1])
-        return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=cohen_d(means))
+        effect = cohen_d(means, math.sqrt(variance_of_rounding(resolution)))
+        about = Advantage(centre, folds=folds, p_folds=p_folds, units=len(values), seeds=values.shape[1])
+        return replace(about, low=low, high=high, p=p, error=error, freedom=freedom, effect=effect)
 
     def with_folds(self, advantage: Advantage, folds: Sequence[float]) -> Advantage:
         """An advantage whose folds' own values are these, where they aren't means of the images' numbers."""

@@ -41,12 +41,17 @@ def lowest_mean(values: Values, weights: Callable[[slice], Values], amounts: Val
     return np.asarray(within @ values[some] / amounts)
 
 
-def cohen_d(differences: Values) -> float:
-    """Effect size of paired differences: their mean in units of their deviation; 0 if all are 0."""
+def cohen_d(differences: Values, smallest: float = 0.0) -> float:
+    """Effect size of paired differences: their mean in units of their deviation; 0 if all are 0.
+
+    Args:
+        differences: what isn't a number doesn't count.
+        smallest: the smallest deviation that can be known.
+    """
     known = differences[np.isfinite(differences)]
     if known.size < 2:
         return math.nan
-    deviation = known.std(ddof=1)
+    deviation = max(float(known.std(ddof=1)), smallest)
     if deviation < 1e-12:
         return 0.0 if abs(known.mean()) < 1e-12 else math.copysign(math.inf, known.mean())
     return float(known.mean() / deviation)

@@ -26,8 +26,7 @@ def corrected_error(folds: Values, resolution: float = 0.0) -> tuple[float, int]
     Args:
         folds: one difference a fold; where it has several trainings, their mean, since none of them is another fold.
         resolution: the step in which the two numbers of a difference are measured. Rounding hides differences within a
-            step, so that equal ones aren't certain: their variance is at least the rounding's, two twelfths of its
-            square.
+            step, so that equal ones aren't certain: their variance is at least the rounding's.
 
     Returns:
         Not a number with fewer than two folds; 0 if all are equal and measured in no steps.
@@ -35,8 +34,13 @@ def corrected_error(folds: Values, resolution: float = 0.0) -> tuple[float, int]
     count = folds.size
     if count < 2:
         return math.nan, 0
-    variance = max(float(folds.var(ddof=1)), resolution**2 / 6)
+    variance = max(float(folds.var(ddof=1)), variance_of_rounding(resolution))
     return math.sqrt(variance * (1 / count + 1 / (count - 1))), count - 1
+
+
+def variance_of_rounding(resolution: float) -> float:
+    """Variance that a difference has since both numbers are rounded to this step: twice a twelfth of its square."""
+    return resolution**2 / 6
 
 
 def t_interval(centre: float, error: float, freedom: float, confidence: float) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ import pytest
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.evaluation.claims import outliers
-from multiresunet.evaluation.claims.verdict import NOT_SUPPORTED, SUPPORTED, Finding
+from multiresunet.evaluation.claims.verdict import INCONCLUSIVE, NOT_SUPPORTED, SUPPORTED, Finding
 from multiresunet.evaluation.evidence import Sides
 from tests.evaluation.claims.making import EVALUATE, design, scored, verdict
 
@@ -38,6 +38,15 @@ def test_a_better_mean_with_the_same_tail_is_no_better_tail() -> None:
     theirs[::3] = 0.2
     ours = theirs + np.where(theirs > 0.5, 0.1, 0)
     assert verdict(of_outliers(ours, theirs)[0]) == NOT_SUPPORTED
+
+
+def test_two_networks_that_miss_the_worst_images_altogether_are_not_told_apart() -> None:
+    ours = np.r_[np.zeros(6), np.full(24, 0.8)]
+    tail, far, _ = of_outliers(ours, ours)
+    assert verdict(tail) == INCONCLUSIVE
+    assert tail.objection.startswith("both miss these images altogether")
+    assert not far.objection
+    assert verdict(of_outliers(ours, np.where(ours > 0, 0.8, 0.3))[0]) == NOT_SUPPORTED  # one alone does
 
 
 def test_far_images_are_found(disc_images: PreparedDataset) -> None:

@@ -48,6 +48,12 @@ def test_the_rule(changes: dict[str, Any], expected: str) -> None:
     assert verdict(advantage(**changes)) == expected
 
 
+@pytest.mark.parametrize(("p", "reason"), [(0.001, "worse"), (0.2, "no relevant effect")])
+def test_worse_needs_its_own_test(p: float, reason: str) -> None:
+    found = table([advantage(value=-0.05, low=-0.09, high=-0.01, error=0.02, p=p)], RULE, ())
+    assert (found["verdict"][0], found["reason"][0]) == (NOT_SUPPORTED, reason)
+
+
 def test_which_models_are_compared() -> None:
     models = ["unet", "unet_bn", "multiresunet"]
     assert pairs(models, ["unet", "unet_bn"]) == [

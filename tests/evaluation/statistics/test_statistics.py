@@ -203,6 +203,8 @@ def test_ties_give_no_certainty() -> None:
     tied = design.over_folds(np.array([0.2, 0.2, 0.2]), resolution=0.1)
     assert tied.p > 0.001
     assert tied.low < 0.2 < tied.high
+    assert tied.p_folds == tied.p
+    assert tied.effect == pytest.approx(0.2 / math.sqrt(0.1**2 / 6))
     for nothing_known in (design.over_folds(np.full(3, 0.2)), design.over_folds(np.zeros(3))):
         assert nothing_known.p == 1
         assert math.isnan(nothing_known.low)
