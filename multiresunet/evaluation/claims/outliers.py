@@ -106,7 +106,7 @@ def findings(sides: Sides, distances: Floats, design: ComparisonDesign, settings
         of_model, of_reference = map(float, means)
         # No score is below 0: of two networks that miss these images altogether neither is shown to be no better.
         missed = unit == "Jaccard" and max(of_model, of_reference) < min_effect
-        reason = "both miss these images altogether, so they can't be told apart" if missed else ""
+        reason = "both miss these images altogether, so there is nothing to compare" if missed else ""
         about = Finding("outliers", measure, sides.pair, of_model, of_reference, advantage, unit, min_effect, decisive)
         return replace(about, objection=reason)
 
