@@ -95,17 +95,19 @@ def found(given: Given, group_pattern: str | None) -> Iterator[Found]:
     """The pairs of what is given; masks drawn from annotations are there until the block ends.
 
     Raises:
-        UserError: as `pairing.pair`, `annotations.draw` and `nnunet.read`; or if too little, or too much, is given.
+        UserError: as `pairing.pair`, `pairing.listed`, `drawn.draw` and `nnunet.read`; or if too little, or too
+            much, is given.
     """
     if given.pairs is not None or given.nnunet is not None:
         if {given.images, given.masks, given.annotations} != {None} or (given.pairs and given.nnunet):
             option = "--pairs" if given.pairs else "--nnunet"
             raise UserError(f"{option} says itself where images and masks are; leave the other options out")
         if given.pairs is not None:
-            yield Found(pairing.listed(given.pairs), [])
+            yield Found(pairing.listed(given.pairs, group_pattern), [])
         elif given.nnunet is not None:
             task = nnunet.read(given.nnunet)
-            yield Found(task.paired, [f"channels: {', '.join(task.channels)}", *task.said], task.rule)
+            paired = pairing.grouped(task.paired, group_pattern)
+            yield Found(paired, [f"channels: {', '.join(task.channels)}", *task.said], task.rule)
         return
     second = given.masks or given.annotations
     if given.images is None or second is None or (given.masks and given.annotations):

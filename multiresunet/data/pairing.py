@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from multiresunet.data import manifest
@@ -71,13 +72,25 @@ def _samples(by_image: Files, by_mask: Files, group_pattern: str | None) -> Pair
     return paired
 
 
-def listed(path: Path) -> PairedFiles:
+def grouped(paired: PairedFiles, group_pattern: str | None) -> PairedFiles:
+    """The same pairs, with the groups that the pattern finds in the samples' names; without one, as they are.
+
+    Raises:
+        UserError: if the pattern doesn't match a name.
+    """
+    if group_pattern is None:
+        return paired
+    return [(replace(sample, group=_group(sample.sample, group_pattern)), files) for sample, files in paired]
+
+
+def listed(path: Path, group_pattern: str | None = None) -> PairedFiles:
     """Pairs as a CSV file lists them: columns image and mask, and sample and group if there are such.
 
     Paths are relative to the CSV file's folder, or absolute; several of one cell have `;` between them.
 
     Raises:
-        UserError: naming the line that can't be used, or the files that are missing.
+        UserError: naming the line that can't be used, or the files that are missing; or if the file and a pattern
+            both say what the groups are, or the pattern doesn't match a name.
     """
     table = manifest.table(path)
     paired, missing = [], list[str]()
@@ -95,7 +108,10 @@ def listed(path: Path) -> PairedFiles:
     manifest.check_names(path, names)
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise UserError(f"{path}: {some_of(twice)} stands there more than once; add a column sample with names")
-    return paired
+    own = sorted({sample.group for sample, _ in paired} - {""})
+    if own and group_pattern is not None:
+        raise UserError(f"{path}: has groups ({some_of(own)}); leave --group-pattern out, or empty the column group")
+    return grouped(paired, group_pattern)
 
 
 def examples(paired: PairedFiles) -> list[str]:

@@ -216,3 +216,14 @@ def test_what_pages_are_is_one_of_three_words(here: Project) -> None:
     stacks()
     with pytest.raises(UserError, match="--pages frames: say channels, z or samples"):
         here.add(pages="frames")
+
+
+def test_a_pattern_finds_groups_in_the_names_that_pairs_lists(here: Project) -> None:
+    lines = ["image,mask"]
+    for index in range(4):
+        name = f"p{index // 2}_{index}"
+        image, mask = pair(index, SIZE)
+        lines.append(f"{save(Path(f'in/images/{name}.png'), image)},{save(Path(f'in/masks/{index}.png'), mask)}")
+    Path("pairs.csv").write_text("\n".join(lines) + "\n")
+    assert "groups: 2 (p0, p1)" in here.add(None, None, pairs=Path("pairs.csv"), group_pattern="^p[0-9]")
+    assert here.entry.groups

@@ -120,3 +120,25 @@ def test_a_csv_file_that_cannot_be_used_is_named(
     with pytest.raises(UserError, match=r"p\.csv: ") as caught:
         pairing.listed(tmp_path / "p.csv")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["image,mask", "sample,image,mask", "image,mask,group"])
+def test_a_pattern_finds_groups_in_the_names_of_a_csv_file(
+    files: Callable[..., list[Path]], tmp_path: Path, head: str
+) -> None:
+    files("i/p1_a.png", "i/p2_b.png", "m/x.png", "m/y.png")
+    cells = {"image": ("i/p1_a.png", "i/p2_b.png"), "mask": ("m/x.png", "m/y.png"), "sample": ("p3 c", "p4 d")}
+    lines = [",".join(cells.get(column, ("", ""))[row] for column in head.split(",")) for row in range(2)]
+    (tmp_path / "p.csv").write_text("\n".join([head, *lines]) + "\n")
+    groups = [sample.group for sample, _ in pairing.listed(tmp_path / "p.csv", "^p([0-9])")]
+    assert groups == (["3", "4"] if "sample" in head else ["1", "2"])
+
+
+def test_a_csv_file_with_groups_and_a_pattern_are_refused(files: Callable[..., list[Path]], tmp_path: Path) -> None:
+    files("i/p1_a.png", "i/p2_b.png", "m/x.png", "m/y.png")
+    (tmp_path / "p.csv").write_text("image,mask,group\ni/p1_a.png,m/x.png,g\ni/p2_b.png,m/y.png,\n")
+    with pytest.raises(UserError, match=r"p\.csv: has groups .*; leave --group-pattern out, or empty the column group"):
+        pairing.listed(tmp_path / "p.csv", "^p[0-9]")
+    with pytest.raises(UserError, match=r"--group-pattern 'q' doesn't match the name 'p1_a'"):
+        (tmp_path / "p.csv").write_text("image,mask\ni/p1_a.png,m/x.png\n")
+        pairing.listed(tmp_path / "p.csv", "q")

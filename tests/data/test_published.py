@@ -185,6 +185,17 @@ def test_names_that_are_spelt_alike_stay_two_classes(here: Project) -> None:
     assert here.entry.mask.classes == {"left_lung": [1], "left_lung_2": [2]}
 
 
+def test_a_pattern_finds_groups_in_the_names_of_nnunet(here: Project) -> None:
+    task(Path("Dataset004_Hip"))
+    line = here.refusal(None, None, nnunet=Path("Dataset004_Hip"), group_pattern="^p")
+    assert "--group-pattern '^p' doesn't match the name 'hip_000'" in line
+    said = here.add(None, None, nnunet=Path("Dataset004_Hip"), group_pattern="[0-9]$")
+    assert "groups: 4 (0, 1, 2, 3)" in said
+    assert here.entry.groups
+    lines = Path("data/incoming/x/manifest.csv").read_text().splitlines()
+    assert [line.split(",")[3] for line in lines[1:]] == ["0", "1", "2", "3"]
+
+
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> str | int | None:
     """What the command line ends with."""
     monkeypatch.setattr(sys, "argv", ["multiresunet", *words])
