@@ -67,6 +67,8 @@ def add(
     with adding.found(adding.Given(images, masks, annotations, nnunet, pairs), group_pattern) as files:
         answers = answers.filled(files.rule)
         with replacing(target) as draft, pairing.originals_named(files.paired, draft):
+        if pages == "samples":
+            adding.check_pages(files.paired)
             pairing.link(files.paired, draft)
             if pages == "samples":
                 adding.part_pages(draft)

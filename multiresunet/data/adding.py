@@ -144,11 +144,32 @@ def files_of_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
     return [path for path in wanted if path not in set(litter)], litter
 
 
+def check_pages(paired: PairedFiles) -> None:
+    """Refuse files whose names are those that pages of other files get as samples.
+
+    Raises:
+        UserError: naming the first two.
+    """
+    files = {manifest.folded(sample.sample): (sample.sample, each[0]) for sample, each in paired}
+    for name, (_, file) in files.items():
+        stem, _, number = name.rpartition("_")
+        if stem not in files or not re.fullmatch(r"[0-9]{4,}", number) or number != f"{int(number):04d}":
+            continue
+        sample, stack = files[stem]
+        shape = readers.read_image(stack).shape
+        if len(shape) == 4 and int(number) < shape[1]:
+            raise UserError(
+                f"{stack}: its page {int(number) + 1} would be the sample {sample}_{number}, and {file} has that "
+                "name; rename one of the two"
+            )
+
+
 def part_pages(folder: Path) -> None:
     """Make a sample of each page of a folder's TIFF stacks, images and masks alike; rewrites its manifest.
 
     Raises:
         UserError: if an image and its mask don't have the same pages.
+        FileExistsError: if a page's place is taken, which `check_pages` finds out beforehand.
     """
     parted = []
     for sample in manifest.read(folder):
@@ -170,7 +191,8 @@ def part_pages(folder: Path) -> None:
                     unique = uuid5(NAMESPACE_OID, sha256(plane.tobytes()).hexdigest())  # else the time makes it
                     written = {"photometric": "minisblack", "ome": True}
                     written["metadata"] = {"axes": "CYX", "UUID": f"urn:uuid:{unique}"}
-                tifffile.imwrite(folder / place, plane if len(plane) > 1 else plane[0], **written)
+                with (folder / place).open("xb") as file:  # never into a file that is there: it may be a link
+                    tifffile.imwrite(file, plane if len(plane) > 1 else plane[0], **written)
             parted.append(
                 replace(sample, sample=name, image=places[0], mask=places[1], group=sample.group or sample.sample)
             )

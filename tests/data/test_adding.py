@@ -87,6 +87,46 @@ def test_the_same_pages_become_the_same_bytes(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
+def collide(name: str) -> dict[str, bytes]:
+    """Stacks of three pages: s0, and one that has the name of a page, or nearly."""
+    stacks()
+    for role in ("images", "masks"):
+        Path(f"in/{role}/s1.tif").rename(f"in/{role}/{name}.tif")
+    return {str(path): path.read_bytes() for path in sorted(Path("in").rglob("*.tif"))}
+
+
+@pytest.mark.parametrize("name", ["s0_0000", "s0_0002", "S0_0001"])
+def test_a_page_and_a_file_of_one_name_are_refused_and_the_file_stays(here: Project, name: str) -> None:
+    before = collide(name)
+    line = here.refusal(pages="samples")
+    assert line == (
+        f"in/images/s0.tif: its page {int(name[-4:]) + 1} would be the sample {name.lower()}, and "
+        f"in/images/{name}.tif has that name; rename one of the two"
+    )
+    assert {path: Path(path).read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("name", ["s0_0003", "s0_1", "s0_00001"])
+def test_names_that_no_page_gets_are_no_hindrance(here: Project, name: str) -> None:
+    before = collide(name)
+    here.add(pages="samples")
+    assert sorted(here.arrays()) == sorted(f"{stack}_{page:04d}" for stack in ("s0", name) for page in range(3))
+    assert {path: Path(path).read_bytes() for path in before} == before
+
+
+def test_a_page_is_never_written_into_a_file_that_is_there(tmp_path: Path) -> None:
+    for role in ("images", "masks"):
+        (tmp_path / role).mkdir()
+        tifffile.imwrite(tmp_path / role / "a.tif", np.zeros((3, 8, 9), np.uint8), photometric="minisblack")
+    original = tmp_path / "original.tif"
+    original.write_bytes(b"the user's")
+    (tmp_path / "images/a_0001.tif").hardlink_to(original)
+    manifest.write(tmp_path, [manifest.Sample("a", "images/a.tif", "masks/a.tif")])
+    with pytest.raises(FileExistsError):
+        adding.part_pages(tmp_path)
+    assert original.read_bytes() == b"the user's"
+
+
 def test_pages_can_be_slices(here: Project) -> None:
     truth = stacks()
     here.add(pages="z")
