@@ -44,11 +44,11 @@ def add(
 ) -> None:
     """Look at files, link them into data/incoming/NAME, propose the entry for params.yaml, show a contact sheet.
 
-    If anything fails, nothing is left behind.
+    If anything fails, nothing is left behind. A folder that was made by hand is never replaced.
     """
     from multiresunet import config
     from multiresunet.config import editing
-    from multiresunet.data import adding, pairing, preview, proposal
+    from multiresunet.data import adding, incoming, pairing, preview, proposal
     from multiresunet.data.nnunet import DATASET
     from multiresunet.data.readers.common import UndecidedError
     from multiresunet.data.sources import folder
@@ -64,16 +64,18 @@ def add(
             raise UserError(f"--group-pattern {group_pattern!r} is no regular expression ({error}); fix it") from None
     answers = adding.answers(mask, alpha, colours, pages, grouped=group_pattern is not None or pairs is not None)
     target = INCOMING / name
+    incoming.check_replaceable(target)
     with adding.found(adding.Given(images, masks, annotations, nnunet, pairs), group_pattern) as files:
         answers = answers.filled(files.rule)
-        with replacing(target) as draft, pairing.originals_named(files.paired, draft):
         if pages == "samples":
             adding.check_pages(files.paired)
+        with replacing(target) as draft, pairing.originals_named(files.paired, draft):
             pairing.link(files.paired, draft)
             if pages == "samples":
                 adding.part_pages(draft)
             if nnunet is not None:
                 shutil.copyfile(nnunet / DATASET, draft / DATASET)
+            incoming.record(draft)
             samples = folder.scan(draft)
             source = {"kind": "folder", "path": name, "digest": folder.digest(samples)}
             try:

@@ -194,6 +194,38 @@ def test_add_that_cannot_write_params_yaml_leaves_nothing(here: Path, monkeypatc
     assert everything(here) == before
 
 
+@pytest.mark.parametrize("write", [(), ("--write",)])
+def test_add_leaves_a_folder_that_was_made_by_hand(
+    here: Path, monkeypatch: pytest.MonkeyPatch, write: tuple[str, ...]
+) -> None:
+    folder_of(here, ["a", "b"])
+    own = folder_of(here / "data/incoming/cells", ["c", "d"])
+    (own / "manifest.csv").write_text("image,mask,group\nimages/c.png,masks/c.png,p1\nimages/d.png,masks/d.png,p2\n")
+    before = everything(here)
+    said = call(monkeypatch, "data", "add", "cells", "--images", "images/*", "--masks", "masks/*", *write)
+    assert said == (
+        "error: data/incoming/cells: `data add` would delete images/c.png, images/d.png, manifest.csv, masks/c.png, "
+        "masks/d.png, which it hasn't written, or not like this; choose another name, or move this folder elsewhere"
+    )
+    assert everything(here) == before
+
+
+def test_add_replaces_what_it_has_made(here: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    folder_of(here, ["a", "b"])
+    words = ("data", "add", "mine", "--images", "images/*", "--masks", "masks/*")
+    assert call(monkeypatch, *words) == 0
+    save(here / "masks" / "b.png", disc((40, 48), radius=5).astype(np.uint8) * 255)  # corrected in place
+    save(here / "images" / "c.png", pair(2)[0])
+    save(here / "masks" / "c.png", pair(2)[1])
+    assert call(monkeypatch, *words, "--write") == 0
+    names = sorted(path.name for path in (here / "data/incoming/mine/masks").iterdir())
+    assert names == ["a.png", "b.png", "c.png"]
+    (here / "data/incoming/mine/masks/c.png").unlink()
+    save(here / "data/incoming/mine/masks/c.png", pair(3)[1])  # corrected here, and nowhere else
+    shutil.copy(repository / "params.yaml", here)
+    assert "would delete masks/c.png, which" in str(call(monkeypatch, *words))
+
+
 # As it is installed: no folder stages/ beside params.yaml, nor on the path of modules
 
 
