@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,14 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from multiresunet import __version__
 from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
-from multiresunet.files import sha256, write_csv, write_json
-from multiresunet.inference import writing
-from multiresunet.inference.inputs import Input, check_names, digest, read
+from multiresunet.files import write_json
+from multiresunet.inference import records, writing
+from multiresunet.inference.inputs import Input, check_names, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
 from multiresunet.inference.prediction import Prediction, needs_several
@@ -30,15 +27,8 @@ from multiresunet.inference.workers import Workers, memory_is_full
 from multiresunet.memory import out_of_memory
 from multiresunet.registries import OUTPUTS
 
-RECORDS = ".records"  # in the output's folder: a file for each image that is finished
 PROVENANCE = "provenance.json"
-TABLE = "predictions.csv"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # which the next image would meet, too
-COLUMNS = (
-    *("file", "foreground_share", "components", "area", "area_unit", "disagreement", "warnings"),
-    *("seconds", "sha256", "outputs"),
-)
-
 T = TypeVar("T")
 Finish = Callable[[], bool]  # writes an image's outputs; whether there was anything to do
 
@@ -100,7 +90,7 @@ def run(
     _claim(request, settings)
     write_provenance(model, request)
     if request.overwrite:
-        _tabulate(request.out, settings)  # without what has other settings, even if the work is killed
+        records.tabulate(request.out, settings)  # without what has other settings, even if the work is killed
     outcome = Outcome()
     waiting: deque[tuple[Input, Finish | str]] = deque()  # in order, whichever is predicted first
 
@@ -127,7 +117,7 @@ def run(
             while waiting:
                 finish()
     finally:
-        outcome.others = _tabulate(request.out, settings)  # what is finished, even if the disk is full now
+        outcome.others = records.tabulate(request.out, settings)  # what is finished, even if the disk is full now
     return outcome
 
 
@@ -163,7 +153,7 @@ def settings_of(model: Model, request: Request) -> dict[str, Any]:
 def _claim(request: Request, settings: dict[str, Any]) -> None:
     path = request.out / PROVENANCE
     if path.exists() and not request.overwrite:
-        before = _loaded(path).get("settings")
+        before = records.loaded(path).get("settings")
         if not isinstance(before, dict):
             raise UserError(f"{path}: isn't what `predict` writes; choose another --out, or --overwrite")
         other = [key for key, value in settings.items() if before.get(key) != value]
@@ -189,33 +179,6 @@ def write_provenance(model: Model, request: Request) -> None:
     )
 
 
-def _loaded(path: Path) -> dict[str, Any]:
-    """What a JSON file of ours holds; nothing if it has been damaged."""
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return tree if isinstance(tree, dict) else {}
-
-
-def _place_of_record(one: Input, out: Path) -> Path:
-    return out / RECORDS / f"{one.name}.json"
-
-
-def _finished(one: Input, request: Request, settings: dict[str, Any]) -> bool:
-    """Whether an image has been predicted with these settings, and all that was written is there."""
-    path = _place_of_record(one, request.out)
-    if request.overwrite or not path.exists() or not one.path.exists():
-        return False
-    record = _loaded(path)
-    there = all((request.out / name).is_file() for name in record.get("outputs", ()))
-    return there and record.get("key") == _key(digest(one.path), settings)
-
-
-def _key(image: str, settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([image, settings], sort_keys=True).encode()).hexdigest()
-
-
 def _begin(
     model: Model, one: Input, request: Request, settings: dict[str, Any], workers: Workers
 ) -> tuple[int, Finish]:
@@ -224,8 +187,8 @@ def _begin(
     Returns:
         How many images may wait beside it, and what finishes it.
     """
-    check_names(one, [f".{_place_of_record(one, request.out).name}.draft"])
-    if _finished(one, request, settings):
+    check_names(one, [f".{records.place_of(one, request.out).name}.draft"])
+    if not request.overwrite and records.finished(one, request.out, settings):
         return workers.room, lambda: False
     since = time.perf_counter()
     if streamable(one.path, model, request):
@@ -256,23 +219,10 @@ def _record(
     files: list[tuple[Path, Path]],
 ) -> bool:
     """Put an image's outputs in their places, and write down that it is finished."""
-    outputs: dict[str, str] = {}
     for draft, target in files:
         draft.replace(target)
-        outputs[target.relative_to(request.out).as_posix()] = sha256(target)
-    hashed = digest(one.path)
-    record = {
-        "key": _key(hashed, settings),
-        "outputs": outputs,
-        "row": {
-            "file": str(one.path.as_posix()),
-            **row,
-            "seconds": round(time.perf_counter() - since, 3),
-            "sha256": hashed,
-            "outputs": " ".join(outputs),
-        },
-    }
-    write_json(_place_of_record(one, request.out), record)
+    row = {"file": str(one.path.as_posix()), **row, "seconds": round(time.perf_counter() - since, 3)}
+    records.write(one, request.out, settings, row, [target for _, target in files])
     return True
 
 
@@ -326,25 +276,3 @@ def measured_of(
         "disagreement": None if disagreement is None else round(disagreement, 6),
         "warnings": "; ".join(prediction.warnings),
     }
-
-
-def _tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
-    """Write predictions.csv of all that the folder holds of these settings, sorted by name.
-
-    Returns:
-        What it holds of others, which provenance.json doesn't speak of, and the table neither.
-    """
-    rows, others = [], []
-    for path in sorted((out / RECORDS).rglob("*.json")):
-        record = _loaded(path)
-        if not record:
-            continue
-        if record["key"] == _key(record["row"]["sha256"], settings):
-            rows.append(record["row"])
-        else:
-            others += [name for name in record["outputs"] if (out / name).is_file()]
-    if rows:
-        write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))
-    else:
-        (out / TABLE).unlink(missing_ok=True)
-    return others

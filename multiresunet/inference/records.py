@@ -1,0 +1,90 @@
+"""What the output's folder knows of each image that is finished: `.records`, and the table that is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from multiresunet.files import sha256, write_csv, write_json
+from multiresunet.inference.inputs import Input, digest
+
+RECORDS = ".records"  # in the output's folder: a file for each image that is finished
+TABLE = "predictions.csv"
+COLUMNS = (
+    *("file", "foreground_share", "components", "area", "area_unit", "disagreement", "warnings"),
+    *("seconds", "sha256", "outputs"),
+)
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    """What a JSON file of ours holds; nothing if it has been damaged."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def place_of(one: Input, out: Path) -> Path:
+    """Where an image's record lies."""
+    return out / RECORDS / f"{one.name}.json"
+
+
+def finished(one: Input, out: Path, settings: dict[str, Any]) -> bool:
+    """Whether an image has been predicted with these settings, and all that was written is there."""
+    path = place_of(one, out)
+    if not path.exists() or not one.path.exists():
+        return False
+    record = loaded(path)
+    there = all((out / name).is_file() for name in record.get("outputs", ()))
+    return there and record.get("key") == _key(digest(one.path), settings)
+
+
+def write(one: Input, out: Path, settings: dict[str, Any], row: dict[str, Any], targets: list[Path]) -> None:
+    """Write down that an image is finished.
+
+    Args:
+        one: the image.
+        out: the output's folder.
+        settings: that it was predicted with.
+        row: of the table, without what follows from the files.
+        targets: the outputs, which lie in their places.
+    """
+    outputs = {target.relative_to(out).as_posix(): sha256(target) for target in targets}
+    hashed = digest(one.path)
+    record = {
+        "key": _key(hashed, settings),
+        "outputs": outputs,
+        "row": {**row, "sha256": hashed, "outputs": " ".join(outputs)},
+    }
+    write_json(place_of(one, out), record)
+
+
+def tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
+    """Write predictions.csv of all that the folder holds of these settings, sorted by name.
+
+    Returns:
+        What it holds of others, which provenance.json doesn't speak of, and the table neither.
+    """
+    rows, others = [], []
+    for path in sorted((out / RECORDS).rglob("*.json")):
+        record = loaded(path)
+        if not record:
+            continue
+        if record["key"] == _key(record["row"]["sha256"], settings):
+            rows.append(record["row"])
+        else:
+            others += [name for name in record["outputs"] if (out / name).is_file()]
+    if rows:
+        write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))
+    else:
+        (out / TABLE).unlink(missing_ok=True)
+    return others
+
+
+def _key(image: str, settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([image, settings], sort_keys=True).encode()).hexdigest()
