@@ -190,6 +190,8 @@ def _begin(
     check_names(one, [f".{records.place_of(one, request.out).name}.draft"])
     if not request.overwrite and records.finished(one, request.out, settings):
         return workers.room, lambda: False
+    if not request.overwrite:
+        records.check_source(one, request.out)
     since = time.perf_counter()
     if streamable(one.path, model, request):
         check_names(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from multiresunet.errors import UserError
 from multiresunet.files import sha256, write_csv, write_json
 from multiresunet.inference.inputs import Input, digest
 
@@ -44,6 +46,36 @@ def finished(one: Input, out: Path, settings: dict[str, Any]) -> bool:
     return there and record.get("key") == _key(digest(one.path), settings)
 
 
+def check_source(one: Input, out: Path) -> None:
+    """Refuse an image by whose name another file's outputs lie in the folder.
+
+    Raises:
+        UserError: naming both files.
+    """
+    record = _record_of(one, out)
+    if not any((out / name).is_file() for name in record.get("outputs", ())):
+        return
+    given = Path(record["row"]["file"])
+    # From the output's folder, since the current one may be another, or the project's may have been moved.
+    before = out.resolve() / record["source"] if "source" in record else given
+    if _placed(before) == _placed(one.path) or (given.is_absolute() and given == one.path):
+        return
+    named = _placed(before) if given == one.path else given
+    raise UserError(
+        f"{one.path}: {out} holds what was predicted of {named} by this name; choose another --out, or --overwrite"
+    )
+
+
+def _record_of(one: Input, out: Path) -> dict[str, Any]:
+    path = place_of(one, out)
+    return loaded(path) if path.exists() else {}
+
+
+def _placed(path: Path) -> Path:
+    """Where a path leads, by links to folders; two links to one file are two images."""
+    return path.parent.resolve() / path.name
+
+
 def write(one: Input, out: Path, settings: dict[str, Any], row: dict[str, Any], targets: list[Path]) -> None:
     """Write down that an image is finished.
 
@@ -59,6 +91,7 @@ def write(one: Input, out: Path, settings: dict[str, Any], row: dict[str, Any], 
     record = {
         "key": _key(hashed, settings),
         "outputs": outputs,
+        "source": Path(os.path.relpath(_placed(one.path), out.resolve())).as_posix(),
         "row": {**row, "sha256": hashed, "outputs": " ".join(outputs)},
     }
     write_json(place_of(one, out), record)

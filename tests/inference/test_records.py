@@ -1,0 +1,85 @@
+"""What the output's folder knows of earlier runs: nothing is replaced in silence, and nothing lies there unnamed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from multiresunet.inference.batch import Request, run
+from multiresunet.inference.inputs import found
+from multiresunet.inference.model import Model
+from tests.inference.making import grey
+
+
+@pytest.fixture
+def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, which is the current one, with two folders that have an image of the same name each."""
+    for day in ("day1", "day2"):
+        (tmp_path / "project" / day).mkdir(parents=True)
+        Image.fromarray(grey(32, 40)).save(tmp_path / "project" / day / "a.png")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def failed(model: Model, word: str, out: Path, overwrite: bool = False) -> list[str]:
+    return run(model, found([word], out), Request(out, overwrite=overwrite)).failed
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_folders_image_of_the_same_name_is_refused(pictures: Model, days: Path) -> None:
+    out = Path("masks")
+    assert failed(pictures, "day1", out) == []
+    before = files_of(out)
+    says = "day2/a.png: masks holds what was predicted of day1/a.png by this name; choose another --out, or --overwrite"
+    assert failed(pictures, "day2", out) == [says]
+    assert files_of(out) == before
+    assert failed(pictures, "day2", out, overwrite=True) == []
+    assert list(pd.read_csv(out / "predictions.csv")["file"]) == ["day2/a.png"]
+    (out / "a_mask.png").unlink()  # then there is nothing to lose
+    assert failed(pictures, "day1", out) == []
+
+
+def test_an_image_is_the_same_from_wherever_it_is_named(
+    pictures: Model, days: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("day1")
+    assert failed(pictures, ".", Path("../masks")) == []
+    monkeypatch.chdir("../day2")
+    [line] = failed(pictures, ".", Path("../masks"))  # whose record says a.png, too
+    assert line.startswith(f"a.png: ../masks holds what was predicted of {days / 'day1/a.png'} by this name; ")
+    monkeypatch.chdir(days)
+    assert str(days) not in Path("masks/.records/a.json").read_text()
+    (days.parent / "link").symlink_to(days)
+    moved = days.parent / "moved"
+    words = (("day1", "masks"), (str(days / "day1"), "masks"), (f"{days.parent}/link/day1", "masks"))
+    for word, out in (*words, ("day1", f"{days.parent}/link/masks")):
+        Image.fromarray(grey(32, 40)).save(days / "day1/a.png")
+        assert failed(pictures, word, Path(out)) == []
+    days.rename(moved)
+    Image.fromarray(grey(32, 40)).save(moved / "day1/a.png")
+    assert failed(pictures, str(moved / "day1"), moved / "masks") == []
+
+
+def test_a_record_that_knows_no_place_is_taken_by_its_path(pictures: Model, days: Path) -> None:
+    out = Path("masks")
+    assert failed(pictures, "day1", out) == []
+    path = out / ".records/a.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({key: record[key] for key in ("key", "outputs", "row")}))
+    assert len(failed(pictures, "day2", out)) == 1
+    Image.fromarray(grey(32, 40)).save("day1/a.png")
+    assert failed(pictures, "day1", out) == []
+
+
+def test_the_same_image_elsewhere_is_there_already(pictures: Model, days: Path) -> None:
+    assert failed(pictures, "day1", Path("masks")) == []
+    shutil.copy("day1/a.png", "day2/a.png")
+    assert run(pictures, found(["day2"], Path("masks")), Request(Path("masks"))).skipped == 1
