@@ -77,7 +77,7 @@ def _placed(path: Path) -> Path:
 
 
 def write(one: Input, out: Path, settings: dict[str, Any], row: dict[str, Any], targets: list[Path]) -> None:
-    """Write down that an image is finished.
+    """Write down that an image is finished; what it had before and hasn't now is removed, unless it was changed since.
 
     Args:
         one: the image.
@@ -86,11 +86,17 @@ def write(one: Input, out: Path, settings: dict[str, Any], row: dict[str, Any], 
         row: of the table, without what follows from the files.
         targets: the outputs, which lie in their places.
     """
+    before, hashed = _record_of(one, out), digest(one.path)
     outputs = {target.relative_to(out).as_posix(): sha256(target) for target in targets}
-    hashed = digest(one.path)
+    new = {name.casefold() for name in outputs}  # some systems take A and a for one name
+    stale = {name: made for name, made in _all_of(before).items() if name.casefold() not in new}
+    for name, made in stale.items():
+        if (out / name).is_file() and sha256(out / name) == made:
+            (out / name).unlink()
     record = {
         "key": _key(hashed, settings),
         "outputs": outputs,
+        "left": {name: made for name, made in stale.items() if (out / name).is_file()},
         "source": Path(os.path.relpath(_placed(one.path), out.resolve())).as_posix(),
         "row": {**row, "sha256": hashed, "outputs": " ".join(outputs)},
     }
@@ -110,13 +116,20 @@ def tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
             continue
         if record["key"] == _key(record["row"]["sha256"], settings):
             rows.append(record["row"])
+            older = record.get("left", {})
         else:
-            others += [name for name in record["outputs"] if (out / name).is_file()]
+            older = _all_of(record)
+        others += [name for name in older if (out / name).is_file()]
     if rows:
         write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))
     else:
         (out / TABLE).unlink(missing_ok=True)
     return others
+
+
+def _all_of(record: dict[str, Any]) -> dict[str, str]:
+    """The outputs that a record knows, and the SHA-256 with which each was written."""
+    return {**record.get("left", {}), **record.get("outputs", {})}
 
 
 def _key(image: str, settings: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from multiresunet.inference.batch import Request, run
 from multiresunet.inference.inputs import found
-from multiresunet.inference.model import Model
+from multiresunet.inference.model import Model, Options
 from tests.inference.making import grey
 
 
@@ -83,3 +83,18 @@ def test_the_same_image_elsewhere_is_there_already(pictures: Model, days: Path) 
     assert failed(pictures, "day1", Path("masks")) == []
     shutil.copy("day1/a.png", "day2/a.png")
     assert run(pictures, found(["day2"], Path("masks")), Request(Path("masks"))).skipped == 1
+
+
+def test_what_an_image_had_before_is_removed_unless_somebody_changed_it(pictures: Model, days: Path) -> None:
+    out, inputs = Path("masks"), found(["day1"], Path("masks"))
+    run(pictures, inputs, Request(out, ("mask", "overlay", "labels", "probability")))
+    Image.fromarray(grey(32, 40)).save(out / "a_labels.png")  # by hand
+    (out / "a_probability.png").unlink()
+    request = Request(out, ("mask",), "tif", overwrite=True, options=Options(threshold=0.95))
+    outcome = run(pictures, inputs, request)
+    assert (outcome.failed, outcome.others) == ([], ["a_labels.png"])
+    assert sorted(path.name for path in out.glob("a_*")) == ["a_labels.png", "a_mask.tif"]
+    assert list(pd.read_csv(out / "predictions.csv")["outputs"]) == ["a_mask.tif"]
+    assert run(pictures, inputs, request).others == ["a_labels.png"]  # whichever run is the next
+    (out / "a_labels.png").unlink()
+    assert run(pictures, inputs, request).others == []
