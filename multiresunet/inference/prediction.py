@@ -67,8 +67,14 @@ def watershed(foreground: Array, mask: NDArray[np.bool_]) -> Labels:
     # A middle is the highest point within the radius of a small object, and no ripple of the border.
     radius = max(3, round(0.5 * float(np.percentile(distance[mask], 95)))) if mask.any() else 3
     highest = (ndimage.maximum_filter(distance, size=2 * radius + 1) == distance) & mask
-    seeds = ndimage.label(highest, np.ones((3,) * mask.ndim))[0]
-    return np.asarray(flooded(-distance, seeds, mask=mask)).astype(np.uint32)
+    touching = np.ones((3,) * mask.ndim)
+    parts, count = ndimage.label(mask, touching)
+    # One within reach of a larger object has no such point, and its own highest is its middle.
+    without = np.setdiff1d(np.arange(1, count + 1), parts[highest])
+    for middle in ndimage.maximum_position(distance, parts, without):
+        highest[middle] = True
+    seeds = ndimage.label(highest, touching)[0]
+    return np.asarray(flooded(-distance, seeds, connectivity=mask.ndim, mask=mask)).astype(np.uint32)
 
 
 def needs_several(spread: NDArray[np.float32] | None) -> NDArray[np.float32]:
