@@ -273,7 +273,7 @@ def measured_of(
     return {
         "foreground_share": round(share, 6),
         "components": components,
-        "area": None if area is None else round(area, 6),
+        "area": None if area is None else round(area, records.decimals(area)),
         "area_unit": "" if size is None else unit[len(size)],
         "disagreement": None if disagreement is None else round(disagreement, 6),
         "warnings": "; ".join(prediction.warnings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from multiresunet.errors import UserError
-from multiresunet.files import sha256, write_csv, write_json
+from multiresunet.files import DIGITS, sha256, write_csv, write_json
 from multiresunet.inference.inputs import Input, digest
 
 RECORDS = ".records"  # in the output's folder: a file for each image that is finished
@@ -121,10 +122,21 @@ def tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
             older = _all_of(record)
         others += [name for name in older if (out / name).is_file()]
     if rows:
-        write_csv(out / TABLE, pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"}))
+        table = pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"})
+        write_csv(out / TABLE, table.assign(area=[stated(row["area"]) for row in rows]))
     else:
         (out / TABLE).unlink(missing_ok=True)
     return others
+
+
+def decimals(area: float) -> int:
+    """As many as the table has, and more where fewer than so many digits would be left: voxels of a microscope."""
+    return max(DIGITS, DIGITS - 1 - math.floor(math.log10(area))) if area > 0 else DIGITS
+
+
+def stated(area: float | None) -> str | None:
+    """An area as the table has it."""
+    return None if area is None else f"{area:.{decimals(area)}f}"
 
 
 def _all_of(record: dict[str, Any]) -> dict[str, str]:

@@ -6,13 +6,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
-from multiresunet.inference.batch import Request, run
+from multiresunet.inference.batch import Request, measured_of, run
 from multiresunet.inference.inputs import found
 from multiresunet.inference.model import Model, Options
+from multiresunet.inference.prediction import Prediction
 from tests.inference.making import grey
 
 
@@ -98,3 +101,33 @@ def test_what_an_image_had_before_is_removed_unless_somebody_changed_it(pictures
     assert run(pictures, inputs, request).others == ["a_labels.png"]  # whichever run is the next
     (out / "a_labels.png").unlink()
     assert run(pictures, inputs, request).others == []
+
+
+@pytest.mark.parametrize(
+    ("side", "pixels", "stated"),
+    [
+        ((3e-4, 1e-4, 1e-4), 100_000, "0.000000300000"),
+        ((3e-4, 1e-4, 1e-4), 1, "0.00000000000300000"),
+        ((2.0, 0.7, 0.7), 12_345, "12098.100000"),
+        ((1e-3, 1e-3), 0, "0.000000"),
+        ((5e-3, 2e-3), 77, "770.000000"),
+    ],
+)
+def test_small_volumes_keep_their_digits(side: tuple[float, ...], pixels: int, stated: str) -> None:
+    from multiresunet.inference.records import stated as written
+
+    prediction = Prediction(np.zeros((1, *(2 for _ in side)), np.float32), None, 0.5, side)
+    row = measured_of(0.5, pixels, 1, None, prediction)
+    assert written(row["area"]) == stated
+    assert row["area"] == pytest.approx(pixels * np.prod(side) * (1e6 if len(side) == 2 else 1), rel=1e-5)
+
+
+def test_a_microscopes_volume_has_a_figure_in_the_table(volumes: Model, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.tif", tmp_path / "out"
+    metadata = {"unit": "um", "spacing": 0.3, "axes": "ZYX"}
+    tifffile.imwrite(path, grey(16, 16, 16), imagej=True, resolution=(10.0, 10.0), metadata=metadata)
+    assert failed(volumes, str(path), out) == []
+    row = pd.read_csv(out / "predictions.csv").iloc[0]
+    voxels = np.count_nonzero(tifffile.imread(out / "a_mask.tif"))
+    assert (row["area_unit"], voxels > 0) == ("mm³", True)
+    assert row["area"] == pytest.approx(voxels * 3e-12, rel=1e-5)
