@@ -18,6 +18,7 @@ from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
 from multiresunet.files import write_json
 from multiresunet.inference import records, writing
+from multiresunet.inference.geometry import check_picture
 from multiresunet.inference.inputs import Input, check_names, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import Predicted
@@ -199,6 +200,7 @@ def _begin(
         )
         return 0, lambda: _record(one, request, settings, since, *stream_file(model, one, request))
     decoded = read(one.path)
+    check_picture(decoded.array, model.description.data, str(one.path))
     check_names(one, [writing.draft_of(target).name for target in _places(one, decoded, request).values()])
     coming = workers.submit(decoded, str(one.path))
     reading = time.perf_counter() - since

@@ -53,6 +53,19 @@ def with_channels(image: Array, data: DataDescription, name: str) -> Array:
     return image[of_channels(len(image), data, name)]
 
 
+def check_picture(image: Array, data: DataDescription, name: str) -> None:
+    """Refuse a file's C×H×W for a model of volumes; `with_channels` would take its channels for slices.
+
+    Raises:
+        UserError: if it is one.
+    """
+    if data.dims == 3 and image.ndim == 3:
+        raise UserError(
+            f"{name}: a picture of {'×'.join(map(str, image.shape))} (channels, rows, columns), where the model takes "
+            "volumes; choose another file"
+        )
+
+
 def of_channels(count: int, data: DataDescription, name: str) -> slice:
     """Which of an image's channels the model takes.
 

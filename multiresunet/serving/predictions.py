@@ -24,6 +24,7 @@ from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
 from multiresunet.inference import writing
 from multiresunet.inference.batch import Request, measured, write_outputs
+from multiresunet.inference.geometry import check_picture
 from multiresunet.inference.inputs import Input, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import displayed
@@ -205,6 +206,7 @@ class Predictions:
         one = Input(path, manifest.sample_name(path.name))
         try:
             decoded = read(path)
+            check_picture(decoded.array, self.model.description.data, str(path))
             prediction = self.model.predict(decoded.array, decoded.spacing, self._options, str(path))
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
