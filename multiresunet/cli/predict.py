@@ -89,8 +89,16 @@ def predict(
     room = bytes_of(memory)
     left: list[str] = []
     files = found(inputs, out, lambda path: left.append(str(path)))
-    if left:
-        print(f"{len(left)} file{'s' if len(left) > 1 else ''} left out, of no format that is read: {some_of(left)}")
+    folders = [name for name in left if Path(name).is_dir()]
+    others = [name for name in left if name not in folders]
+    if others:
+        many = "s" if len(others) > 1 else ""
+        print(f"{len(others)} file{many} left out, of no format that is read: {some_of(others)}")
+    if folders:
+        print(
+            f"{len(folders)} folder{'s' if len(folders) > 1 else ''} left out: {some_of(folders)}; name a folder "
+            "without a pattern (links in a circle aren't followed)"
+        )
 
     # Here, since PyTorch takes seconds, and a word that is wrong should be said at once.
     from multiresunet.inference.batch import Request, run

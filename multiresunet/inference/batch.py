@@ -246,10 +246,8 @@ def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request:
 def _places(one: Input, decoded: Decoded, request: Request) -> dict[str, Path]:
     """Where each output of an image is written."""
     own = {output: OUTPUTS.entries[output].facts.get("suffix") for output in request.save}
-    return {
-        output: writing.place_of(one, output, suffix or writing.suffix_for(request.format, decoded), request.out)
-        for output, suffix in own.items()
-    }
+    suffixes = {name: suffix or writing.suffix_for(request.format, decoded, one.path) for name, suffix in own.items()}
+    return {name: writing.place_of(one, name, suffix, request.out) for name, suffix in suffixes.items()}
 
 
 def measured(prediction: Prediction, instances: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from multiresunet.data import manifest, readers
 from multiresunet.data.readers import Decoded, known_suffixes
-from multiresunet.data.readers.foreign import FOREIGN
+from multiresunet.data.readers.foreign import FOREIGN, remedy
 from multiresunet.data.readers.several import (
     files_of,
     is_image_folder,
@@ -49,7 +49,8 @@ def found(words: Iterable[str], out: Path, on_left_out: Callable[[Path], None] =
         words: files; folders that are an image (a DICOM series, an OME-Zarr); other folders, with all images below
             them; or patterns (`**` for any folders).
         out: the output's folder; what is below it is no input.
-        on_left_out: given what isn't taken from a folder: files of no known suffix, and links that lead in a circle.
+        on_left_out: given what isn't taken: files of no known suffix and links that lead in a circle, from a folder;
+            and folders with images that a pattern names, but nothing in them.
 
     Raises:
         UserError: if a word names nothing, or two files would be called the same.
@@ -61,9 +62,15 @@ def found(words: Iterable[str], out: Path, on_left_out: Callable[[Path], None] =
         return out.resolve() not in (path.parent.resolve() / path.name).parents
 
     for word in words:
-        some = [one for one in _named(word, lambda path: left.setdefault(path.absolute(), path)) if wanted(one.path)]
+        skipped: list[Path] = []
+        named = list(_named(word, skipped.append))
+        some = [one for one in named if wanted(one.path)]
+        if not some and named:
+            raise UserError(f"{word}: lies in --out {out}, whose files are no input; choose another --out")
         if not some:
-            raise UserError(f"{word}: no such file, or no images in there; put patterns in quotes: 'scans/**/*.tif'")
+            raise UserError(f"{word}: {_nothing(word, skipped)}")
+        for path in skipped:
+            left.setdefault(path.absolute(), path)
         for one in some:
             inputs.setdefault(one.path.absolute(), one)  # two links to one file are two images
     for path in filter(wanted, left.values()):
@@ -131,11 +138,34 @@ def _named(word: str, leave: Leave) -> Iterator[Input]:
             if any(sign in part for sign in WILD):
                 break
             fixed /= part
-        for one in without_companions([Path(one) for one in glob.glob(word, recursive=True)]):  # noqa: PTH207
+        hits = without_companions([Path(one) for one in glob.glob(word, recursive=True)])  # noqa: PTH207
+        above = {folder for one in hits for folder in one.parents}
+        for one in hits:
             if one.is_file() or _is_one(one):
                 yield _below(fixed, one)
             elif is_image_folder(one):  # a series among other images
                 yield from (_below(fixed, each) for each in _within(one, leave))
+            elif one not in above and next(_within(one, lambda _path: None), None):
+                leave(one)
+
+
+def _nothing(word: str, left: list[Path]) -> str:
+    """Why a word names no image; `left` is what it names beside images."""
+    others = [path for path in left if not path.is_dir()]
+    if others:
+        what = remedy(others[0])
+        return (
+            f"no images in there that are read, but {some_of(list(map(str, others)))}"
+            f"{f': {what}' if what else '; save them as TIFF, PNG or NIfTI'}"
+        )
+    if Path(word).is_dir():
+        return "no images in there; name another folder"
+    if left:
+        named = some_of(list(map(str, left)))
+        return f"names folders, {named}; name them without a pattern, or their files, as 'scans/**/*.tif'"
+    if any(sign in word for sign in WILD):
+        return "no file has such a name; for files in all folders: 'scans/**/*.tif'"
+    return "no such file or folder; put patterns in quotes: 'scans/**/*.tif'"
 
 
 def _within(folder: Path, leave: Leave, above: frozenset[Path] = frozenset()) -> Iterator[Path]:

@@ -28,8 +28,8 @@ FOR_PRINTERS = (1, 2.54, 72, 96, 150, 300, 600)  # dots per inch, rounded, of pr
 Writer = Callable[[Path, Array, Path, Decoded], None]
 
 
-def suffix_for(wanted: str, decoded: Decoded) -> str:
-    """The suffix of what is written beside an image, for `--format`.
+def suffix_for(wanted: str, decoded: Decoded, path: Path) -> str:
+    """The suffix of what is written for the image that was read from `path`, for `--format`.
 
     Raises:
         UserError: if the format can't hold what the image is.
@@ -39,7 +39,7 @@ def suffix_for(wanted: str, decoded: Decoded) -> str:
         own = OWN.get(decoded.container, "tif" if volume else "png")
         return "nii.gz" if own == "tif" and volume and decoded.container not in OWN else own
     if volume and wanted == "png":
-        raise UserError("--format png can't hold volumes; use tif or nii.gz")
+        raise UserError(f"{path}: a volume, which --format png can't hold; use tif or nii.gz")
     return wanted
 
 

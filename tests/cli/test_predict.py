@@ -69,6 +69,21 @@ def test_without_a_place_or_an_output_nothing_is_predicted(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.png", "model"]
 
 
+def test_a_folder_that_a_pattern_leaves_out_has_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in/sub").mkdir(parents=True)
+    for name in ("in/a.png", "in/sub/b.png"):
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(name)
+    trained(Path("model"))
+    app(["predict", "model", "in/*", "--out", "out", "--device", "cpu"], standalone_mode=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "1 folder left out: in/sub; name a folder without a pattern (links in a circle aren't followed)",
+        "1 of 1 images predicted into out",
+    ]
+
+
 def test_a_folds_test_images_are_predicted_as_the_stage_predicts_them(project: Path) -> None:
     data = discs(9, (32, 32), 1, 3)
     with contextlib.chdir(project):

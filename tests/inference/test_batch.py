@@ -395,7 +395,7 @@ def test_words_name_files_folders_and_patterns(tmp_path: Path) -> None:
     assert names("a.png", "b") == ["a", "c", "d/e"]
     assert names("b/**/*.nii.gz") == ["d/e"]
     assert names("a.png", "a.png") == ["a"]
-    with pytest.raises(UserError, match=r"x\.png: no such file, or no images in there"):
+    with pytest.raises(UserError, match=r"x\.png: no such file or folder"):
         names("x.png")
     (tmp_path / "a.tif").touch()
     with pytest.raises(UserError, match=r"a\.(png|tif), .*a\.(png|tif): would be written under the same name"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from multiresunet.errors import UserError
 from multiresunet.inference.inputs import found, read
 
 
@@ -70,3 +71,38 @@ def test_a_folder_is_a_series_only_if_it_has_no_other_images(tmp_path: Path) -> 
     assert names(tmp_path) == all_of_them
     assert names(tmp_path / "p2") == ["loose", "series"]
     assert names(f"{tmp_path}/*") == all_of_them
+
+
+@pytest.mark.parametrize(
+    ("word", "out", "says"),
+    [
+        ("in", ".", "in: lies in --out ., whose files are no input; choose another --out"),
+        ("in/a.png", ".", "in/a.png: lies in --out ., whose files are no input; choose another --out"),
+        ("in/*.png", "in", "in/*.png: lies in --out in, whose files are no input; choose another --out"),
+        ("zeiss", "out", "zeiss: no images in there that are read, but zeiss/a.czi: Zeiss CZI; convert it with"),
+        ("odd", "out", "odd: no images in there that are read, but odd/a.xyz; save them as TIFF, PNG or NIfTI"),
+        ("empty", "out", "empty: no images in there; name another folder"),
+        ("u*", "out", "u*: names folders, upper; name them without a pattern, or their files, as 'scans/**/*.tif'"),
+        ("in/x.png", "out", "in/x.png: no such file or folder"),
+        ("in/*.tif", "out", "in/*.tif: no file has such a name; for files in all folders: 'scans/**/*.tif'"),
+    ],
+)
+def test_a_word_that_names_no_image_is_told_why(
+    word: str, out: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "in/a.png", "zeiss/a.czi", "odd/a.xyz", "upper/deep/a.png")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        found([word], Path(out))
+    assert str(caught.value).startswith(says)
+
+
+def test_folders_that_a_pattern_names_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "sub/deep/b.png", "notes/c.txt", "series/1.dcm", "series/2.dcm")
+    left: list[str] = []
+    assert names(f"{tmp_path}/*", left=left) == ["a", "series"]
+    assert left == ["sub"]  # the one with images
+    left.clear()
+    assert "sub/deep/b" in names(f"{tmp_path}/**", left=left)
+    assert left == []

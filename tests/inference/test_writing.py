@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from multiresunet.errors import UserError
 from multiresunet.inference import writing
 from multiresunet.inference.inputs import read
 
@@ -145,3 +146,10 @@ def test_a_volume_of_three_columns_is_no_colours_in_tiff(tmp_path: Path) -> None
         assert made.series[0].shape == (10, 12, 3)
         assert len(made.pages) == 10
         assert made.pages.first.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+
+
+def test_a_volume_that_png_cannot_hold_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, marked(5, 20, 30), photometric="minisblack")
+    with pytest.raises(UserError, match=r"a\.tif: a volume, which --format png can't hold; use tif or nii\.gz"):
+        writing.suffix_for("png", read(path), path)
