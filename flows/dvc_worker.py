@@ -30,7 +30,7 @@ import dvc.stage.run
 from dvc.cli import main as dvc_main
 from dvc.stage.exceptions import StageCmdFailedError
 
-from flows import lockfile
+from flows import lockfile, unchanged
 from flows.forked import LOST, run_module
 from multiresunet.watchdog import GRACE
 
@@ -118,6 +118,7 @@ def main(descriptor: int, end: str, preload: list[str]) -> None:
     busy = threading.Event()
     threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
     lockfile.quicken()
+    unchanged.watch()
     stages, own = Stages(preload), dict(os.environ)
     while request := requests.get():
         os.environ.update(request["extra"])
