@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from multiresunet import arithmetic, config, watchdog
 from multiresunet.config import FolderSource, Verify, editing
@@ -27,6 +28,7 @@ EXACT = (
     "portable arithmetic repeats its bytes on this machine, so no tolerance applies; "
     "if the tables were made on macOS, on ARM or by a GPU, judge them with --arithmetic native"
 )
+UNKNOWN = f"{PARAMS} doesn't say in which arithmetic the tables are made, so tolerances apply"
 
 
 @dataclass(frozen=True)
@@ -153,24 +155,29 @@ def _set(root: Path, how: How) -> list[str]:
     return [PARAMS.as_posix(), LOCK.as_posix()]
 
 
-def _circumstances(root: Path) -> list[str]:
-    """In which arithmetic a checkout's tables are made here; nothing if its params.yaml doesn't say."""
+def _recipe(root: Path) -> dict[str, Any]:
+    """The recipe of a checkout's run as params.yaml has it, whatever today's schema says; empty if there is none."""
     try:
-        recipe = config.load(root / PARAMS).recipe
-    except UserError:
-        return []
-    wanted = "native" if arithmetic.obstacle() else recipe.arithmetic
-    threads = "1 thread" if recipe.threads == 1 else f"{recipe.threads} threads"
+        tree = config.tree_of(config.text_of(root / PARAMS))
+        recipe = tree["recipes"][tree["run"]["recipe"]]
+    except (UserError, LookupError, TypeError):  # no YAML, no such key, or no mapping
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
+
+
+def _circumstances(root: Path) -> list[str]:
+    """In which arithmetic a checkout's tables are made here."""
+    recipe = _recipe(root)
+    if not {"arithmetic", "threads"} <= recipe.keys():
+        return [UNKNOWN]
+    wanted = "native" if arithmetic.obstacle() else recipe["arithmetic"]
+    threads = "1 thread" if recipe["threads"] == 1 else f"{recipe['threads']} threads"
     return [f"made in {wanted} arithmetic, with {threads}, on {arithmetic.cpu()}"]
 
 
 def _repeats_bytes(root: Path) -> bool:
     """Whether a checkout's tables come out here with the same bytes as on every other machine that computes so."""
-    try:
-        portable = config.load(root / PARAMS).recipe.arithmetic == "portable"
-    except UserError:
-        return False
-    if not portable or arithmetic.obstacle():
+    if _recipe(root).get("arithmetic") != "portable" or arithmetic.obstacle():
         return False
     import torch  # here, since it takes seconds
 

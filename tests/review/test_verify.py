@@ -20,7 +20,7 @@ from multiresunet.cli.verify import verify
 from multiresunet.data import readers
 from multiresunet.data.sources import folder
 from multiresunet.errors import UserError
-from multiresunet.review.verify import EXACT, How, changed_folders, of_commit, of_workspace
+from multiresunet.review.verify import EXACT, UNKNOWN, How, changed_folders, judged, of_commit, of_workspace
 from multiresunet.review.worktree import worktree
 from tests import small
 
@@ -191,6 +191,28 @@ def test_where_bytes_are_repeated_nothing_is_tolerated(measured: Path, monkeypat
     found = of_commit("HEAD", How(from_scratch=True, arithmetic="native"))
     assert found.line() == "same within tolerance (largest 0.002: summary, a, score)"
     assert EXACT not in found.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "exact", "note"),
+    [
+        (small.parameters(a_section="of another version"), True, "made in portable arithmetic, with 1 thread, on "),
+        (small.parameters(recipes={"quick": {"epochs": 1}}), False, UNKNOWN),
+        ("- no mapping\n", False, UNKNOWN),
+    ],
+)
+def test_parameters_of_another_version_say_whether_bytes_are_repeated(
+    tmp_path: Path, settings: dict[str, str], text: str, exact: bool, note: str
+) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    (tmp_path / "dvc.lock").write_text("in git")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=settings, check=True)
+    small.commit(tmp_path, settings)
+    (tmp_path / "dvc.lock").write_text("made")
+    found = judged(tmp_path, [], [])
+    assert found.exact == exact
+    assert found.passes() != exact
+    assert found.notes[0].startswith(note)
 
 
 @pytest.mark.slow
