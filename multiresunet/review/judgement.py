@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from multiresunet import config
 from multiresunet.config import Verify
 from multiresunet.errors import UserError
 from multiresunet.evaluation.tables import SCORES
@@ -200,11 +203,17 @@ def judge(root: Path, rule: Verify, findings: Sequence[str] = (), own: Sequence[
 
 
 def tolerances(root: Path) -> Verify:
-    """The section `verify` of a folder's params.yaml, whatever else is in it; no tolerance if there is none."""
-    import yaml
+    """The section `verify` of a folder's params.yaml, whatever else is in it; no tolerance if there is none.
 
-    tree = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8")) or {}
-    return Verify.model_validate(tree.get("verify") or {})
+    Raises:
+        UserError: the file can't be read, or the section is wrong
+    """
+    tree = config.tree_of(config.text_of(root / PARAMS))
+    section = tree.get("verify") if isinstance(tree, dict) else None
+    try:
+        return Verify.model_validate(section or {})
+    except ValidationError as error:
+        raise UserError(f"{PARAMS}: verify.{config.first_finding(error)}; fix it") from None
 
 
 def _bounded(one: TableDiff, cell: Change) -> Change:

@@ -76,6 +76,7 @@ def of_archive(folder: Path, how: How | None = None) -> Judgement:
 
 def _of_checkout(root: Path, how: How) -> Judgement:
     """Make the tables of the commit that is checked out, there, and compare."""
+    tolerances(root)  # what is wrong with them is said now, not after the stages
     findings, notes = recorded_otherwise(root)
     for line in findings:
         print(line, file=sys.stderr, flush=True)

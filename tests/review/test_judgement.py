@@ -10,7 +10,7 @@ import pytest
 
 from multiresunet.config import Verify
 from multiresunet.errors import UserError
-from multiresunet.review.judgement import Judgement, judge
+from multiresunet.review.judgement import Judgement, judge, tolerances
 from tests import small
 
 SUMMARY = "dataset,model,folds,jaccard,jaccard_sd\na,unet,3,0.5000,0.0100\na,otsu,3,0.3000,0.0200\n"
@@ -184,3 +184,14 @@ def test_a_finding_is_different_whatever_the_tables(project: Path) -> None:
     found = judge(project, RULE, ["numpy: 1 is installed, numerics.lock names 2"])
     assert found.line() == "different: numpy: 1 is installed, numerics.lock names 2"
     assert not found.passes()
+
+
+def test_tolerances_are_read_as_the_rest_of_params_yaml_is(tmp_path: Path) -> None:
+    write(tmp_path, "params.yaml", 'verify: {tolerances: {"summary*": 1e-3, "*.p": 0o10}}\nanother: key\n')
+    assert tolerances(tmp_path).tolerances == {"summary*": 0.001, "*.p": 8}
+    for text in ("- 1\n", "verify:\n"):
+        write(tmp_path, "params.yaml", text)
+        assert tolerances(tmp_path) == Verify()
+    write(tmp_path, "params.yaml", "verify: {tolerances: {a: much}}\n")
+    with pytest.raises(UserError, match=r"^params\.yaml: verify\.tolerances\.a: .*; fix it$"):
+        tolerances(tmp_path)
