@@ -58,13 +58,17 @@ def resolve(commit: str, folder: Path | None = None) -> str:
 
 
 def changed(root: Path = Path()) -> list[str]:
-    """The files that git tracks, or would, and that aren't those of the commit; dvc.lock last.
+    """The files below a folder that git tracks, or would, and that aren't those of the commit; dvc.lock last.
 
     The flow's own state isn't among them, even where git doesn't ignore it.
     """
-    lines = git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", folder=root).split("\0")
-    found = (line[3:] for line in lines if line and not line[3:].startswith(f"{STATE}/"))
-    return sorted(found, key=lambda path: (path == LOCK.as_posix(), path))
+    words = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ".")
+    lines = git(*words, folder=root).split("\0")
+    above = git("rev-parse", "--show-prefix", folder=root).rstrip("\n")  # names begin at the repository's root
+    found = (line[3:].removeprefix(above) for line in lines if line)
+    return sorted(
+        (path for path in found if not path.startswith(f"{STATE}/")), key=lambda path: (path == LOCK.as_posix(), path)
+    )
 
 
 class Tree:
@@ -102,4 +106,4 @@ class Tree:
             return file.read_text(encoding="utf-8") if file.is_file() else None
         if not git("ls-tree", "--name-only", self.commit, path, folder=self._root):
             return None
-        return git("show", f"{self.commit}:{path}", folder=self._root)
+        return git("show", f"{self.commit}:./{path}", folder=self._root)

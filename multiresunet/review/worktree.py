@@ -38,9 +38,13 @@ def add(commit: str, folder: Path) -> None:
     """Check a commit out into a new folder.
 
     Raises:
-        UserError: there is no such commit, or this isn't a DVC repository
+        UserError: there is no such commit, or this isn't a DVC repository in the root of git's
     """
     full = resolve(commit)
+    if above := git("rev-parse", "--show-prefix").strip():
+        raise UserError(
+            f"the project lies in {above} of its repository; a clean checkout needs it in the root: clone it"
+        )
     cache = Path(dvc("cache", "dir").strip()).absolute()
     git("worktree", "prune")  # what a killed run left, if its folder is gone
     git("worktree", "add", "--quiet", "--detach", str(folder), full)
