@@ -38,12 +38,17 @@ def working_in(commit: str, log: logging.Logger | logging.LoggerAdapter[Any]) ->
     runs wait for each other.
 
     Raises:
-        UserError: there is no such commit
+        UserError: there is no such commit, or the remote can't be reached
     """
     from multiresunet.review import worktree  # pandas, too slow for a run with nothing to do
 
     if commit.startswith("origin/"):
-        git("fetch", "--quiet", "origin")
+        try:
+            git("fetch", "--quiet", "origin")
+        except UserError as error:
+            raise UserError(
+                f"{error}; see that `git fetch origin` works here, or name a commit that is here: `--commit main`"
+            ) from None
     here, before = Path.cwd(), dict(os.environ)
     with locked(CHECKOUT.with_suffix(".lock"), log):
         keep_state(log)

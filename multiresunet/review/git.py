@@ -21,7 +21,9 @@ def git(*words: str, folder: Path | None = None) -> str:
         raise UserError("git is needed and isn't installed") from None
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or [f"exit status {error.returncode}"]
-        raise UserError(f"git {words[0]}: {lines[-1]}") from None
+        # A question or advice may follow what was wrong.
+        cause = next((line for line in lines if line.startswith(("fatal: ", "error: ", "ssh: "))), lines[-1])
+        raise UserError(f"git {words[0]}: {cause}") from None
     return done.stdout
 
 

@@ -80,3 +80,11 @@ def test_the_stage_of_a_killed_run_is_waited_for(committed: Path) -> None:
         with working_in("main", LOG):
             assert CHECKPOINT.exists()
     assert is_gone(committed)
+
+
+def test_a_remote_that_cant_be_reached_is_named_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    wanted = r"^git fetch: fatal: 'origin' does not .*; see that `git fetch origin` works here, or name a commit"
+    with pytest.raises(UserError, match=wanted), working_in("origin/main", LOG):
+        pass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from multiresunet.errors import UserError
-from multiresunet.review.git import Tree, changed
+from multiresunet.review.git import Tree, changed, git
 from multiresunet.review.worktree import worktree
 from tests import small
 
@@ -39,3 +39,8 @@ def test_a_project_in_a_subfolder_has_its_own_files(project: Path) -> None:
     assert changed() == changed(project) == ["metrics/summary.csv", "new", "dvc.lock"]
     with pytest.raises(UserError, match=r"the project lies in project/ of its repository"), worktree("HEAD"):
         pass
+
+
+def test_what_git_says_is_the_cause_and_not_the_advice_after_it(project: Path) -> None:
+    with pytest.raises(UserError, match=r"^git fetch: fatal: 'origin' does not appear to be a git repository$"):
+        git("fetch", "--quiet", "origin")
