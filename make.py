@@ -13,11 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+EXECUTABLE = "python.exe" if os.name == "nt" else "python"
 PROJECT = ROOT / "pyproject.toml"
 VERSION = ROOT / "multiresunet/__init__.py"
 LOCK = ROOT / "requirements.lock"
@@ -87,16 +90,51 @@ def wanted() -> str:
 
 def set_up() -> None:
     """Install what the lock names, then the project itself, unless they are there."""
-    there = INSTALLED.read_text() if INSTALLED.is_file() else ""
-    if there == wanted():
+    if is_set_up():
         return
-    if there.split("\n")[0] != wanted().split("\n")[0]:
-        install_packages()
-    # The lock has the build's own needs, too: this asks no package index, and takes two seconds.
-    python("pip", *INSTALL, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    for packages in VENV.glob("lib/python*/site-packages"):
-        (packages / "stages_python.pth").write_text(STAGES_PYTHON)
-    INSTALLED.write_text(wanted())
+    with alone():
+        if is_set_up():  # by another terminal, meanwhile
+            return
+        there = INSTALLED.read_text() if INSTALLED.is_file() else ""
+        if not is_usable() or there.split("\n")[0] != wanted().split("\n")[0]:
+            install_packages()
+        # The lock has the build's own needs, too: this asks no package index, and takes two seconds.
+        python("pip", *INSTALL, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        for packages in VENV.glob("lib/python*/site-packages"):
+            (packages / "stages_python.pth").write_text(STAGES_PYTHON)
+        INSTALLED.write_text(wanted())
+
+
+def is_set_up() -> bool:
+    """Whether all that is wanted has been installed, and works."""
+    return INSTALLED.is_file() and INSTALLED.read_text() == wanted() and is_usable()
+
+
+def is_usable() -> bool:
+    """Whether the Python behind .venv is still there, and .venv where it was made, which its programs name."""
+    made = VENV / "pyvenv.cfg"
+    commands = (
+        [line for line in made.read_text().splitlines() if line.startswith("command = ")] if made.is_file() else []
+    )
+    return (BIN / EXECUTABLE).exists() and all(line.endswith(f" {VENV}") for line in commands)
+
+
+@contextmanager
+def alone() -> "Iterator[None]":
+    """Wait until no other terminal installs into this folder, and keep others out."""
+    if os.name == "nt":  # which has no such lock
+        yield
+        return
+    import fcntl
+
+    (ROOT / ".state").mkdir(exist_ok=True)
+    with (ROOT / ".state/setup.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another make.py installs into .venv; waiting for its end …", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def install_packages() -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from importlib.metadata import packages_distributions
@@ -33,13 +34,18 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name, path in {"LOCK": "requirements.lock", "PROJECT": "pyproject.toml", "VERSION": "version.py"}.items():
         monkeypatch.setattr(make, name, tmp_path / path)
         (tmp_path / path).write_text("something\n")
-    paths = {"NUMERICS_LOCK": "numerics.lock", "VENV": ".venv", "INSTALLED": ".venv/installed", "ROOT": "."}
-    for name, path in paths.items():
+    paths = {"NUMERICS_LOCK": "numerics.lock", "VENV": ".venv", "BIN": ".venv/bin", "INSTALLED": ".venv/installed"}
+    for name, path in {**paths, "ROOT": "."}.items():
         monkeypatch.setattr(make, name, tmp_path / path)
     words: list[str] = []
 
     def create(_: list[str]) -> None:
-        make.VENV.mkdir(exist_ok=True)
+        make.BIN.mkdir(parents=True, exist_ok=True)
+        (make.BIN / "python").unlink(missing_ok=True)
+        (make.BIN / "python").touch()
+        (make.VENV / "pyvenv.cfg").write_text(
+            f"home = /usr/bin\ncommand = /usr/bin/python3 -m venv --clear {make.VENV}\n"
+        )
         words.append("venv")
 
     def python(*said: str) -> str:
@@ -141,19 +147,52 @@ def test_the_lock_is_resolved_where_pip_would_look(tmp_path: Path, monkeypatch: 
     assert make.python(*make.COMPILE.split()) == "/a,/b\n"
 
 
-@pytest.mark.parametrize("change", ["PROJECT", "VERSION", "ROOT"])
-def test_a_changed_or_moved_project_is_installed_again_without_its_packages(
+@pytest.mark.parametrize("change", ["PROJECT", "VERSION"])
+def test_a_changed_project_is_installed_again_without_its_packages(
+    change: str, called: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(monkeypatch, "setup")
+    called.clear()
+    getattr(make, change).write_text("another entry point or version\n")
+    do(monkeypatch, "setup")
+    do(monkeypatch, "setup")
+    assert called == ["install the project"]
+
+
+@pytest.mark.parametrize("change", ["the folder was renamed", "the base Python was removed"])
+def test_an_environment_that_no_longer_works_is_made_anew(
     change: str, called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     do(monkeypatch, "setup")
     called.clear()
-    if change == "ROOT":
-        monkeypatch.setattr(make, "ROOT", tmp_path / "moved")
+    if "folder" in change:
+        (tmp_path / "moved").mkdir()
+        make.VENV.rename(tmp_path / "moved/.venv")
+        for name, path in {"ROOT": ".", "VENV": ".venv", "BIN": ".venv/bin", "INSTALLED": ".venv/installed"}.items():
+            monkeypatch.setattr(make, name, tmp_path / "moved" / path)
     else:
-        getattr(make, change).write_text("another entry point or version\n")
+        (make.BIN / "python").unlink()
+        (make.BIN / "python").symlink_to(tmp_path / "nowhere")
     do(monkeypatch, "setup")
     do(monkeypatch, "setup")
-    assert called == ["install the project"]
+    assert called == ["venv", "uv", "install the project"]
+
+
+def test_of_two_terminals_one_installs(
+    called: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with make.alone():
+        other = threading.Thread(target=make.set_up)
+        other.start()
+        deadline, said = time.monotonic() + 60, ""
+        while "waiting" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        subprocess.call([])
+        make.INSTALLED.write_text(make.wanted())
+    other.join(60)
+    assert said == "Another make.py installs into .venv; waiting for its end …\n"
+    assert called == ["venv"], "by the first"
 
 
 def test_the_locks_leave_out_what_only_some_machines_need(called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
