@@ -131,6 +131,7 @@ def test_scripts_are_there_and_used_and_call_what_an_installation_has(repository
     for path in folder.iterdir():
         subprocess.run(["bash", "-n", path], check=True)
         assert set(re.findall(r"\.venv/bin/(\w+)", path.read_text())) <= commands
+        assert not re.findall(r'(?<!\+)"\$\{\w+\[@\]', path.read_text()), "bash 3.2 calls an empty array unset"
 
 
 def test_the_tests_run_the_checks_and_all_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +156,26 @@ def test_a_pull_request_goes_through_every_step(tmp_path: Path, monkeypatch: pyt
     called = (tmp_path / "called").read_text().splitlines()
     assert [line[: len(begin)] for line, begin in zip(called, wanted, strict=True)] == wanted
     assert (tmp_path / "comment").read_text() == (tmp_path / "summary").read_text()
+
+
+def test_a_pull_request_is_compared_with_the_commit_that_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, env = tmp_path / "project", runner(tmp_path)
+    prepare(project, 'echo "$@" >> ../called', monkeypatch)
+    shutil.move(tmp_path / "installation", project / ".venv")
+
+    def git(*words: str) -> str:
+        return subprocess.check_output(["git", *words], cwd=project, env=env, text=True).strip()
+
+    git("init", "-q", "-b", "main")
+    git("commit", "-q", "--allow-empty", "-m", "left here")
+    left = git("rev-parse", "HEAD")
+    git("commit", "-q", "--allow-empty", "-m", "main goes on")
+    git("checkout", "-q", "-b", "request", left)
+    git("commit", "-q", "--allow-empty", "-m", "its own")
+    subprocess.run(["bash", ".github/scripts/compare.sh", "main", "false"], cwd=project, env=env, check=True)
+    assert f"multiresunet diff {left} HEAD" in (tmp_path / "called").read_text()
 
 
 @pytest.mark.parametrize("words", ["", "Traceback …\nerror: a table is missing"])

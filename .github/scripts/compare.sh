@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # compare.sh BASE MEANT: write the comment's text and the picture to .state/pull-request/, and what fails to `failed`.
+# BASE is the branch that the pull request goes to, or its tip: what has come there since this branch left isn't ours.
 set -euo pipefail
-base=$1 meant=$2
+base=$(git merge-base "$1" HEAD 2> /dev/null || echo "$1") meant=$2  # `diff` says what is wrong with BASE
 out=.state/pull-request
 rm -rf "$out"
 mkdir -p "$out"
@@ -17,9 +18,9 @@ else
   note verify "$out/verify.log" >> "$out/failed"
   verdict=$(sed 's/^error: //' "$out/failed")
 fi
-flags=()
+flags=()  # which bash 3.2, macOS' own, calls unset while it's empty
 if [ "$meant" = true ]; then flags+=(--meant); fi
-.venv/bin/multiresunet diff "$base" HEAD --output "$out/diff.md" --picture "$out/diff.png" "${flags[@]}" \
+.venv/bin/multiresunet diff "$base" HEAD --output "$out/diff.md" --picture "$out/diff.png" ${flags[@]+"${flags[@]}"} \
   2> "$out/diff.log" || note diff "$out/diff.log" >> "$out/failed"
 {
   echo "<!-- multiresunet metrics -->"
