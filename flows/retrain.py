@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from flows.graph import anything_stale
 from flows.pipeline import pipeline
 from flows.worktree import alone, configure
 from multiresunet import config
 from multiresunet.config import FolderSource
 from multiresunet.data.sources import folder
+from multiresunet.paths import STATE
+
+PENDING = STATE / "retrain"  # is there from a folder's change until a run has succeeded
 
 
 @flow(name="retrain", persist_result=False)
 def retrain() -> list[str]:
-    """Pin what has changed in params.yaml, and run the pipeline if anything has, or is stale since a run has failed.
+    """Pin what has changed in params.yaml, and run the pipeline if anything has, or if the run after it has failed.
+
+    Edits of params.yaml or of code, which may be unfinished, start nothing.
 
     Returns:
         The names of the data sets whose folders have changed. The change of params.yaml and of the tables is left to
@@ -28,11 +32,15 @@ def retrain() -> list[str]:
         found = changed()
         for name, digest in found.items():
             log.info("%s has changed; its digest is now %s", name, digest)
-        configure({f"datasets.{name}.source.digest": digest for name, digest in found.items()})
-        if not found and not anything_stale():
-            log.info("No folder has changed, and nothing is stale")
+        if found:
+            PENDING.parent.mkdir(exist_ok=True)
+            PENDING.touch()
+            configure({f"datasets.{name}.source.digest": digest for name, digest in found.items()})
+        elif not PENDING.exists():
+            log.info("No folder has changed")
             return []
     pipeline()
+    PENDING.unlink(missing_ok=True)
     return list(found)
 
 
