@@ -19,7 +19,7 @@ from flows.retrain import retrain
 from flows.worktree import OWN_LOCK, alone
 from multiresunet.errors import UserError
 from tests import small
-from tests.flows.conftest import ours, serving
+from tests.flows.conftest import blocks, ours, serving
 
 CRON = '{cron: "0 2 * * *", timezone: UTC, slug: nightly}'
 
@@ -156,6 +156,31 @@ def test_a_folder_is_not_pinned_while_a_flow_works(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("flows.retrain.get_run_logger", lambda: logging.getLogger("test"))
     assert retrain.fn() == ["own"]
     assert free == [False, True]
+
+
+LEASE = """
+import asyncio, sys
+from datetime import timedelta
+from uuid import uuid4
+from prefect.server.concurrency.lease_storage import get_concurrency_lease_storage
+leases = get_concurrency_lease_storage()
+if sys.argv[1] == "take":
+    asyncio.run(leases.create_lease([uuid4()], timedelta(seconds=-1)))
+print(len(asyncio.run(leases.read_expired_lease_ids())))
+"""
+
+
+def test_a_server_as_the_page_sets_it_knows_after_a_restart_whose_place_is_to_be_freed(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    words = [line for block in blocks("running.md") for line in block.splitlines() if "prefect config set " in line]
+    own = settings | {"PREFECT_HOME": str(tmp_path)}
+    for line in words:
+        name, _, value = line.removeprefix("prefect config set ").partition("=")
+        own[name] = value
+    for what in ("take", "look"):
+        said = subprocess.check_output([sys.executable, "-c", LEASE, what], env=own, text=True)
+        assert said == "1\n"
 
 
 @pytest.mark.slow
