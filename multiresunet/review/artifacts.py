@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from multiresunet.errors import UserError
-from multiresunet.paths import LOCK, PARAMS, STATE
+from multiresunet.paths import LOCK, PARAMS, PREDICTED, STATE, TRAINED
 from multiresunet.review.git import git, resolve
-from multiresunet.review.recorded import md5
+from multiresunet.review.recorded import locked, md5
 from multiresunet.review.worktree import dvc
 
 MODELS = STATE / "models"
@@ -54,6 +54,22 @@ def commit_of(folder: Path) -> str | None:
     except UserError:  # no repository, no commit, no git
         return None
     return found[-1] if found else None
+
+
+def is_predicted(folder: Path, dataset: str) -> bool:
+    """Whether the project's tables are of what a trained folder holds, by the digests in its dvc.lock.
+
+    Means over several trainings can't say of which ones they are.
+    """
+    if not folder.is_dir():
+        return False
+    digest = _digest(folder)
+    return any(
+        dep["path"].startswith(f"{TRAINED}/{dataset}/") and dep.get("md5") == digest
+        for stage in locked(Path()).values()
+        if any(out["path"].startswith(f"{PREDICTED}/") for out in stage.get("outs", []))
+        for dep in stage.get("deps", [])
+    )
 
 
 def _digest(folder: Path) -> str:

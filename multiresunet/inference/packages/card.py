@@ -22,8 +22,9 @@ from multiresunet.inference.packages.attribution import attribution_of
 from multiresunet.paths import METRICS, PARAMS
 from multiresunet.report.tables import records
 from multiresunet.report.verdicts import CLAIMS
+from multiresunet.review.artifacts import is_predicted
 
-IN_TABLES = 0.002  # how far a score in metrics/ may be from model.json's: other arithmetic has trained it again
+ROUNDED = 0.5e-4 + 1e-6  # of tables' four decimals, and of model.json's six
 BEST = "_best_epoch"
 FRONT = "---\n"
 
@@ -97,11 +98,7 @@ def measured_of(model: Model) -> Measured | None:
     seeds = int(intervals["seeds"].max()) if len(intervals) and "seeds" in intervals else 1
     if summary.empty or intervals.empty:
         return None
-    one = intervals[intervals["measure"] == "jaccard"].iloc[0]
-    low, high = one["low"] - one["sd"], one["high"] + one["sd"]  # where one of several trainings may lie
-    if seeds == 1:
-        low, high = (float(summary["jaccard"].iloc[0]) + sign * IN_TABLES for sign in (-1, 1))
-    if not low <= description.jaccard <= high:
+    if not (_has_scores(model, summary) if seeds == 1 else is_predicted(model.folder, description.data.name)):
         return None
     claims, bins = _rows(model, "claims"), _rows(model, "reliability")
     if len(claims):
@@ -117,6 +114,12 @@ def measured_of(model: Model) -> Measured | None:
         calibration=expected_calibration_error(bins) if len(bins) else None,
         optimistic=bool((summary["study"] == "shared").any()) if "study" in summary else False,
     )
+
+
+def _has_scores(model: Model, summary: pd.DataFrame) -> bool:
+    """Whether the scores of a table that is of one training are the model's own."""
+    row, own = summary.iloc[0], model.description
+    return bool(abs(row["jaccard"] - own.jaccard) <= ROUNDED and abs(row["jaccard_sd"] - own.jaccard_sd) <= ROUNDED)
 
 
 def _rows(model: Model, table: str) -> pd.DataFrame:
