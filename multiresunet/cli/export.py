@@ -30,6 +30,7 @@ def export(
 
     from multiresunet.inference.loading import load_model
     from multiresunet.inference.packages import exporting
+    from multiresunet.inference.packages.graph import left_out
     from multiresunet.review.artifacts import commit_of
 
     loaded = load_model(model, folds, "cpu")
@@ -40,3 +41,6 @@ def export(
     described = loaded.description.model_copy(update={"commit": commit})
     said = exporting.export(replace(loaded, description=described), to, path)
     print(f"{path}: {said}")
+    missing = left_out(loaded.description.data)
+    if missing and to != "bundle":  # which `predict` runs itself
+        print(f"Its numbers differ from those of `predict` unless you do as that does: {'; '.join(missing)}")

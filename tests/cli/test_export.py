@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +47,29 @@ def test_a_bundle_predicts_in_an_empty_folder(
     capsys.readouterr()
     assert not call(monkeypatch, "card", "m.zip")  # the one that it holds
     assert "# discs-multiresunet" in capsys.readouterr().out
+
+
+def test_what_predict_does_and_a_file_does_not_is_said(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds: dict[str, tuple[dict[str, Any], str]] = {
+        "patches": ({"fit": "patches"}, "shows the networks windows of 32×32 that overlap by half"),
+        "pad": ({"fit": "pad"}, "fills images up with zeros after normalising, evenly on all sides, to 32×32 at least"),
+        "zscore": ({"normalisation": "zscore"}, "takes mean and deviation of the pixels as they are stored, and resiz"),
+    }
+    for name, (data, says) in kinds.items():
+        folder_of(here / name, **data)
+        for to in ("torchscript", "bundle"):  # the latter is for `predict`
+            assert not call(monkeypatch, "export", name, "--to", to, "--out", f"{name}.{to}")
+            said = capsys.readouterr().out
+            assert (f"unless you do as that does: `predict` {says}" in said) == (to == "torchscript")
+        assert not call(monkeypatch, "card", name)
+        assert f"BioImage.IO) give other numbers than `predict` unless you do as it does: `predict` {says}" in (
+            capsys.readouterr().out
+        )
+    assert not call(monkeypatch, "export", "trained", "--to", "torchscript")
+    assert not call(monkeypatch, "card", "trained")
+    assert "as it does" not in (said := capsys.readouterr().out) and "as that does" not in said
 
 
 def test_one_fold_as_onnx_and_a_card_as_a_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

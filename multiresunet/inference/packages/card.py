@@ -19,6 +19,7 @@ from multiresunet.inference.bundle import CARD, text_of
 from multiresunet.inference.description import FINAL
 from multiresunet.inference.model import Model
 from multiresunet.inference.packages.attribution import attribution_of
+from multiresunet.inference.packages.graph import left_out
 from multiresunet.paths import METRICS, PARAMS
 from multiresunet.report.tables import records
 from multiresunet.report.verdicts import CLAIMS
@@ -74,6 +75,7 @@ def card_of(model: Model) -> str:
         final=FINAL in description.networks,
         spec=model.predictor.spec,
         size="×".join(map(str, data.size)),
+        left_out="; ".join(left_out(data)),
     )
     front = yaml.safe_dump(_front(model, measured, attribution.license), sort_keys=False, allow_unicode=True, width=120)
     return f"{FRONT}{front}{FRONT}\n{body.strip()}\n"

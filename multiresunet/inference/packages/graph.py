@@ -50,6 +50,24 @@ def graph_of(model: Model) -> Graph:
     return graph.requires_grad_(False)
 
 
+def left_out(data: DataDescription) -> list[str]:
+    """What `predict` does with images of such a model, and a graph doesn't, beside scaling and normalising."""
+    size, found = _in_words(data.size), []
+    if data.fit == "patches":
+        found.append(
+            f"`predict` shows the networks windows of {size} that overlap by half, and takes the mean of their logits, "
+            "weighted by a Gaussian; the file sees the whole image at once"
+        )
+    if data.fit in ("pad", "spacing"):
+        found.append(
+            f"`predict` fills images up with zeros after normalising, evenly on all sides, to {size} at least and to "
+            f"multiples of {STEP}"
+        )
+    if data.normalisation == "zscore" and (data.fit == "resize" or data.spacing is not None):
+        found.append("`predict` takes mean and deviation of the pixels as they are stored, and resizes afterwards")
+    return found
+
+
 def example(spec: NetworkSpec) -> Tensor:
     """What a graph is traced with: sides that need padding, or the branch that pads would be left out."""
     return torch.rand(2, spec.in_channels, *(STEP + 1 + axis for axis in range(spec.dims)))
