@@ -17,7 +17,7 @@ from multiresunet import __version__
 from multiresunet.data.readers import Decoded
 from multiresunet.errors import UserError
 from multiresunet.files import write_json
-from multiresunet.inference import records, writing
+from multiresunet.inference import large, records, writing
 from multiresunet.inference.geometry import check_picture
 from multiresunet.inference.inputs import Input, check_names, read
 from multiresunet.inference.model import Model, Options
@@ -89,7 +89,7 @@ def run(
         needs_several(None)
     settings = settings_of(model, request)
     _claim(request, settings)
-    write_provenance(model, request)
+    write_provenance(model, request, settings)
     if request.overwrite:
         records.tabulate(request.out, settings)  # without what has other settings, even if the work is killed
     outcome = Outcome()
@@ -148,16 +148,25 @@ def settings_of(model: Model, request: Request) -> dict[str, Any]:
         "save": sorted(request.save),
         "format": request.format,
         "instances": request.instances,
+        **({"window": large.widest(model, options)} if options.how == "tiles" else {}),
     }
 
 
 def _claim(request: Request, settings: dict[str, Any]) -> None:
+    """Refuse a folder of other settings; one of before windows were kept stays as it is, without them.
+
+    Raises:
+        UserError: naming the settings, or what else is wrong with the folder.
+    """
     path = request.out / PROVENANCE
     if path.exists() and not request.overwrite:
         before = records.loaded(path).get("settings")
         if not isinstance(before, dict):
             raise UserError(f"{path}: isn't what `predict` writes; choose another --out, or --overwrite")
+        if "window" not in before:
+            settings.pop("window", None)
         other = [key for key, value in settings.items() if before.get(key) != value]
+        other = ["window (see --memory)" if key == "window" else key for key in other]
         if other:
             raise UserError(
                 f"{request.out}: holds predictions with other {', '.join(other)}; choose another --out, or --overwrite"
@@ -166,14 +175,14 @@ def _claim(request: Request, settings: dict[str, Any]) -> None:
         raise UserError(f"{request.out}: holds other files; choose a new folder for --out, or --overwrite")
 
 
-def write_provenance(model: Model, request: Request) -> None:
+def write_provenance(model: Model, request: Request, settings: dict[str, Any]) -> None:
     """Say what the folder's predictions come from."""
     write_json(
         request.out / PROVENANCE,
         {
             "model": model.description.model_dump(mode="json"),
             "commit": model.description.commit or request.commit,
-            "settings": settings_of(model, request),
+            "settings": settings,
             "device": str(model.predictor.device),
             "version": __version__,
         },

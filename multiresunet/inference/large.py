@@ -92,20 +92,29 @@ def stream(model: Model, source: Source, options: Options) -> Iterator[Maps]:
     yield np.stack([resized(one, source.shape) for one in maps])
 
 
+def widest(model: Model, options: Options) -> int:
+    """A side of the largest window whose network fits into memory, by estimate, whatever the image; else the smallest.
+
+    What is predicted depends on it, not on the memory: more of it changes nothing until the next window fits.
+    """
+    spec = model.predictor.spec
+    sides, bytes_each = SIDES[spec.dims], (FILTERS if "." in spec.name else spec.filters) * PER_PIXEL
+    room = SHARE * (options.memory - PROCESS)
+    return next((side for side in sides if side**spec.dims * bytes_each <= room), sides[-1])
+
+
 def fitting(model: Model, size: Sequence[int], options: Options) -> tuple[int, ...]:
     """The sides of the largest window that fits into memory, by estimate, and then by trial.
 
     Raises:
         UserError: if not even the smallest does.
     """
-    spec = model.predictor.spec
-    sides = SIDES[len(size)]
-    left = options.memory - PROCESS
+    spec, most = model.predictor.spec, widest(model, options)
+    sides = [side for side in SIDES[len(size)] if side <= most]
     for side in sides:
         tile = tuple(min(side, one + -one % STEP) for one in size)
         row = side * int(np.prod(size[1:])) * (spec.classes + 3) * 8  # totals, and what is handed on
-        network = int(np.prod(tile)) * (FILTERS if "." in spec.name else spec.filters) * PER_PIXEL
-        if side != sides[-1] and (network > SHARE * left or row > (1 - SHARE) * left):
+        if side != sides[-1] and row > (1 - SHARE) * (options.memory - PROCESS):
             continue
         try:
             model.predictor.foreground(np.zeros((1, spec.in_channels, *tile), np.float32))

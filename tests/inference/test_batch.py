@@ -26,7 +26,7 @@ from multiresunet.cli import app
 from multiresunet.errors import UserError
 from multiresunet.files import sha256
 from multiresunet.inference import large, streaming, writing
-from multiresunet.inference.batch import Request, run
+from multiresunet.inference.batch import Request, run, settings_of
 from multiresunet.inference.inputs import Input, found, read
 from multiresunet.inference.loading import load_model
 from multiresunet.inference.model import Model, Options
@@ -331,6 +331,34 @@ def test_what_changed_is_predicted_again_and_other_settings_are_refused(pictures
     assert run(pictures, inputs, Request(out, overwrite=True, options=Options(threshold=0.7))).done == 1
     with pytest.raises(UserError, match="holds other files"):
         run(pictures, inputs, Request(tmp_path))
+
+
+def test_memory_that_changes_windows_is_another_setting(pictures: Model, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.png", tmp_path / "out"
+    Image.fromarray(grey(200, 200)).save(path)
+    inputs, provenance = [Input(path, "a")], out / "provenance.json"
+    small, same, more = (Request(out, options=Options("tiles", memory=2**20 * mib)) for mib in (630, 631, 2048))
+    assert run(pictures, inputs, small).done == 1
+    assert json.loads(provenance.read_text())["settings"]["window"] == 128
+    assert run(pictures, inputs, same).skipped == 1
+    with pytest.raises(UserError, match=r"holds predictions with other window \(see --memory\); choose another --out"):
+        run(pictures, inputs, more)
+    assert run(pictures, inputs, Request(out, overwrite=True)).done == 1
+    assert "window" not in json.loads(provenance.read_text())["settings"]
+
+
+def test_a_folder_of_before_windows_were_kept_goes_on(
+    pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, request = tmp_path / "a.png", Request(tmp_path / "out", options=Options("tiles"))
+    Image.fromarray(grey(32, 32)).save(path)
+    with monkeypatch.context() as patch:
+        settings = {key: value for key, value in settings_of(pictures, request).items() if key != "window"}
+        patch.setattr("multiresunet.inference.batch.settings_of", lambda *_: settings)
+        assert run(pictures, [Input(path, "a")], request).done == 1
+    for _ in range(2):
+        assert run(pictures, [Input(path, "a")], request).skipped == 1
+    assert list(pd.read_csv(tmp_path / "out/predictions.csv")["file"]) == [str(path)]
 
 
 def test_the_table_is_of_the_settings_that_provenance_states(
