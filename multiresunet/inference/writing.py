@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,13 +107,26 @@ def tiff_geometry(source: Path) -> dict[str, Any]:
     with tifffile.TiffFile(source) as file:
         tags = file.pages.first.tags
         if "XResolution" in tags and "YResolution" in tags:
-            found["resolution"] = (tags["XResolution"].value, tags["YResolution"].value)
-            found["resolutionunit"] = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
+            x, y = (_ratio(tags[name].value) for name in ("XResolution", "YResolution"))
+            if x and y:
+                found["resolution"] = (x, y)
+                found["resolutionunit"] = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
         if file.imagej_metadata:
             said = file.imagej_metadata
             kept = {"unit": _ascii(said.get("unit")), "spacing": _number(said.get("spacing"))}
             found |= {"imagej": True, "metadata": {key: value for key, value in kept.items() if value is not None}}
     return found
+
+
+def _ratio(value: Any) -> tuple[int, int] | None:
+    """A resolution as TIFF is to store it: two integers; other programs store one number. None if it is neither."""
+    if isinstance(value, tuple) and len(value) == 2:
+        return value
+    value = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+    if _number(value) is None or not 0 <= value < 2**32:
+        return None
+    near = Fraction(value).limit_denominator(int(2**32 // max(value, 1)) - 1 or 1)  # both need to fit into 32 bits
+    return near.numerator, near.denominator
 
 
 def _number(value: Any) -> Any:

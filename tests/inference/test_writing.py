@@ -100,6 +100,31 @@ def test_what_printers_are_told_is_no_size(
     assert read(path).spacing == (spacing and pytest.approx(spacing))
 
 
+@pytest.mark.parametrize(
+    ("kind", "x", "spacing"),
+    [
+        ("H", 2000, (0.01, 0.005)),
+        ("I", 2000, (0.01, 0.005)),
+        ("f", 2000.5, (0.01, 10 / 2000.5)),
+        ("d", 1e-3, (0.01, 1e4)),
+        ("f", float("nan"), None),
+        ("d", 1e12, None),
+        ("s", "2000", None),
+    ],
+)
+def test_a_resolution_may_be_one_number(
+    kind: str, x: float | str, spacing: tuple[float, float] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, marked(20, 30), resolution=(500, 500), resolutionunit="CENTIMETER")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages.first.tags
+        tags["XResolution"].overwrite(x, dtype=kind)
+        tags["YResolution"].overwrite(1000, dtype="H")
+    assert read(path).spacing == (spacing and pytest.approx(spacing))
+    assert read(mask_of(path, "tif")).spacing == (spacing and pytest.approx(spacing))
+
+
 @pytest.mark.parametrize("spacing", ["abc", "nan"])
 def test_a_distance_of_slices_that_is_no_number_is_none(spacing: str, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
