@@ -210,7 +210,7 @@ def _begin(
         return 0, lambda: _record(one, request, settings, since, *stream_file(model, one, request))
     decoded = read(one.path)
     check_picture(decoded.array, model.description.data, str(one.path))
-    check_names(one, [writing.draft_of(target).name for target in _places(one, decoded, request).values()])
+    check_names(one, [writing.draft_of(target).name for target in places_of(one, decoded, request).values()])
     coming = workers.submit(decoded, str(one.path))
     reading = time.perf_counter() - since
 
@@ -244,7 +244,7 @@ def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request:
     predicted = Predicted(prediction, decoded.array, request.instances)
     files = []
     with writing.without_drafts() as drafts:
-        for output, target in _places(one, decoded, request).items():
+        for output, target in places_of(one, decoded, request).items():
             drafts.append(writing.draft_of(target))
             target.parent.mkdir(parents=True, exist_ok=True)
             writing.write(drafts[-1], OUTPUTS[output](predicted), one.path, decoded)
@@ -252,8 +252,12 @@ def write_outputs(one: Input, decoded: Decoded, prediction: Prediction, request:
     return files
 
 
-def _places(one: Input, decoded: Decoded, request: Request) -> dict[str, Path]:
-    """Where each output of an image is written."""
+def places_of(one: Input, decoded: Decoded, request: Request) -> dict[str, Path]:
+    """Where each output of an image is written.
+
+    Raises:
+        UserError: if a format can't hold what the image is.
+    """
     own = {output: OUTPUTS.entries[output].facts.get("suffix") for output in request.save}
     suffixes = {name: suffix or writing.suffix_for(request.format, decoded, one.path) for name, suffix in own.items()}
     return {name: writing.place_of(one, name, suffix, request.out) for name, suffix in suffixes.items()}

@@ -66,7 +66,7 @@ def write_png(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
         array = np.round(np.clip(array, 0, 1) * 65535).astype(np.uint16)
     elif array.dtype == np.uint32:
         if array.max(initial=0) > 65535:
-            raise UserError(f"{path.name}: more than 65535 instances don't fit into PNG; use --format tif")
+            raise UserError(f"{source}: more than 65535 instances don't fit into PNG; use --format tif")
         array = array.astype(np.uint16)
     turn = turn_of(decoded)
     words: dict[str, Any] = {}

@@ -112,16 +112,19 @@ async def predict(
 ) -> Response | dict[str, Any]:
     """Predict the file in the body; see the module."""
     predictions: Predictions = request.app.state.predictions
+    wanted = Wanted(threshold, format)
+    if save is not None:
+        predictions.check(save, wanted)
     with predictions.turn():  # before the file is sent, so that only one at a time takes room
         path = predictions.place(plain(name))
         try:
             await _receive(request, path)
-            kept = await run_in_threadpool(predictions.predict, path)
+            kept = await run_in_threadpool(predictions.predict, path, save, wanted)
         except BaseException:
             predictions.forget(path)
             raise
     if save is not None:
-        return await run_in_threadpool(_output, predictions, kept, save, Wanted(threshold, format))
+        return await run_in_threadpool(_output, predictions, kept, save, wanted)
     return await run_in_threadpool(kept.facts, threshold)
 
 

@@ -23,12 +23,12 @@ from multiresunet.data import manifest
 from multiresunet.data.readers import Array, Decoded
 from multiresunet.errors import UserError
 from multiresunet.inference import writing
-from multiresunet.inference.batch import Request, measured, write_outputs
+from multiresunet.inference.batch import Request, measured, places_of, write_outputs
 from multiresunet.inference.geometry import check_picture
 from multiresunet.inference.inputs import Input, read
 from multiresunet.inference.model import Model, Options
 from multiresunet.inference.outputs import displayed
-from multiresunet.inference.prediction import Prediction
+from multiresunet.inference.prediction import Prediction, needs_several
 from multiresunet.inference.workers import memory_is_full
 from multiresunet.memory import out_of_memory
 from multiresunet.registries import OUTPUTS
@@ -49,6 +49,9 @@ class Wanted:
     threshold: float | None = None
     format: str = writing.SAME
     instances: str = "components"
+
+
+DEFAULT = Wanted()
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,15 @@ class Kept:
         return array[..., ::step, ::step]
 
 
+@contextmanager
+def named_alone(path: Path) -> Iterator[None]:
+    """Errors of a file without its folder, which is the server's own."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(f"{path.parent}/", "")) from None
+
+
 def step_of(shape: tuple[int, ...]) -> int:
     """Every how many pixels one is shown."""
     return ceil(max(shape) / LONGEST)
@@ -185,28 +197,46 @@ class Predictions:
         """Remove the folder that `place` has made for a file."""
         shutil.rmtree(path.parent, ignore_errors=True)
 
-    def predict(self, path: Path) -> Kept:
+    def check(self, output: str, wanted: Wanted) -> None:
+        """Refuse what no image gives.
+
+        Raises:
+            UserError: if there is no such output or format, or the model hasn't several networks.
+        """
+        if output not in OUTPUTS:
+            raise UserError(f"save: {OUTPUTS.unknown(output)}")
+        if wanted.format not in writing.FORMATS:
+            raise UserError(f"format {wanted.format!r} isn't known; there is {', '.join(writing.FORMATS)}")
+        if output == "uncertainty" and len(self.model.names) == 1:
+            needs_several(None)
+
+    def predict(self, path: Path, output: str | None = None, wanted: Wanted = DEFAULT) -> Kept:
         """Predict a file that lies at its `place`, in its `turn`.
+
+        Args:
+            path: the file.
+            output: what will be asked for; None: the figures alone.
+            wanted: how that is to be made.
 
         Raises:
             UserError: in the words of `multiresunet predict`, of the file's name alone.
         """
-        try:
-            made = self._predict(path)
+        with named_alone(path):
+            made = self._predict(path, output, wanted)
             self._kept[made.key] = made
             for old in list(self._kept.values())[:-KEPT]:
                 self._kept.pop(old.key)
                 self.forget(old.one.path)
             return made
-        except UserError as error:
-            raise UserError(str(error).replace(f"{path.parent}/", "")) from None
 
-    def _predict(self, path: Path) -> Kept:
+    def _predict(self, path: Path, output: str | None, wanted: Wanted) -> Kept:
         since = time.perf_counter()
         one = Input(path, manifest.sample_name(path.name))
         try:
             decoded = read(path)
             check_picture(decoded.array, self.model.description.data, str(path))
+            if output is not None:  # before there is work in it
+                places_of(one, decoded, Request(path.parent, (output,), wanted.format))
             prediction = self.model.predict(decoded.array, decoded.spacing, self._options, str(path))
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
@@ -228,14 +258,12 @@ class Predictions:
         Raises:
             UserError: if there is no such output, or it can't be made of this image.
         """
-        if output not in OUTPUTS:
-            raise UserError(f"save: {OUTPUTS.unknown(output)}")
-        if wanted.format not in writing.FORMATS:
-            raise UserError(f"format {wanted.format!r} isn't known; there is {', '.join(writing.FORMATS)}")
+        self.check(output, wanted)
         out = kept.one.path.parent / secrets.token_hex(8)
         request = Request(out, (output,), wanted.format, wanted.instances)
         try:
-            [(draft, target)] = write_outputs(kept.one, kept.decoded, kept.at(wanted.threshold), request)
+            with named_alone(kept.one.path):
+                [(draft, target)] = write_outputs(kept.one, kept.decoded, kept.at(wanted.threshold), request)
             return target.name, draft.read_bytes()
         finally:
             shutil.rmtree(out, ignore_errors=True)

@@ -173,6 +173,13 @@ def test_a_volume_of_three_columns_is_no_colours_in_tiff(tmp_path: Path) -> None
         assert made.pages.first.photometric == tifffile.PHOTOMETRIC.MINISBLACK
 
 
+def test_an_image_of_more_instances_than_png_holds_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(marked(20, 40)).save(path)
+    with pytest.raises(UserError, match=rf"{path}: more than 65535 instances don't fit into PNG; use --format tif"):
+        writing.write(tmp_path / ".draft-a_labels.png", np.full((20, 40), 65536, np.uint32), path, read(path))
+
+
 def test_a_volume_that_png_cannot_hold_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, marked(5, 20, 30), photometric="minisblack")

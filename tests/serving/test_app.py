@@ -214,6 +214,22 @@ def test_outputs_that_cannot_be_made_are_one_line(client: TestClient, tmp_path: 
         assert answer.json()["error"].startswith(says)
 
 
+def test_what_an_image_cannot_give_is_said_of_its_name_before_it_is_predicted(
+    client: TestClient, volumes: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = oblique(tmp_path)
+    with client_of(volumes) as other:
+        key = sent(other, path).json()["id"]
+        later = other.get(f"/api/predictions/{key}/files/mask?format=png")
+        monkeypatch.setattr(Model, "predict", lambda *_: 1 / 0)
+        answer = sent(other, path, "&save=mask&format=png")
+    line = {"error": "a.nii.gz: a volume, which --format png can't hold; use tif or nii.gz"}
+    assert (later.status_code, later.json()) == (answer.status_code, answer.json()) == (422, line)
+    for query, says in {"save=maks": "save: output 'maks'", "save=mask&format=jpg": "format 'jpg' isn't"}.items():
+        answer = sent(client, picture(tmp_path), f"&{query}")
+        assert answer.status_code == 422 and answer.json()["error"].startswith(says)
+
+
 def test_one_image_at_a_time(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on, predict = threading.Event(), threading.Event(), Model.predict
 
