@@ -48,10 +48,16 @@ class TiffRows:
         planar = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
         self._planes = page.samplesperpixel if planar else 1
         kinds = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-        if len(self._file.series[0].pages) != 1 or page.photometric not in kinds or page.extrasamples:
-            raise UserError(
-                f"{path}: too large to be read whole, and of a kind that isn't read in parts; save it as grey"
-            )
+        remedy = ""
+        if len(self._file.series[0].pages) != 1:
+            remedy = "save each page as a file"
+        elif page.photometric not in kinds:
+            remedy = "save it as grey, or as RGB where the model takes colours"
+        elif page.extrasamples:
+            grey = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+            remedy = f"save it without alpha ({'grey' if grey else 'RGB'})"
+        if remedy:
+            raise UserError(f"{path}: too large to be read whole, and of a kind that isn't read in parts; {remedy}")
         self.shape: tuple[int, int] = (page.imagelength, page.imagewidth)
         self.channels: int = page.samplesperpixel
         self.dtype: np.dtype[Any] = np.dtype(page.dtype)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from multiresunet.errors import UserError
 from multiresunet.inference import large, streaming
 from multiresunet.inference.batch import Request, run
 from multiresunet.inference.inputs import Input, read
@@ -62,6 +63,25 @@ def test_values_and_colours_are_judged_in_parts_as_in_the_whole(
     assert whole[1].startswith("uint16 whose values end at 100, as those of 8 bits do")
     monkeypatch.setattr(streaming, "PART", 0.0)
     assert told() == whole
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "remedy"),
+    [
+        ((96, 96, 4), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, "save it without alpha (RGB)"),
+        ((96, 96, 2), {"photometric": "minisblack", "planarconfig": "contig"}, "save it without alpha (grey)"),
+        ((96, 96), {"photometric": "miniswhite"}, "save it as grey, or as RGB where the model takes colours"),
+        ((2, 96, 96), {"photometric": "minisblack"}, "save each page as a file"),
+    ],
+)
+def test_a_kind_that_is_not_read_in_parts_has_its_own_remedy(
+    shape: tuple[int, ...], words: dict[str, Any], remedy: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey(*shape), **words)
+    with pytest.raises(UserError) as told:
+        streaming.TiffRows(path)
+    assert str(told.value) == f"{path}: too large to be read whole, and of a kind that isn't read in parts; {remedy}"
 
 
 @pytest.mark.parametrize(
