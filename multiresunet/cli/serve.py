@@ -34,7 +34,10 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free")] = 8000,
     token: Annotated[
-        str | None, typer.Option(envvar="MULTIRESUNET_TOKEN", help="secret that every request must carry")
+        str | None,
+        typer.Option(
+            envvar="MULTIRESUNET_TOKEN", help="secret that every request must carry, as Authorization: Bearer TOKEN"
+        ),
     ] = None,
     limit: Annotated[str, typer.Option(help="the largest file that is accepted, as 256M")] = "256M",
     folds: Folds = "all",

@@ -71,7 +71,7 @@ class Guard:
         if self._token is not None and path.startswith("/api/"):
             given = headers.get("authorization", "").removeprefix("Bearer ")
             if not secrets.compare_digest(given.encode(), self._token.encode()):
-                return error(401, "the token is missing or wrong; see --token of `multiresunet serve`")
+                return error(401, "the token is missing or wrong; programs send the header Authorization: Bearer TOKEN")
         return None
 
 

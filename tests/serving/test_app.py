@@ -325,7 +325,8 @@ def test_a_token_is_needed_where_there_is_one(model: Model, tmp_path: Path) -> N
         for word in ("", "Bearer wrong", "gehei", "Bearer "):
             answer = sent(client, path, **({"Authorization": word} if word else {}))
             assert answer.status_code == 401
-            assert "the token is missing or wrong" in answer.json()["error"]
+            says = answer.json()["error"]
+            assert says == "the token is missing or wrong; programs send the header Authorization: Bearer TOKEN"
         assert sent(client, path, Authorization="Bearer geheim").status_code == 200
 
 
