@@ -50,7 +50,7 @@ def write_bioimageio(model: Model, path: Path) -> str:
         np.save(folder / TEST_INPUT, image)
         np.save(folder / TEST_OUTPUT, probabilities)
         sample.cover(image, probabilities).save(folder / COVER)
-        (folder / DOCUMENTATION).write_text(body_of(card_of(model)), encoding="utf-8")
+        (folder / DOCUMENTATION).write_text(body_of(card_of(model, model.names)), encoding="utf-8")
         for name, text in attribution.texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         tree = described(model, attribution, folder)

@@ -35,7 +35,7 @@ def write_bundle(model: Model, path: Path) -> str:
     held = model.described(names)
     texts = {
         NAME: json.dumps(held.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
-        CARD: card_of(model),
+        CARD: card_of(model, names),
         **attribution_of(model).texts,
     }
     with ZipFile(path, "w") as archive:

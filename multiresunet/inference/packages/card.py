@@ -5,6 +5,7 @@ Mitchell et al., Model cards for model reporting (2019). Scores are of the last 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,21 +50,27 @@ class Measured:
     optimistic: bool
 
 
-def card_of(model: Model) -> str:
+def card_of(model: Model, packed: Sequence[str] = ()) -> str:
     """The card of a model: front matter in YAML, then Markdown. Of a bundle, the one that it holds.
+
+    Args:
+        model: the model.
+        packed: the networks in the file that the card is for; else all that the model's folder holds, or those that
+            were chosen of them.
 
     Raises:
         UserError: if LICENSE or CITATION.cff are missing.
     """
     whole = model.names == tuple(model.description.folds or [FINAL])
-    held = text_of(model.folder, CARD) if whole else None  # which is of all that the bundle holds
+    packed = packed or (list(model.description.networks) if whole else model.names)
+    held = text_of(model.folder, CARD) if set(packed) == set(model.description.networks) else None  # which is of all
     if held is not None:
         return held
     measured, attribution = measured_of(model), attribution_of(model)
     environment = Environment(
         loader=PackageLoader("multiresunet.inference.packages", ""), undefined=StrictUndefined, trim_blocks=True
     )
-    description, data = model.description, model.description.data
+    description, data = model.described(packed), model.description.data
     body = environment.get_template("card.md.j2").render(
         name=name_of(model),
         description=description,

@@ -68,6 +68,17 @@ def test_it_can_be_exported_again_where_there_is_no_project(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["again.zip", "final.zip"]
 
 
+def test_its_card_lists_the_networks_that_it_holds(made: Path, tmp_path: Path) -> None:
+    for source in (made.parent / "model", made):
+        for folds, held in {"all": FILES, "0": ["fold0"], "final": ["final"]}.items():
+            path = tmp_path / "x.zip"
+            export(load_model(source, folds, CPU), "bundle", path)
+            with ZipFile(path) as archive:
+                card = archive.read("README.md").decode()
+            assert [name for name in FILES if f"SHA-256 of {name}-last.safetensors" in card] == held
+            assert ("No score is known of the final network" in card) == ("final" in held)
+
+
 def slip(parts: Parts) -> None:
     parts["../../slipped.safetensors"] = b"x"
 
