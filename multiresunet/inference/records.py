@@ -123,7 +123,7 @@ def tabulate(out: Path, settings: dict[str, Any]) -> list[str]:
         others += [name for name in older if (out / name).is_file()]
     if rows:
         table = pd.DataFrame(rows)[list(COLUMNS)].astype({"components": "Int64"})
-        write_csv(out / TABLE, table.assign(area=[stated(row["area"]) for row in rows]))
+        write_csv(out / TABLE, table.assign(area=pd.Series([stated(row["area"]) for row in rows], dtype=object)))
     else:
         (out / TABLE).unlink(missing_ok=True)
     return others
