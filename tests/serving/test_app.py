@@ -99,8 +99,8 @@ def oblique(folder: Path) -> Path:
 
 def by_predict(model: Model, path: Path, save: tuple[str, ...], **words: Any) -> dict[str, bytes]:
     """Names and bytes of what `predict` writes."""
-    out = path.parent / f"out-{path.name}"
-    assert run(model, found([str(path)], out), Request(out, save, **words)).failed == []
+    out = path.parent / "out"
+    assert run(model, found([str(path)], out), Request(out, save, overwrite=True, **words)).failed == []
     return {one.name: one.read_bytes() for one in out.glob("a_*")}
 
 
