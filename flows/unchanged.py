@@ -28,9 +28,8 @@ def watch() -> None:
 
 
 def _run(stage: Stage, dry: bool, force: bool, **settings: Any) -> None:
-    if (
-        force and not dry
-    ):  # else DVC hashes them itself, before a command and before it takes results from the run cache
+    # Unless forced, DVC hashes them itself before a command, and before it takes results from the run cache.
+    if force and not dry:
         stage.save_deps(allow_missing=True)
     _plain_run(stage, dry, force, **settings)
     setattr(stage, BEGUN, [(dependency.hash_info, dependency.obj) for dependency in stage.deps])
