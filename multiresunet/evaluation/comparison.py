@@ -78,7 +78,7 @@ def claims(
     objections = {
         pair: evidence.objection(list(dict.fromkeys(pair)), rule.above_baselines) for pair in {f.pair for f in found}
     }
-    judged = [replace(finding, objection=objections[finding.pair] or finding.objection) for finding in found]
+    judged = [replace(finding, objection=objections[finding.pair]) for finding in found]
     return verdict.table(judged, rule, settings.confirmatory)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -64,11 +63,11 @@ def findings(sides: Sides, design: ComparisonDesign, settings: Evaluate) -> list
         resolution = math.sqrt((1 + cost**2) / 2) / total
         advantage = design.over_folds((theirs - cost * ours) / total, resolution=resolution)
         means = float(cost * ours.mean()), float(theirs.mean())
-        finding = Finding("epochs", measure, sides.pair, *means, advantage, unit, min_effect, decisive, images=images)
         # The first epoch is the soonest that anyone can be seen to be there.
         soon = (means[1] - cost) / total < min_effect
         early = f"{sides.pair.reference} is there after {means[1]:.1f} epochs, too soon to save a relevant share"
-        found.append(replace(finding, objection=early if soon else ""))
+        numbers = (*means, advantage, unit, min_effect, decisive)
+        found.append(Finding("epochs", measure, sides.pair, *numbers, bounded=early if soon else "", images=images))
 
     for share in settings.epochs.shares:
         ours, theirs = reached(sides, share)

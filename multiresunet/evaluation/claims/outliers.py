@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -107,8 +106,8 @@ def findings(sides: Sides, distances: Floats, design: ComparisonDesign, settings
         # No score is below 0: of two networks that miss these images altogether neither is shown to be no better.
         missed = unit == "Jaccard" and max(of_model, of_reference) < min_effect
         reason = "both miss these images altogether, so there is nothing to compare" if missed else ""
-        about = Finding("outliers", measure, sides.pair, of_model, of_reference, advantage, unit, min_effect, decisive)
-        return replace(about, objection=reason)
+        numbers = (of_model, of_reference, advantage, unit, min_effect, decisive)
+        return Finding("outliers", measure, sides.pair, *numbers, bounded=reason)
 
     return [
         finding(

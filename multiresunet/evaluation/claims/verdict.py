@@ -51,6 +51,7 @@ class Finding:
     min_effect: the smallest advantage of interest, in `unit`.
     objection: why the verdict is inconclusive, whatever the numbers; empty if there is no such reason.
     lacks: why the claim isn't supported even if the numbers are; empty if there is no such reason.
+    bounded: why a relevant advantage couldn't be seen if there were one; empty if there is no such reason.
     images: how many independent images there are, where not they but folds were compared.
     """
 
@@ -65,6 +66,7 @@ class Finding:
     decisive: bool = False
     objection: str = ""
     lacks: str = ""
+    bounded: str = ""
     images: int | None = None
 
 
@@ -98,7 +100,9 @@ def _of_numbers(finding: Finding, p: float, p_below: float, rule: Verdict) -> tu
     if math.isnan(a.low) or math.isnan(p):
         return INCONCLUSIVE, "nothing to compare"
     if a.high < finding.min_effect and p_below < rule.level / 2:
-        return NOT_SUPPORTED, "worse" if a.high < 0 and p < rule.level else "no relevant effect"
+        if a.high < 0 and p < rule.level:
+            return NOT_SUPPORTED, "worse"
+        return (INCONCLUSIVE, finding.bounded) if finding.bounded else (NOT_SUPPORTED, "no relevant effect")
     if a.high < finding.min_effect:
         return INCONCLUSIVE, "that there is no relevant effect may be chance"
     if a.value < finding.min_effect:

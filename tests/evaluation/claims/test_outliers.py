@@ -44,8 +44,8 @@ def test_two_networks_that_miss_the_worst_images_altogether_are_not_told_apart()
     ours = np.r_[np.zeros(6), np.full(24, 0.8)]
     tail, far, _ = of_outliers(ours, ours)
     assert verdict(tail) == INCONCLUSIVE
-    assert tail.objection.startswith("both miss these images altogether")
-    assert not far.objection
+    assert tail.bounded.startswith("both miss these images altogether")
+    assert not far.bounded
     assert verdict(of_outliers(ours, np.where(ours > 0, 0.8, 0.3))[0]) == NOT_SUPPORTED  # one alone does
 
 

@@ -14,7 +14,7 @@ from tests.evaluation.claims.making import PAIR, RULE, verdict
 
 
 def advantage(**changes: Any) -> Finding:
-    about = {key: changes.pop(key) for key in ("pair", "decisive", "objection", "lacks") if key in changes}
+    about = {key: changes.pop(key) for key in ("pair", "decisive", "objection", "lacks", "bounded") if key in changes}
     numbers = {"value": 0.5, "low": 0.3, "high": 0.7, "p": 0.001, "error": 0.1, "freedom": 20.0, "effect": 1.0}
     given = {"folds": (0.5,) * 5, "units": 30, "seeds": 3} | numbers | changes
     words = {"pair": PAIR, "decisive": True} | about
@@ -42,6 +42,9 @@ def advantage(**changes: Any) -> Finding:
         ({"value": -0.5, "low": -0.7, "high": -0.3, "objection": "as above"}, INCONCLUSIVE),
         ({"lacks": "no better there"}, INCONCLUSIVE),
         ({"low": math.nan, "high": math.nan}, INCONCLUSIVE),
+        ({"bounded": "no room"}, SUPPORTED),
+        ({"value": 0.05, "low": 0.01, "high": 0.09, "error": 0.02, "bounded": "no room"}, INCONCLUSIVE),
+        ({"value": -0.5, "low": -0.7, "high": -0.3, "bounded": "no room"}, NOT_SUPPORTED),
     ],
 )
 def test_the_rule(changes: dict[str, Any], expected: str) -> None:
