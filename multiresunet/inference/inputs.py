@@ -138,7 +138,7 @@ def _named(word: str, leave: Leave) -> Iterator[Input]:
             if any(sign in part for sign in WILD):
                 break
             fixed /= part
-        hits = without_companions([Path(one) for one in glob.glob(word, recursive=True)])  # noqa: PTH207
+        hits = without_companions([Path(one) for one in glob.glob(word, recursive=True)])  # noqa: PTH207 - absolute ones, too
         above = {folder for one in hits for folder in one.parents}
         for one in hits:
             if one.is_file() or _is_one(one):

@@ -169,12 +169,12 @@ def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> Non
         header.set_slope_inter(None, None)
         header["cal_min"], header["cal_max"] = 0, 0  # the display's window was for the image
         header.set_data_dtype(array.dtype)
-        made: Any = nibabel.Nifti1Image(array, loaded.affine, header)  # type: ignore[no-untyped-call]
+        made: Any = nibabel.Nifti1Image(array, loaded.affine, header)  # type: ignore[no-untyped-call]  # nibabel has few types
         made.header.set_qform(*loaded.header.get_qform(coded=True))
         made.header.set_sform(*loaded.header.get_sform(coded=True))
     else:
         affine = affine_of(source, decoded)
-        made = nibabel.Nifti1Image(array, affine)  # type: ignore[no-untyped-call]
+        made = nibabel.Nifti1Image(array, affine)  # type: ignore[no-untyped-call]  # as above
         made.header.set_xyzt_units("mm")
     nibabel.save(made, path)
 
@@ -211,7 +211,7 @@ def write_itk(path: Path, array: Array, source: Path, decoded: Decoded) -> None:
 
 def itk_header(source: Path) -> Any:
     """What SimpleITK knows of a file before it reads the voxels."""
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk  # noqa: N813 - its users' name for it
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(source))
