@@ -25,7 +25,8 @@ from multiresunet.inference.description import FINAL, ModelDescription, NetworkD
 from multiresunet.paths import PREPARED, STATE, TRAINING_SECONDS, TUNED, trained
 from multiresunet.seeds import seed_for
 from multiresunet.training import checkpoint, resume
-from multiresunet.training.devices import Devices, devices_of, use_threads
+from multiresunet.training.course import Course
+from multiresunet.training.devices import Devices, devices_of, gpu_in_words, use_threads
 from multiresunet.training.fit import fit
 from multiresunet.training.job import TrainJob, network_of, tuned
 from multiresunet.training.loader import Indices
@@ -57,7 +58,7 @@ def train(
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
     jobs = jobs_of(loaded, (dataset, model, seed), devices)
     state = STATE / "train" / key_of(jobs, dataset)
-    machine = arithmetic.in_words()
+    machine = machine_in_words(jobs[0])
     folds, networks = recipe.folds.count, dict[str, NetworkDescription]()
     history: list[dict[str, object]] = []
     seconds: list[dict[str, object]] = []
@@ -84,10 +85,11 @@ def train(
                 continue
             checkpoint.save(draft / f"{name}-best.safetensors", job.spec, fitted.best)
             history += [{"fold": fold, **asdict(line)} for line in fitted.history]
+            course = Course(job.pool, job.recipe, job.own_seed)
             for epoch, taken in enumerate(fitted.seconds, start=1):
-                seconds.append(
-                    {"fold": fold, "epoch": epoch, "seconds": taken, "device": in_words(job), "machine": machine}
-                )
+                shown = sum(map(len, course.batches_of(epoch)))
+                line = {"fold": fold, "epoch": epoch, "seconds": taken, "images": shown}
+                seconds.append({**line, "device": in_words(job), "machine": machine})
         if first:
             write_csv(draft / "history.csv", pd.DataFrame(history))
             jaccard = [network.jaccard for network in networks.values() if network.jaccard is not None]
@@ -183,6 +185,12 @@ def in_words(job: TrainJob) -> str:
     device, count = job.devices.device.type, job.devices.world_size
     free = ", not deterministic" if device == "cuda" and not job.recipe.deterministic else ""
     return (device if count == 1 else f"{count} × {device}") + free
+
+
+def machine_in_words(job: TrainJob) -> str:
+    """Whose arithmetic it is: the GPU's, or the CPU's."""
+    gpu = job.devices.device.type == "cuda"
+    return gpu_in_words(job.devices.device, job.recipe) if gpu else arithmetic.in_words()
 
 
 class Shown:

@@ -11,7 +11,7 @@ from multiresunet.errors import UserError
 from multiresunet.files import replacing, sha256, write_json
 from multiresunet.paths import FIGURES, LOCK, METRICS, PARAMS, SUMMARY, TABLES
 from multiresunet.report import studies, tables
-from multiresunet.report.provenance import provenance
+from multiresunet.report.provenance import provenance, training_speed
 from multiresunet.review.archived import PROVENANCE
 from multiresunet.review.recorded import changed_tables, of_status
 
@@ -45,7 +45,8 @@ def archive(target: Path) -> None:
         shutil.copytree(TABLES, draft / "tables")
         for source in studies.of_run(config.load()):
             shutil.copytree(source, draft / f"{source.parent.name}-{source.name}")
-        write_json(draft / PROVENANCE, {**provenance(), "requirements.lock": sha256(Path("requirements.lock"))})
+        about = {"training, with validation": training_speed(), "requirements.lock": sha256(Path("requirements.lock"))}
+        write_json(draft / PROVENANCE, provenance() | about)
 
 
 def made_otherwise() -> list[str]:

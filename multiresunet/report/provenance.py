@@ -53,6 +53,20 @@ def trained_in() -> str:
     return "; ".join(found)
 
 
+def training_speed() -> str:
+    """How long each of this run's models took to train, and how many images a second, as far as that was here."""
+    loaded, found = config.load(), []
+    for dataset in loaded.run.datasets:
+        for model in loaded.models_of(dataset):
+            tables = [pd.read_csv(file) for file in sorted(TRAINING_SECONDS.glob(f"{dataset}-{model}-*.csv"))]
+            if not tables or any("images" not in table for table in tables):  # an older commit's
+                continue
+            both = pd.concat(tables)
+            seconds = both["seconds"].sum()
+            found.append(f"{dataset} {model}: {seconds:.0f} s, {both['images'].sum() / seconds:.3g} images/s")
+    return "; ".join(found)
+
+
 def commit() -> str:
     """The commit that is checked out, and which of its files differ here, results left out, and what code is new."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from typing import Protocol, cast
@@ -80,6 +81,24 @@ def use_threads(threads: int, *, deterministic: bool = True) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set dynamically
     torch.backends.cudnn.benchmark = not fixed
     return device
+
+
+def gpu_in_words(device: torch.device, recipe: Recipe) -> str:
+    """A GPU, its driver, PyTorch and how it multiplies; what these are decides the last digits of a result."""
+    tf32 = recipe.precision == "float32" and torch.backends.cudnn.allow_tf32
+    return (
+        f"{torch.cuda.get_device_name(device)}, driver {_driver()}, PyTorch {torch.__version__}, {recipe.precision}"
+        f"{' (convolutions in TF32)' if tf32 else ''}"
+    )
+
+
+def _driver() -> str:
+    """The version of NVIDIA's driver, which PyTorch doesn't tell."""
+    question = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(question, capture_output=True, text=True, check=True).stdout.splitlines()[0].strip()
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "unknown"
 
 
 def devices_of(machine: Machine, recipe: Recipe, device: torch.device) -> Devices:

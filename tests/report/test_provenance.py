@@ -11,7 +11,7 @@ import pytest
 
 from multiresunet import arithmetic, config
 from multiresunet.paths import TRAINING_SECONDS
-from multiresunet.report.provenance import commit, provenance, short, trained_in
+from multiresunet.report.provenance import commit, provenance, short, trained_in, training_speed
 from tests import small
 
 
@@ -31,6 +31,22 @@ def test_it_names_the_machines_that_trained(tmp_path: Path, repository: Path, mo
     assert trained_in() == (f"native arithmetic, A; {here}; elsewhere: {total - 2} models, restored from DVC's cache")
     assert provenance()["trained in"] == trained_in()
     assert provenance()["machine"].endswith(arithmetic.cpu())
+
+
+def test_speed_is_told_of_models_whose_images_were_counted(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(repository / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    run = config.load().run
+    TRAINING_SECONDS.mkdir(parents=True)
+    dataset, (first, second, *_) = run.datasets[0], run.models
+    assert training_speed() == ""
+    table = pd.DataFrame({"fold": [0, 1], "epoch": 1, "seconds": [1.5, 2.5]})
+    table.to_csv(TRAINING_SECONDS / f"{dataset}-{first}-1.csv")
+    table.assign(images=100).to_csv(TRAINING_SECONDS / f"{dataset}-{second}-1.csv")
+    table.assign(images=60).to_csv(TRAINING_SECONDS / f"{dataset}-{second}-2.csv")
+    assert training_speed() == f"{dataset} {second}: 8 s, 40 images/s"
 
 
 def test_it_names_files_that_differ_and_code_that_git_does_not_know(

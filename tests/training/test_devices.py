@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from multiresunet.config import Recipe
 from multiresunet.errors import StoppedError, UserError
 from multiresunet.nets import NetworkSpec
-from multiresunet.training.devices import SingleDevice, use_threads
+from multiresunet.training.devices import SingleDevice, gpu_in_words, use_threads
 from multiresunet.training.fit import fit
 from multiresunet.training.result import Fit
 from multiresunet.training.resume import Checkpointer
@@ -138,3 +138,18 @@ def test_one_device_is_itself() -> None:
     module = torch.nn.Linear(1, 1)
     assert alone.setup_module(module) is module
     assert alone.all_reduce(torch.tensor(3.0), reduce_op="sum") == 3
+
+
+def test_a_gpu_is_named_with_its_driver_and_how_it_multiplies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA X")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gpu = torch.device("cuda")
+    assert gpu_in_words(gpu, RECIPE) == (
+        f"NVIDIA X, driver unknown, PyTorch {torch.__version__}, float32 (convolutions in TF32)"
+    )
+    asked = tmp_path / "nvidia-smi"
+    asked.write_text("#!/bin/sh\necho 580.1.2\necho 580.1.2\n")  # a line for each GPU
+    asked.chmod(0o755)
+    mixed = RECIPE.model_copy(update={"precision": "bfloat16"})
+    assert gpu_in_words(gpu, mixed) == f"NVIDIA X, driver 580.1.2, PyTorch {torch.__version__}, bfloat16"
