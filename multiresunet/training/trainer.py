@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from multiresunet.config import Recipe
 from multiresunet.errors import UserError
-from multiresunet.nets import External, build_network, set_normalisation_momentum
+from multiresunet.nets import External, NetworkSpec, UShape, build_network, set_normalisation_momentum
+from multiresunet.nets.aligned import Alignment, align
 from multiresunet.seeds import generator_for, seed_for
 from multiresunet.training.augmentation import Part, augment
 from multiresunet.training.course import Course
@@ -24,10 +25,12 @@ from multiresunet.training.losses import loss_by_name
 from multiresunet.training.onednn import made_safe
 from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
 from multiresunet.training.patches import PatchSampler
-from multiresunet.training.result import Epoch, Fit, copied
+from multiresunet.training.result import Epoch, Fit, Weights, copied
 from multiresunet.training.supervision import Supervised
 from multiresunet.training.synchronised import synchronised
 from multiresunet.training.validation import validate
+
+ALIGNED = ("cuda",)  # kinds of device whose matrix units want multiples of 16 bytes
 
 
 class Trainer:
@@ -39,6 +42,7 @@ class Trainer:
         self.loader = Loader(job.data, device)
         self.patches = PatchSampler(job.data, job.own_seed) if job.data.window else None
         self.network = build_network(spec, generator_for(job.own_seed, "weights")).to(device)
+        self.alignment = aligned(self.network, spec, recipe, device)
         self.network.to(memory_format=self.loader.layout)  # type: ignore[call-overload]  # documented, but not typed
         self.network = made_safe(synchronised(self.network, job.devices), device)
         set_normalisation_momentum(self.network, recipe.normalisation_momentum)
@@ -137,14 +141,14 @@ class Trainer:
             raise FloatingPointError
         self.check()  # the last step's loss is of the weights before it
         if not result.history or line.test_jaccard > result.best_jaccard:
-            result.best = copied(self.validated)
+            result.best = self._weights()
         result.history.append(line)
         result.seconds.append(self._seconds + time.perf_counter() - self._since)
         self._since, self._seconds = time.perf_counter(), 0.0
         self.epoch, self.step = self.epoch + 1, 0
         self.losses.zero_()
         if self.epoch > job.epochs:
-            result.last = copied(self.validated)
+            result.last = self._weights()
         return line
 
     def _tested(self) -> tuple[float, float]:
@@ -157,6 +161,10 @@ class Trainer:
                 self.validated, self.loader, job.test, job.recipe.batch, job.threshold, self.loss
             )
         return loss, float(jaccard.mean())
+
+    def _weights(self) -> Weights:
+        """The weights that count, without the zeros between them."""
+        return self.alignment.own(copied(self.validated))
 
     def check(self) -> None:
         """Check that what would be saved is usable.
@@ -199,7 +207,14 @@ class Trainer:
         *seconds, self._seconds = state["seconds"]
         self.result = Fit([Epoch(*line) for line in state["history"]], best=state["best"], seconds=seconds)
         if self.epoch > self.job.epochs:
-            self.result.last = copied(self.validated)
+            self.result.last = self._weights()
+
+
+def aligned(network: nn.Module, spec: NetworkSpec, recipe: Recipe, device: torch.device) -> Alignment:
+    """Widen a network where that makes it faster: on a GPU; the heads of deep supervision need it as it is."""
+    if device.type not in ALIGNED or not isinstance(network, UShape) or recipe.deep_supervision:
+        return Alignment()
+    return align(network, spec.in_channels, 8)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
