@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ class DataDescription(Strict):
     """What the images of a prepared data set were, and what was done to them.
 
     size: of the arrays that the network sees.
-    fit, normalisation, channels, channel, mask: as params.yaml declares them.
+    fit, normalisation, channels, channel, pages, mask: as params.yaml declares them.
     scale: how many of a file's pixels one pixel of the network spans, along each axis; the median over the samples.
     spacing: physical size of the network's pixels where all images are resized to one, else None.
     sides: the lowest and the highest number of pixels of the files, along each axis.
@@ -44,6 +44,7 @@ class DataDescription(Strict):
     normalisation: str
     channels: int
     channel: int | None = None
+    pages: Literal["channels", "z"] | None = None
     mask: MaskRule
     images: int
     scale: tuple[float, ...]
@@ -113,6 +114,7 @@ def describe(
         normalisation=dataset.normalisation,
         channels=dataset.channels,
         channel=dataset.channel,
+        pages=dataset.pages,
         mask=dataset.mask,
         images=len(facts),
         scale=tuple(map(float, scale)),

@@ -53,7 +53,7 @@ def read_channels(folder: Path, path: str, pages: str | None = None) -> Decoded:
 
 
 def _each(folder: Path, path: str, pages: str | None) -> list[Decoded]:
-    return [_paged(readers.decode_image(folder / name), pages) for name in manifest.parts(path)]
+    return [paged(readers.decode_image(folder / name), pages) for name in manifest.parts(path)]
 
 
 def _joined(folder: Path, path: str, read: list[Decoded]) -> Decoded:
@@ -149,8 +149,8 @@ def _among(mask: Array, values: list[int]) -> NDArray[np.bool_]:
     return found
 
 
-def _paged(read: Decoded, pages: str | None) -> Decoded:
-    """A stack whose pages are declared to be channels, as an image with channels."""
+def paged(read: Decoded, pages: str | None) -> Decoded:
+    """A stack whose pages are declared to be channels, as an image with channels: C×H×W of 1×pages×H×W."""
     if pages != "channels" or read.array.ndim != 4 or len(read.array) != 1:
         return read
     return read._replace(array=read.array[0], notes=("pages taken as channels",))

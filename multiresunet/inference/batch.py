@@ -208,7 +208,7 @@ def _begin(
             one, [writing.draft_of(writing.place_of(one, output, "tif", request.out)).name for output in request.save]
         )
         return 0, lambda: _record(one, request, settings, since, *stream_file(model, one, request))
-    decoded = read(one.path)
+    decoded = read(one.path, model.description.data.pages)
     check_picture(decoded.array, model.description.data, str(one.path))
     check_names(one, [writing.draft_of(target).name for target in places_of(one, decoded, request).values()])
     coming = workers.submit(decoded, str(one.path))

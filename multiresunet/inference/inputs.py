@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from multiresunet.data import manifest, readers
+from multiresunet.data.loading import paged
 from multiresunet.data.readers import Decoded, known_suffixes
 from multiresunet.data.readers.foreign import FOREIGN, remedy
 from multiresunet.data.readers.several import (
@@ -84,13 +85,17 @@ def found(words: Iterable[str], out: Path, on_left_out: Callable[[Path], None] =
     return sorted(inputs.values(), key=lambda one: one.name)
 
 
-def read(path: Path) -> Decoded:
+def read(path: Path, pages: str | None = None) -> Decoded:
     """What an image holds, with its spacing; a TIFF's by its resolution, which the readers leave to others to believe.
+
+    Args:
+        path: of the image.
+        pages: what a TIFF's pages are where it doesn't say, as in the model's training images.
 
     Raises:
         UserError: as `readers.decode_image`.
     """
-    decoded = readers.decode_image(path)
+    decoded = paged(readers.decode_image(path), pages)
     if decoded.spacing is None and decoded.container == "TIFF":
         spacing = tiff_spacing(path, decoded.array.ndim - 1)
         if spacing and turn_of(decoded) >= 5:

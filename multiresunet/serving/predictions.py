@@ -233,7 +233,7 @@ class Predictions:
         since = time.perf_counter()
         one = Input(path, manifest.sample_name(path.name))
         try:
-            decoded = read(path)
+            decoded = read(path, self.model.description.data.pages)
             check_picture(decoded.array, self.model.description.data, str(path))
             if output is not None:  # before there is work in it
                 places_of(one, decoded, Request(path.parent, (output,), wanted.format))

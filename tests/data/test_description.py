@@ -23,3 +23,9 @@ def test_resampled_to_a_spacing_a_pixel_spans_what_the_files_say() -> None:
     assert found.scale == pytest.approx((2.0, 2.0, 0.25))
     assert found.spacings == ((0.5, 1.0), (0.25, 0.5), (2.0, 4.0))
     assert found.types == ("int16", "uint16")
+    assert found.pages is None
+
+
+def test_it_says_what_the_pages_of_a_tiff_are() -> None:
+    facts = pd.DataFrame({"image_shape": ["64×64"], **dict.fromkeys(MEASURED, 1.0)})
+    assert describe("two", declared(channels=2, pages="channels"), (32, 32), facts, None).pages == "channels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from PIL import Image
 
 from multiresunet.inference.batch import Request, run
 from multiresunet.inference.inputs import Input
-from multiresunet.inference.model import Model
-from tests.inference.making import grey
+from multiresunet.inference.loading import load_model
+from multiresunet.inference.model import Model, Options
+from multiresunet.serving.predictions import Predictions
+from tests.inference.making import CPU, grey, trained
+from tests.training.making import SPEC
 
 
 @pytest.mark.parametrize("name", ["grey.png", "colours.jpg", "MAX_a.tif", "plane.tif", "rgb.tif", "a.npy"])
@@ -36,3 +40,23 @@ def test_a_stack_of_pages_is_a_volume(volumes: Model, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, grey(3, 40, 48), photometric="minisblack")
     assert run(volumes, [Input(path, "a")], Request(tmp_path / "out")).failed == []
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_pages_are_channels_where_they_were_in_training(served: bool, tmp_path: Path) -> None:
+    data = {"channels": 2, "pages": "channels"}
+    model = load_model(trained(tmp_path / "model", replace(SPEC, in_channels=2), **data), device=CPU)
+    image = grey(2, 40, 48)
+    tifffile.imwrite(tmp_path / "plain.tif", image, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "named.tif", image, imagej=True, metadata={"axes": "CYX"})
+    if served:
+        server = Predictions(model, Options(), tmp_path / "kept")
+        masks = [server.predict(tmp_path / name).prediction.mask for name in ("plain.tif", "named.tif")]
+    else:
+        names = [Input(tmp_path / f"{name}.tif", name) for name in ("plain", "named")]
+        outcome = run(model, names, Request(tmp_path / "out"))
+        assert outcome.failed == []
+        masks = [tifffile.imread(file) for file in sorted((tmp_path / "out").glob("*.tif*"))]
+    assert len(masks) == 2
+    assert masks[0].shape == (40, 48)
+    assert np.array_equal(*masks)
