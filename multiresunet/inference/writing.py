@@ -26,6 +26,9 @@ OWN = {"TIFF": "tif", "NIfTI": "nii.gz", "NRRD": "nrrd", "MetaImage": "mha"}  # 
 UNITS = {"inch": 25.4, "cm": 10.0, "mm": 1.0, "micron": 1e-3, "um": 1e-3, "µm": 1e-3, "\\u00B5m": 1e-3, "nm": 1e-6}
 FOR_PRINTERS = (1, 2.54, 72, 96, 150, 300, 600)  # dots per inch, rounded, of programs that don't know; 2.54 is 1 per cm
 
+# Whose volumes are slices, rows, columns. Those of others are columns, rows, slices; an array's axes are anybody's.
+SLICES_FIRST, ANYBODYS = ("TIFF", "OME-Zarr"), ("NumPy",)
+
 Writer = Callable[[Path, Array, Path, Decoded], None]
 
 
@@ -87,6 +90,8 @@ def write_tiff(path: Path, array: Array, source: Path, decoded: Decoded) -> None
     """TIFF with the picture's resolution and turn; ImageJ's unit and distance of slices, if it has them."""
     import tifffile
 
+    if array.ndim == 3 and decoded.container not in (*SLICES_FIRST, *ANYBODYS):
+        array = np.ascontiguousarray(array.T)  # pages are slices
     words: dict[str, Any] = {"photometric": "minisblack"}  # three columns of a volume aren't colours
     turn = turn_of(decoded)
     if turn != 1:
@@ -162,7 +167,10 @@ def write_nifti(path: Path, array: Array, source: Path, decoded: Decoded) -> Non
     """NIfTI with the affine and the header of a NIfTI source, or an affine made of what is known of the source."""
     import nibabel
 
-    array = array.T[..., None] if array.ndim == 2 else array  # a picture's columns are NIfTI's first axis
+    if array.ndim == 2:
+        array = array.T[..., None]  # a picture's columns are NIfTI's first axis
+    elif decoded.container in SLICES_FIRST:
+        array = array.T
     if decoded.container == "NIfTI":
         loaded: Any = nibabel.load(source)
         header = loaded.header.copy()
@@ -191,7 +199,10 @@ def affine_of(source: Path, decoded: Decoded) -> Array:
         affine[:count, :count], affine[:count, 3] = direction, reader.GetOrigin()
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's axes run to the left and to the back
     spacing = decoded.spacing or (1.0, 1.0, 1.0)
-    spacing = (spacing[1], spacing[0], 1.0) if len(spacing) == 2 else spacing
+    if len(spacing) == 2:
+        spacing = (spacing[1], spacing[0], 1.0)
+    elif decoded.container in SLICES_FIRST:
+        spacing = spacing[::-1]
     return np.diag([*spacing, 1.0])
 
 

@@ -471,7 +471,7 @@ def test_folders_and_pairs_that_are_one_image(volumes: Model, tmp_path: Path) ->
     pair = nibabel.load(tmp_path / "out/pair_mask.nii.gz")
     np.testing.assert_allclose(pair.affine, np.diag([1.0, 2.0, 3.0, 1.0]))
     assert pair.shape == array.shape
-    assert nibabel.load(tmp_path / "out/stack_mask.nii.gz").shape == array.shape
+    assert nibabel.load(tmp_path / "out/stack_mask.nii.gz").shape == array.shape[::-1]  # columns first
 
     # Another slice, or the voxels beside a header, make it another image.
     (place / "meta.raw").write_bytes((array[::-1]).tobytes())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 import tifffile
+import zarr
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -164,11 +165,39 @@ def test_a_pictures_columns_are_niftis_first_axis(suffix: str, tmp_path: Path) -
     np.testing.assert_array_equal(sitk.GetArrayFromImage(made)[0] > 0, marked(20, 40) > 0)
 
 
+@pytest.mark.parametrize("made_of", ["tif", "zarr"])
+def test_a_stacks_slices_are_niftis_last_axis(made_of: str, tmp_path: Path) -> None:
+    array, path = marked(5, 20, 40), tmp_path / f"a.{made_of}"
+    if made_of == "tif":
+        words = {"unit": "mm", "spacing": 3.0, "axes": "ZYX"}
+        tifffile.imwrite(path, array, imagej=True, resolution=(2.0, 0.5), metadata=words)
+    else:
+        zarr.save_array(str(path), array)
+    made = sitk.ReadImage(str(mask_of(path, "nii.gz")))
+    assert made.GetSize() == (40, 20, 5)
+    assert made.GetSpacing() == pytest.approx((0.5, 2.0, 3.0) if made_of == "tif" else (1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(made) > 0, array > 0)
+
+
+def test_an_arrays_axes_stay_in_their_order(tmp_path: Path) -> None:
+    array, path = marked(5, 20, 40), tmp_path / "a.npy"
+    np.save(path, array)
+    for suffix, opened in (("nii.gz", lambda made: nibabel.load(made).get_fdata()), ("tif", tifffile.imread)):
+        np.testing.assert_array_equal(opened(mask_of(path, suffix)) > 0, array > 0)
+
+
+@pytest.mark.parametrize("suffix", ["nii.gz", "nrrd"])
+def test_a_volumes_slices_are_the_pages_of_a_tiff(suffix: str, tmp_path: Path) -> None:
+    array, path = marked(5, 20, 40), tmp_path / f"a.{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))  # which takes slices first, and writes columns first
+    np.testing.assert_array_equal(tifffile.imread(mask_of(path, "tif")) > 0, array > 0)
+
+
 def test_a_volume_of_three_columns_is_no_colours_in_tiff(tmp_path: Path) -> None:
     path = tmp_path / "a.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(marked(10, 12, 5)[..., 2:].astype(np.int16), np.eye(4)), path)
+    nibabel.save(nibabel.Nifti1Image(marked(10, 12, 5)[..., 2:].T.astype(np.int16), np.eye(4)), path)
     with tifffile.TiffFile(mask_of(path, "tif")) as made:
-        assert made.series[0].shape == (10, 12, 3)
+        assert made.series[0].shape == (10, 12, 3)  # pages are slices: NIfTI's last axis
         assert len(made.pages) == 10
         assert made.pages.first.photometric == tifffile.PHOTOMETRIC.MINISBLACK
 
