@@ -104,9 +104,9 @@ def test_pictures_are_read_ahead_and_finished_in_order_and_a_large_one_is_held_a
     threads(3)
     events: list[str] = []
 
-    def reading(path: Path) -> Any:
+    def reading(path: Path, pages: str | None) -> Any:
         events.append(f"read {path.stem}")
-        return read(path)
+        return read(path, pages)
 
     def tell(one: Input, error: str | None) -> None:
         events.append(f"{'failed' if error else 'done'} {one.name}")

@@ -176,9 +176,11 @@ def test_a_volume_is_walked_through(browser: Browser, tmp_path: Path) -> None:
     place = browser.run("Number(document.getElementById('slice').value)")
     set_to(browser, "slice", 0 if place else 1)
     browser.until(PIXELS, lambda pixels: pixels != before)
-    browser.run("(() => { const a = document.getElementById('axis'); a.value = 0; a.onchange(); })()")
     size = "[document.getElementById('canvas').width, document.getElementById('canvas').height]"
-    assert browser.until(size, lambda sides: sides != [len(before), 0]) == list(browser.run(size))
+    sides = browser.run(size)
+    browser.run("(() => { const a = document.getElementById('axis'); a.value = 0; a.onchange(); })()")
+    others = browser.until(size, lambda now: now != sides)
+    assert len({*sides, *others}) == 3, "a plane across another axis"
     assert browser.complaints() == []
     assert served.stop() == (0, "")
 
