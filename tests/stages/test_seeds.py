@@ -13,7 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from multiresunet import config
+from multiresunet import arithmetic, config
 from multiresunet.errors import UserError
 from multiresunet.training.devices import SingleDevice
 from stages.evaluate import evaluate
@@ -68,6 +68,12 @@ def test_another_seed_is_another_training_and_another_name_the_same(made: Path) 
     assert networks(made, "twin", 5) == one
     other = networks(made, "unet_bn", 2)
     assert all(other[name] != one[name] for name in one)
+
+
+def test_the_images_of_each_epoch_are_counted_beside_its_seconds(made: Path) -> None:
+    seconds = pd.read_csv(made / ".state/seconds/discs-unet_bn-5.csv")
+    assert seconds["images"].tolist() == [4] * 8  # a batch of four for each of four epochs, twice
+    assert set(seconds["machine"]) == {arithmetic.in_words()}
 
 
 def test_the_history_and_the_cost_count_updates(made: Path) -> None:
