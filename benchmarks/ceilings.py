@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -60,18 +60,25 @@ def resident(key: str) -> float:
     return float(next(line for line in lines if line.startswith(key)).split()[1])
 
 
-def ceilings(device: torch.device, *, quick: bool) -> dict[str, float]:
+def ceilings(device: torch.device, precisions: Iterable[str], *, quick: bool) -> dict[str, float]:
     """Multiply-adds (counted as two) and bytes per second, in units of 1e9: the best of several tries."""
     side, length = (512, 2**22) if quick else (8192, 2**30) if device.type == "cuda" else (2048, 2**26)
     found = {}
-    for precision in ("float32", "bfloat16"):
+    for precision in precisions:
         a = torch.rand(side, side, device=device, dtype=getattr(torch, precision))
-        best = min(seconds(partial(torch.matmul, a, a), device) for _ in range(20))
-        found[precision] = 2 * side**3 / best / 1e9
+        found[precision] = 2 * side**3 / best_of(20, partial(torch.matmul, a, a), device) / 1e9
     source = torch.rand(length // 4, device=device)
     target = torch.empty_like(source)
-    found["copy"] = 2 * length / min(seconds(lambda: target.copy_(source), device) for _ in range(8)) / 1e9
+    found["copy"] = 2 * length / best_of(8, lambda: target.copy_(source), device) / 1e9
     return found
+
+
+def best_of(tries: int, action: Callable[[], object], device: torch.device, patience: float = 5) -> float:
+    """Seconds of the fastest try; fewer once `patience` seconds are over, as in bfloat16 on a CPU that hasn't got it."""
+    taken: list[float] = []
+    while len(taken) < tries and sum(taken) < patience:
+        taken.append(seconds(action, device))
+    return min(taken)
 
 
 def costs(spec: NetworkSpec, size: tuple[int, ...]) -> dict[str, tuple[float, float]]:

@@ -175,7 +175,7 @@ def main() -> None:
     start = time.perf_counter()
     device = torch.device(chosen.device)
     torch.set_num_threads(chosen.threads)
-    limits = ceilings(device, quick=chosen.quick)
+    limits = ceilings(device, chosen.precisions, quick=chosen.quick)
     setting = Setting(device, chosen.threads, chosen.turns, CLOCKS[chosen.clock], limits)
     machine = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()} CPU",
@@ -189,7 +189,8 @@ def main() -> None:
         f"{machine['device']}, {chosen.threads} CPU threads for both sides, {chosen.clock} time, "
         f"{arithmetic.in_use()} arithmetic"
     )
-    print("ceilings: {float32:.0f} GFLOP/s float32, {bfloat16:.0f} bfloat16; copy {copy:.0f} GB/s".format(**limits))
+    matrix = ", ".join(f"{limits[name]:.0f} {name}" for name in chosen.precisions)
+    print(f"ceilings in GFLOP/s: {matrix}; copy {limits['copy']:.0f} GB/s")
     print(
         f"{'network':13} {'size':10} {'batch':>5} {'engine in':9} {'what':10} {'textbook':>9} {'engine':>9} "
         f"{'ratio':>6} {'(range)':14} {'MiB':>8} {'engine':>7} {'matrix':>7} {'copy':>5}",
