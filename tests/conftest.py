@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from multiresunet.data.dataset import PreparedDataset
 from tests.discs import discs
+from tests.report.chromium import Browser
 from tests.warm import Warm
 
 torch.set_num_threads(1)
@@ -55,6 +56,14 @@ def warm() -> Iterator[Warm]:
     server = Warm()
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser; each test takes a tab of its own."""
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

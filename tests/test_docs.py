@@ -8,7 +8,6 @@ import pkgutil
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -25,6 +24,7 @@ import make
 from multiresunet import config
 from multiresunet.cli import app
 from multiresunet.config import Dataset
+from tests.warm import Warm
 
 ROOT = Path(__file__).parents[1]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -115,18 +115,19 @@ def options(words: list[str]) -> list[str]:
 
 
 @cache
-def usage(module: str) -> str:
+def usage(warm: Warm, module: str) -> str:
     """What `python -m module --help` prints."""
-    command = [sys.executable, "-m", module, "--help"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    done = warm.run(module, "--help", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def check_module(module: str, words: list[str]) -> None:
+def check_module(warm: Warm, module: str, words: list[str]) -> None:
     """A module is there, and has the options."""
     assert importlib.util.find_spec(module) is not None, f"no module {module}"
     if module.split(".")[0] in ("flows", "stages", "benchmarks", "multiresunet"):
         for option in options(words):
-            assert re.search(rf"{option}\b", usage(module)), f"{module} has no {option}"
+            assert re.search(rf"{option}\b", usage(warm, module)), f"{module} has no {option}"
 
 
 def check_own(words: list[str]) -> None:
@@ -156,7 +157,7 @@ def check_prefect(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_exist(page: str) -> None:
+def test_commands_exist(page: str, warm: Warm) -> None:
     for first, *words in commands(page):
         match Path(first).name, *words:
             case ("python" | "python3" | "python3.11", "make.py", what, *_):
@@ -164,7 +165,7 @@ def test_commands_exist(page: str) -> None:
             case ("python", "-m", "multiresunet", *rest):
                 check_own(rest)
             case ("python", "-m", module, *rest):
-                check_module(module, rest)
+                check_module(warm, module, rest)
             case ("multiresunet", *rest) if rest:
                 check_own(rest)
             case ("dvc", *rest):
@@ -265,7 +266,7 @@ def test_a_wrong_command_is_found(words: list[str]) -> None:
         check_own(words)
 
 
-def test_a_wrong_option_of_a_module_is_found() -> None:
-    check_module("benchmarks.train_speed", ["--json", "x"])
+def test_a_wrong_option_of_a_module_is_found(warm: Warm) -> None:
+    check_module(warm, "benchmarks.train_speed", ["--json", "x"])
     with pytest.raises(AssertionError):
-        check_module("benchmarks.train_speed", ["--jason", "x"])
+        check_module(warm, "benchmarks.train_speed", ["--jason", "x"])

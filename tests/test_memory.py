@@ -23,6 +23,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not keep_freed_memory(), reason="needs glibc")
 def test_a_large_block_is_had_from_the_kernel_only_once() -> None:
     kept, returned = (

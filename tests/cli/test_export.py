@@ -49,6 +49,7 @@ def test_a_bundle_predicts_in_an_empty_folder(
     assert "# discs-multiresunet" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_predict_does_and_a_file_does_not_is_said(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ Flow = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of every command here; without a server's address."""
-    return small.settings(tmp_path_factory.mktemp("settings"))
+    return small.with_database(tmp_path_factory, small.settings(tmp_path_factory.mktemp("settings")))
 
 
 @pytest.fixture(scope="session")

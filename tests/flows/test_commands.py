@@ -110,6 +110,7 @@ def test_the_cause_is_the_stages_own_line_and_never_a_hint(lines: list[str], cau
     assert found.of(7) == cause
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_stopped_with_all_its_children(stubborn: str) -> None:
     seen: list[psutil.Process] = []
     others = descendants(os.getpid())  # the server of other tests
@@ -144,6 +145,7 @@ def test_stop_ends_all_and_lets_nothing_begin(stubborn: str) -> None:
         commands.follow("it", "quick", "0", on_line=on_line)
 
 
+@pytest.mark.slow
 def test_sigkill_of_the_owner_leaves_nothing(stubborn: str) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout
@@ -205,6 +207,7 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
         assert (ready / name).read_bytes() == (reproduced / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "whom",
     [

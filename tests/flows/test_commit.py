@@ -54,6 +54,7 @@ def measured(project: Path, environment: dict[str, str]) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_code_that_has_not_made_the_tables_fails_within_tolerance_too(
     measured: Path, environment: dict[str, str], flow: Flow
 ) -> None:
@@ -68,6 +69,7 @@ def test_code_that_has_not_made_the_tables_fails_within_tolerance_too(
     )
 
 
+@pytest.mark.slow
 def test_without_a_remote_the_tables_are_judged_and_nothing_is_pushed(
     finished: Path, environment: dict[str, str], flow: Flow
 ) -> None:

@@ -131,6 +131,7 @@ def test_an_exception_in_a_stage_is_one_line(project: Path, flow: Flow) -> None:
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (1, last)
 
 
+@pytest.mark.slow
 def test_after_a_failure_nothing_begins_and_the_first_is_named(project: Path, flow: Flow) -> None:
     prepend(project / "stages/fetch.py", "import sys\nif sys.argv[1] != '--check': sys.exit('error: nothing there')\n")
     ran = flow(project, "--cores", "1")
@@ -161,6 +162,7 @@ if sys.argv[1] == "b":
     assert {state for name, state in tasks(ran.stderr) if name.startswith("fetch@")} == {"Failed"}
 
 
+@pytest.mark.slow
 def test_fetch_is_tried_four_times(project: Path, flow: Flow) -> None:
     fail_thrice = """
 import sys
@@ -189,6 +191,7 @@ def test_changed_folders_end_the_run_before_any_stage(project: Path, environment
     assert tasks(ran.stderr) == [(CHECK, "Failed")]
 
 
+@pytest.mark.slow
 def test_a_stage_whose_process_is_killed_begins_again(project: Path, flow: Flow) -> None:
     kill = """
 import os, signal, sys
@@ -214,6 +217,7 @@ if sys.argv[1] == "a":
     assert (project / "tries").read_text() == "x" * 6
 
 
+@pytest.mark.slow
 def test_dvc_repro_by_hand_is_waited_for(project: Path, environment: dict[str, str]) -> None:
     wait = "import os, sys, time\nwhile sys.argv[1] == 'a' and os.path.exists('patience'): time.sleep(0.05)\n"
     prepend(project / "stages/fetch.py", wait)
@@ -234,6 +238,7 @@ def test_dvc_repro_by_hand_is_waited_for(project: Path, environment: dict[str, s
     assert hand.returncode == 0
 
 
+@pytest.mark.slow
 def test_without_git_the_run_goes_on(project: Path, environment: dict[str, str], flow: Flow) -> None:
     shutil.rmtree(project / ".git")
     ran = flow(project)
@@ -298,6 +303,7 @@ def test_a_disk_that_takes_nothing_holds_all_of_its_user(
     assert told in complaint(done)
 
 
+@pytest.mark.slow
 def test_what_changes_during_the_run_is_not_passed_over(project: Path, flow: Flow) -> None:
     prepend(project / "stages/report.py", "open('stages/train.py', 'a').write('# edited meanwhile')\n")
     ran = flow(project)
@@ -348,6 +354,7 @@ def test_a_killed_run_leaves_no_process(sleeper: subprocess.Popen[str], how: str
             child.kill()
 
 
+@pytest.mark.slow
 def test_it_says_what_is_missing(project: Path, settings: dict[str, str]) -> None:
     nowhere = run(project, settings | {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
     assert nowhere.returncode == 1

@@ -284,6 +284,7 @@ def test_a_damaged_record_is_made_again(pictures: Model, tmp_path: Path) -> None
     assert run(pictures, inputs, request).done == 1
 
 
+@pytest.mark.slow
 def test_killed_midway_it_goes_on_and_does_nothing_twice(
     pictures: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

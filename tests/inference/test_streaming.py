@@ -104,7 +104,10 @@ def test_values_that_no_network_takes_are_refused_in_parts_as_in_the_whole(
     assert told() == whole
 
 
-@pytest.mark.parametrize("layout", ["tiles", "strips", "contiguous", "colours", "big-endian"])
+SLOW = [pytest.param(layout, marks=pytest.mark.slow) for layout in ("strips", "contiguous", "big-endian")]
+
+
+@pytest.mark.parametrize("layout", ["tiles", "colours", *SLOW])
 def test_a_tiff_read_and_written_in_parts_is_what_it_is_as_a_whole(
     layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ BINARY = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "g
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-default-apps"),
-    *("--window-size=1280,900", "--remote-debugging-pipe", "about:blank"),
+    *("--remote-debugging-pipe", "about:blank"),
 )
 PATIENCE = 300.0  # seconds; a busy machine needs minutes
 
@@ -24,6 +24,7 @@ class Browser:
     """One tab. `events` has all that the browser has reported since a page was opened."""
 
     _session: str | None = None
+    _context: str | None = None
 
     def __init__(self, profile: Path) -> None:
         """Start the browser with an empty profile."""
@@ -49,7 +50,16 @@ class Browser:
             os.close(end)
         self.events: list[dict[str, Any]] = []
         self._left, self._count = b"", 0
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]  # its first tab may not be ready
+        self.anew()
+
+    def anew(self) -> None:
+        """Leave all behind that pages have stored and asked for: another tab, in a context of its own."""
+        self._session = None
+        if self._context:
+            self.call("Target.disposeBrowserContext", browserContextId=self._context)
+        self._context = self.call("Target.createBrowserContext")["browserContextId"]
+        where = {"browserContextId": self._context, "width": 1280, "height": 900}
+        target = self.call("Target.createTarget", url="about:blank", **where)["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")

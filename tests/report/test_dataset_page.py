@@ -47,17 +47,18 @@ def test_spacings_that_differ_are_said(
 
 
 @pytest.mark.skipif(BINARY is None, reason="no Chromium here")
-def test_a_phone_shows_long_names_without_sideways_scroll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phone_shows_long_names_without_sideways_scroll(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     name, sample = "cvc_clinicdb_colonoscopy_2018", "ISIC_0012345_of_the_second_visit_superpixels_left"
     folds = {"fold": range(3), "images": 1, "groups": 0, "foreground_share": 0.2, "leak": 0.0}
     table = pd.DataFrame({**folds, "leak_of_random_folds": 0.0, "strays": True})
     write_csv(Path("data/prepared") / name / "folds.csv", table)
     page = rendered(name, [f"{sample}_{side}" for side in "abc"], [""] * 3, foreground_kept=0.5)
-    browser = Browser(tmp_path / "profile")
-    browser.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
-    browser.open(page)
-    assert browser.run("document.querySelectorAll('table').length") == 2
-    assert browser.run("document.scrollingElement.scrollWidth") == 390
-    assert browser.run("[...document.querySelectorAll('td')].every((cell) => cell.offsetHeight < 120)")
-    browser.close()
+    chromium.anew()
+    chromium.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    chromium.open(page)
+    assert chromium.run("document.querySelectorAll('table').length") == 2
+    assert chromium.run("document.scrollingElement.scrollWidth") == 390
+    assert chromium.run("[...document.querySelectorAll('td')].every((cell) => cell.offsetHeight < 120)")

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -85,11 +84,10 @@ def make(folder: Path) -> None:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser of its own for each test."""
-    opened = Browser(tmp_path / "profile")
-    yield opened
-    opened.close()
+def browser(chromium: Browser) -> Browser:
+    """A tab of its own for each test."""
+    chromium.anew()
+    return chromium
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ def test_a_hand_edited_table_is_named(
     assert "| summary, a, score | aaaa | aaa |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_hand_edited_params_yaml_is_named_with_its_key(project: Path, settings: dict[str, str]) -> None:
     replace(project / "params.yaml", "seed: 3", "seed: 4")
     assert of_workspace() == ["params.yaml: differs from the commit"]
@@ -102,6 +103,7 @@ def test_a_hand_edited_params_yaml_is_named_with_its_key(project: Path, settings
     assert "metrics/summary.csv, a, score: aaa in git, aaaa made" in found.wrong
 
 
+@pytest.mark.slow
 def test_a_changed_data_file_is_named(project: Path) -> None:
     image = project / "data/raw/b/image"
     before = image.stat()
@@ -134,6 +136,7 @@ def test_a_changed_file_of_a_users_folder_is_named(tmp_path: Path, monkeypatch: 
     assert changed_folders(loaded) == []
 
 
+@pytest.mark.slow
 def test_a_changed_file_in_the_cache_is_named(project: Path) -> None:
     [cached] = [path for path in project.glob(".dvc/cache/files/md5/*/*") if path.read_bytes() == b"b"]
     cached.chmod(0o644)
@@ -269,6 +272,7 @@ def test_an_archive_that_nobody_can_make_again_says_why(archive: Path) -> None:
         verify("results")
 
 
+@pytest.mark.slow
 def test_another_version_of_a_library_is_different(project: Path, settings: dict[str, str]) -> None:
     (project / "numerics.lock").write_text("numpy==1.0\nnowhere==2.0\n")
     small.commit(project, settings)
@@ -280,6 +284,7 @@ def test_another_version_of_a_library_is_different(project: Path, settings: dict
     assert not found.passes()
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_told_in_its_own_words(project: Path, settings: dict[str, str]) -> None:
     script = project / "stages/train.py"
     script.write_text("import sys\nsys.exit('error: b is empty')\n" + script.read_text())
@@ -297,6 +302,7 @@ def test_it_wants_a_commit(project: Path) -> None:
 SLEEPS = "import time\nprint('begun', flush=True)\ntime.sleep(600)\n"
 
 
+@pytest.mark.slow
 def test_a_terminated_verify_leaves_no_checkout_behind(project: Path, settings: dict[str, str], tmp_path: Path) -> None:
     (project / "stages/train.py").write_text(SLEEPS)
     small.commit(project, settings)
@@ -317,6 +323,7 @@ def test_a_terminated_verify_leaves_no_checkout_behind(project: Path, settings: 
     assert subprocess.check_output(["git", "worktree", "list"]).count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_verify_leaves_no_stage_behind(template: Path, settings: dict[str, str], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(template, tmp_path / "killed"))
     (folder / "stages/train.py").write_text(SLEEPS)

@@ -64,13 +64,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser of its own for each test, which saves what it downloads into `saved`."""
-    opened = Browser(tmp_path / "profile")
+def browser(chromium: Browser, tmp_path: Path) -> Browser:
+    """A tab of its own for each test, which saves what it downloads into `saved`."""
+    chromium.anew()
     (tmp_path / "saved").mkdir()
-    opened.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved"))
-    yield opened
-    opened.close()
+    chromium.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved"))
+    return chromium
 
 
 def choose(browser: Browser, path: Path) -> None:
@@ -160,6 +159,7 @@ def test_an_answer_for_the_image_before_changes_nothing(
     assert downloaded(browser, tmp_path, "mask", "other_mask.png")
 
 
+@pytest.mark.slow
 @in_browser
 def test_a_volume_is_walked_through(browser: Browser, tmp_path: Path) -> None:
     folder = trained(tmp_path / "model", VOLUME, normalisation="zscore")
@@ -185,6 +185,7 @@ def test_a_volume_is_walked_through(browser: Browser, tmp_path: Path) -> None:
     assert served.stop() == (0, "")
 
 
+@pytest.mark.slow
 @in_browser
 def test_what_cannot_be_predicted_is_a_line(pictures: tuple[Path, Served], browser: Browser, tmp_path: Path) -> None:
     _, served = pictures

@@ -100,7 +100,9 @@ def is_whole(place: Place, name: str) -> None:
         assert "".join(path.suffixes) == (".nii.gz" if name.startswith("msd") else Path(row["url"]).suffix)
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name", [SETS[1], *(pytest.param(name, marks=pytest.mark.slow) for name in (SETS[0], *SETS[2:]))]
+)
 def test_a_public_set_arrives_although_fetch_is_killed_midway(place: Place, name: str) -> None:
     web, total = place.web, 6 * BYTES
     web.delay = 0.02

@@ -119,7 +119,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         checkout(folder / "one")
-        settings = small.settings(folder)
+        settings = small.with_database(tmp_path_factory, small.settings(folder))
         command = [sys.executable, "-m", "flows.pipeline"]
         done = subprocess.run(command, cwd=folder / "one", env=settings, capture_output=True, text=True, timeout=3000)
         assert done.returncode == 0, done.stderr

@@ -76,6 +76,7 @@ def test_two_processes_train_as_one(recipe: Recipe) -> None:
         torch.testing.assert_close(two.last[name], weights, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_processes_stop_at_the_epochs_end_and_resume_from_there(tmp_path: Path) -> None:
     checkpointer = Checkpointer(tmp_path / "s.pt")
 

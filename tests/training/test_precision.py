@@ -48,7 +48,8 @@ def plain(spec: NetworkSpec, data: PreparedDataset) -> float:
     return float(((predicted & truth).sum(space) / (predicted | truth).sum(space)).mean())
 
 
-@pytest.mark.parametrize("name", ["unet_bn", pytest.param("multiresunet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unet_bn", "multiresunet"])
 def test_after_fifty_steps_the_jaccard_is_the_same(name: str, data: PreparedDataset) -> None:
     spec = NetworkSpec(name, 2, 1, filters=4)
     expected = plain(spec, data)

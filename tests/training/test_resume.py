@@ -200,6 +200,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "data/trained/discs/unet_bn/1").iterdir())}
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_killed_at_random_moments_the_stage_ends_with_the_same_bytes(tmp_path: Path, repository: Path) -> None:
     calm = workplace(tmp_path / "calm", repository)

@@ -91,6 +91,7 @@ def test_one_worker_gives_the_same_bytes_as_none(
     tune("discs", "tuned", worker=True)  # nothing is left to do
 
 
+@pytest.mark.slow
 @needs_postgres
 def test_four_workers_one_of_them_killed_finish_every_trial_once(
     disc_images: PreparedDataset, url: str, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ import pytest
 
 from tests.data.readers.hostile import KINDS, ROOT
 
-FEW, MANY = 20, 80  # damaged files of a kind
+FEW, MANY = 8, 80  # damaged files of a kind
 
 
 def outcomes(each: int, folder: Path) -> dict[str, dict[str, Any]]:
