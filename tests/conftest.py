@@ -21,10 +21,11 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("same")
 TESTS = Path(__file__).parent
-# Where tests start stages, servers, browsers or other processes; all others are the unit tests.
-INTEGRATION = ("benchmarks", "cli", "flows", "report", "review", "serving", "stages", "test_contributing.py")
+# Where tests train, tune, predict files, export or download, or start processes; all others are the unit tests.
+INTEGRATION = ("benchmarks/", "cli/", "flows/", "report/", "review/", "serving/", "stages/", "test_contributing.py")
 INTEGRATION += ("test_docs.py", "test_make.py", "test_package.py", "test_workflows.py", "test_arithmetic.py")
-INTEGRATION += ("test_reference_run.py",)
+INTEGRATION += ("test_reference_run.py", "training/", "tuning/", "inference/", "data/sources/")
+INTEGRATION += ("nets/test_every_network.py", "data/test_validation.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
@@ -32,8 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the marker of its tier."""
     for item in items:
         if item.get_closest_marker("slow") is None and item.get_closest_marker("integration") is None:
-            place = item.path.relative_to(TESTS).parts[0]
-            item.add_marker("integration" if place in INTEGRATION else "unit")
+            item.add_marker("integration" if integrates(item.path) else "unit")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Don't even import the others for the unit tests: that takes as long as a quarter of these."""
+    return True if config.option.markexpr == "unit" and integrates(collection_path) else None
+
+
+def integrates(path: Path) -> bool:
+    """Whether the tests of a file are no unit tests."""
+    return path.is_relative_to(TESTS) and path.relative_to(TESTS).as_posix().startswith(INTEGRATION)
 
 
 @pytest.fixture(autouse=True)

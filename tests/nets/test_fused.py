@@ -48,7 +48,7 @@ def test_logits_agree(name: str, dims: int, onednn: bool, monkeypatch: pytest.Mo
     ("name", "dims"),
     [
         *((name, 2) for name in NETWORKS),
-        *(pytest.param(name, 3, marks=[] if name == "multiresunet" else pytest.mark.slow) for name in NETWORKS),
+        *(pytest.param(name, 3, marks=pytest.mark.slow) for name in NETWORKS),
     ],
 )
 def test_in_bfloat16_logits_agree_to_its_three_digits(name: str, dims: int) -> None:
