@@ -22,9 +22,9 @@ app = typer.Typer(no_args_is_help=True, help="Use your own images, and check the
 def add(
     name: Annotated[str, typer.Argument(help="letters, digits, underscores")],
     images: Annotated[
-        str | None, typer.Option(help="pattern of image files, in quotes: 'scans/*.tif'; ** for folders")
+        str | None, typer.Option(help="a folder of image files, or a pattern in quotes: 'scans/*.tif'; ** for folders")
     ] = None,
-    masks: Annotated[str | None, typer.Option(help="pattern of mask files, in quotes")] = None,
+    masks: Annotated[str | None, typer.Option(help="the same for masks")] = None,
     annotations: Annotated[
         str | None, typer.Option(help="pattern of LabelMe, COCO or ImageJ files to draw masks from, instead of --masks")
     ] = None,

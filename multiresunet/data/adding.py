@@ -136,7 +136,9 @@ def found(given: Given, group_pattern: str | None) -> Iterator[Found]:
 
 
 def files_of_pattern(pattern: str) -> tuple[list[Path], list[Path]]:
-    """Files, and folders that are one image, that match a pattern; and those left out as litter."""
+    """Files, and folders that are one image, that match a pattern, or lie below a folder; and the litter left out."""
+    if Path(pattern).is_dir() and not is_image_folder(Path(pattern)):
+        pattern = f"{glob.escape(pattern)}/**"
     matches = [Path(path) for path in sorted(glob.glob(pattern, recursive=True, include_hidden=True))]  # noqa: PTH207 - may be absolute
     whole = {path for path in matches if is_image_folder(path)}
     wanted = [path for path in matches if (path.is_file() or path in whole) and not whole & set(path.parents)]

@@ -35,6 +35,27 @@ def colours_of(path: Path) -> set[tuple[int, ...]]:
     return {tuple(pixel) for pixel in np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).tolist()}
 
 
+def test_a_folder_stands_for_all_files_below_it(tmp_path: Path) -> None:
+    place = tmp_path / "scans [2020]"
+    for name in ("a.png", "p1/b.png", ".DS_Store"):
+        save(place / "x.png", pair(0, SIZE)[0])
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / "x.png").rename(place / name)
+    files, litter = adding.files_of_pattern(f"{place}/")
+    assert [path.relative_to(place).as_posix() for path in files] == ["a.png", "p1/b.png"]
+    assert litter == [place / ".DS_Store"]
+
+
+def test_folders_pair_as_patterns_do(here: Project) -> None:
+    for index in range(4):
+        image, mask = pair(index, SIZE)
+        save(Path(f"in/images/p{index // 2}/{index}.png"), image)
+        save(Path(f"in/masks/p{index // 2}/{index}.png"), mask)
+    with adding.found(adding.Given(images="in/images", masks="in/masks"), None) as by_folder:
+        names = [sample.sample for sample, _ in by_folder.paired]
+    assert len(names) == 4
+
+
 def stacks() -> dict[str, tuple[Array, Array]]:
     """Two TIFF stacks of three pages, with masks of three pages."""
     truth = {}
