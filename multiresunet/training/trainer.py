@@ -30,7 +30,7 @@ from multiresunet.training.supervision import Supervised
 from multiresunet.training.synchronised import synchronised
 from multiresunet.training.validation import validate
 
-ALIGNED = ("cuda",)  # kinds of device whose matrix units want multiples of 16 bytes
+ALIGNED = ("cuda",)  # kinds of device whose matrix units take channels by eights
 
 
 class Trainer:
