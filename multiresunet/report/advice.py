@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from multiresunet.config import Params
 from multiresunet.evaluation import BASELINES
 from multiresunet.evaluation.evidence import above_baselines
+from multiresunet.registries import NETWORKS
 
 RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
 FALLEN = 0.02  # Jaccard index below the best epoch's
+LEFT = 0.001  # share of the initial running statistics; a layer's variance can be a three-hundredth of the initial one
+NOT_NORMALISED = "unet"  # of our own networks, for images
 BASELINE = "hardly beats the baselines"
 """The gravest kind of warning."""
 RISES = "undertrained"
@@ -43,7 +46,8 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
     means = images.groupby(["model", "seed", "fold"])["jaccard"].mean()
     for model in (str(name) for name in images["model"].unique() if name not in BASELINES):
         curve = own["learning_curves"][own["learning_curves"]["model"] == model]
-        poor = [*_beside_baselines(model, means, loaded.evaluate.verdict.above_baselines, loaded)]
+        first = _of_statistics(own["cost"][own["cost"]["model"] == model], loaded)
+        poor = [*_beside_baselines(model, means, first, loaded)]
         curved = [one for one in _of_curve(model, curve, recipe) if not (poor and one.kind == OVERFITTED)]
         found += [*poor, *curved]  # who fails has not learnt too much: "train less" would be wrong
         found += _of_seeds(
@@ -53,16 +57,30 @@ def warnings(own: Mapping[str, pd.DataFrame], images: pd.DataFrame, loaded: Para
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
-def _beside_baselines(model: str, means: pd.Series[float], margin: float, loaded: Params) -> Iterator[Warning]:
-    gap = above_baselines(means, model)
+def _of_statistics(cost: pd.DataFrame, loaded: Params) -> str:
+    """What to do first where running statistics can't have caught up with the weights; cost: a model's."""
+    momentum = loaded.recipe.normalisation_momentum
+    for network, updates in zip(cost["network"], cost["updates"], strict=True):
+        left = (1 - momentum) ** updates
+        if network in NETWORKS and network != NOT_NORMALISED and left > LEFT:
+            return (
+                f"raise recipes.{loaded.run.recipe}.normalisation_momentum (now {momentum:g}: after {updates:.0f} "
+                f"updates {100 * left:.1f} % of the statistics that normalisation predicts with are still initial "
+                "values), or "
+            )
+    return ""
+
+
+def _beside_baselines(model: str, means: pd.Series[float], first: str, loaded: Params) -> Iterator[Warning]:
+    gap, margin = above_baselines(means, model), loaded.evaluate.verdict.above_baselines
     if poor := int((gap < margin).sum()):
         yield Warning(
             model,
             BASELINE,
             f"in {poor} of {len(gap)} trainings it isn’t {100 * margin:.0f} points better than the better baseline of "
             "the same fold, so that no claim on it can be decided",
-            f"train longer (recipes.{loaded.run.recipe}) or with another learning rate ({_rate(model, loaded)}), and "
-            "look at the masks on the data set’s page",
+            f"{first}train longer (recipes.{loaded.run.recipe}) or with another learning rate "
+            f"({_rate(model, loaded)}), and look at the masks on the data set’s page",
         )
 
 
