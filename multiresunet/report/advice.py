@@ -65,8 +65,8 @@ def _of_statistics(cost: pd.DataFrame, loaded: Params) -> str:
         if network in NETWORKS and network != NOT_NORMALISED and left > LEFT:
             return (
                 f"raise recipes.{loaded.run.recipe}.normalisation_momentum (now {momentum:g}: after {updates:.0f} "
-                f"updates {100 * left:.1f} % of the statistics that normalisation predicts with are still initial "
-                "values), or "
+                "updates the statistics that normalisation predicts with still hold "
+                f"{100 * left:.1f} % of their initial values), or "
             )
     return ""
 

@@ -71,7 +71,7 @@ def test_the_advice_names_the_key_that_sets_the_learning_rate(
             "unet_bn",
             "paper",
             450,
-            "raise recipes.paper.normalisation_momentum (now 0.01: after 450 updates 1.1 % of",
+            "raise recipes.paper.normalisation_momentum (now 0.01: after 450 updates the statistics",
         ),
         ("unet_bn", "paper", 1200, "train longer (recipes.paper)"),
         ("unet_bn", "cpu", 450, "train longer (recipes.cpu)"),
