@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multiresunet.data.dataset import PreparedDataset, hatched
+from multiresunet.evaluation import arrays
 from multiresunet.evaluation.masks import Masks
 
 RANKS = {"worst": 0.0, "middle": 0.5, "best": 1.0}
@@ -33,7 +34,7 @@ def save(path: Path, data: PreparedDataset, predicted: Mapping[str, Masks], imag
     rows = [position[sample] for sample in chosen]
     views = [view(data, predicted, row) for row in rows]
     image, truth, predictions = (_stacked(parts) for parts in zip(*views, strict=True))
-    np.savez(
+    arrays.write(
         path,
         image=image,
         truth=truth,
@@ -45,11 +46,11 @@ def save(path: Path, data: PreparedDataset, predicted: Mapping[str, Masks], imag
     )
 
 
-def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _stacked(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """…×H×W, one above the other; smaller ones filled up with zeros on the right and below."""
-    height, width = (max(array.shape[axis] for array in arrays) for axis in (-2, -1))
+    height, width = (max(part.shape[axis] for part in parts) for axis in (-2, -1))
     return np.stack(
-        [np.pad(a, [(0, 0)] * (a.ndim - 2) + [(0, height - a.shape[-2]), (0, width - a.shape[-1])]) for a in arrays]
+        [np.pad(a, [(0, 0)] * (a.ndim - 2) + [(0, height - a.shape[-2]), (0, width - a.shape[-1])]) for a in parts]
     )
 
 
