@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 def write(path: Path, **arrays: NDArray[np.generic]) -> None:
     """Write arrays by name as .npz, for `numpy.load`.
 
-    `numpy.savez` asks for ZIP64, and Python 3.11.2 and 3.11.7 write other headers for that. Nor is it packed, since each
+    `numpy.savez` asks for ZIP64, for which Python 3.11.2 and 3.11.7 write other headers. Nor is it packed, since each
     build of zlib packs in another way.
     """
     with ZipFile(path, "w") as archive:

@@ -147,7 +147,7 @@ def test_examples_are_worst_middle_and_best(kind: str, request: pytest.FixtureRe
         prediction[index].flat[foreground[: (len(order) - rank - 1) * len(foreground) // len(order)]] = False
     images = tables.per_image(data, "m", prediction, prediction, TOLERANCES)
     for name in ("a", "b"):
-        examples.save(tmp_path / name, data, {"m": prediction}, images)
+        examples.save(tmp_path / f"{name}.npz", data, {"m": prediction}, images)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     with np.load(tmp_path / "a.npz") as saved:
         names = data.table["sample"]
