@@ -74,7 +74,7 @@ def ceilings(device: torch.device, precisions: Iterable[str], *, quick: bool) ->
 
 
 def best_of(tries: int, action: Callable[[], object], device: torch.device, patience: float = 5) -> float:
-    """Seconds of the fastest try; fewer once `patience` seconds are over, as in bfloat16 on a CPU that hasn't got it."""
+    """Seconds of the fastest try; fewer once `patience` seconds are over, as where bfloat16 is emulated."""
     taken: list[float] = []
     while len(taken) < tries and sum(taken) < patience:
         taken.append(seconds(action, device))
