@@ -16,7 +16,7 @@ from multiresunet.registries import NETWORKS
 
 RISING = 0.01  # Jaccard index between the last fifth of a training and the fifth before
 FALLEN = 0.02  # Jaccard index below the best epoch's
-LEFT = 0.001  # share of the initial running statistics; a layer's variance can be a three-hundredth of the initial one
+LEFT = 0.001  # share of the initial running statistics; a layer's variance was seen at 1/600 of its initial value
 NOT_NORMALISED = "unet"  # of our own networks, for images
 BASELINE = "hardly beats the baselines"
 """The gravest kind of warning."""
