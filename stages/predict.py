@@ -21,6 +21,7 @@ from multiresunet.files import replacing, write_csv, write_json
 from multiresunet.inference.logits import label
 from multiresunet.inference.samples import cross_validated, predict_samples
 from multiresunet.nets.cost import cost
+from multiresunet.nets.fused import fused
 from multiresunet.nets.layers import keras_parameters
 from multiresunet.paths import INFERENCE_SECONDS, PREPARED, predicted, trained
 from multiresunet.training import checkpoint
@@ -53,9 +54,13 @@ def predict(
     data = PreparedDataset.open(PREPARED / dataset)
     best, last = (cache(partial(network_from, networks_at, which)) for which in ("best", "last"))
 
+    @cache
+    def ready(fold: int) -> nn.Module:  # which is asked for each perturbation
+        return fused(last(fold).to(device), device)
+
     best_epoch = [one >= settings.threshold for one in cross_validated(best, data, batch, device)]
     since = time.perf_counter()
-    probabilities = cross_validated(last, data, batch, device)
+    probabilities = cross_validated(ready, data, batch, device)
     seconds = time.perf_counter() - since
     last_epoch = [one >= settings.threshold for one in probabilities]
     known = [counted_pixels(data, index) for index in range(len(last_epoch))]
@@ -65,7 +70,7 @@ def predict(
 
     def masks_of(fold: int, images: PreparedDataset) -> Masks:
         everything = np.arange(len(images.table))
-        found = predict_samples(last(fold).to(device), Loader(images, device), everything, batch)
+        found = predict_samples(ready(fold), Loader(images, device), everything, batch)
         return [one >= settings.threshold for one in found]
 
     about = loaded.dataset(dataset)
@@ -99,7 +104,7 @@ def predict(
         predictions.save(draft / "predictions.npz", last_epoch)
         if data.classes:
             named = partial(label, threshold=settings.threshold)
-            labels = [list(cross_validated(of_epoch, data, batch, device, named)) for of_epoch in (best, last)]
+            labels = [list(cross_validated(of_epoch, data, batch, device, named)) for of_epoch in (best, ready)]
             write_csv(draft / "classes.csv", tables.per_class(data, model, *labels))
     # Apart from the rest, since no two runs agree on it.
     speed = {"images": len(data.table), "seconds": seconds, "device": device.type}

@@ -3,6 +3,10 @@
 None of the project's own code: it may change while a flow runs, and DVC hashes it when a stage begins.
 """
 
+import os
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+import great_expectations
 import numpy as np
 import pandas as pd
 import PIL.Image
@@ -16,4 +20,7 @@ import torch._dynamo  # which each first optimiser of a process would load
 import typer
 import yaml
 
-LOADED = (np, pd, PIL.Image, pydantic, ruamel.yaml, scipy.ndimage, scipy.stats, sklearn, torch, typer, yaml)
+LOADED = (
+    *(great_expectations, np, pd, PIL.Image, pydantic, ruamel.yaml, scipy.ndimage, scipy.stats, sklearn, torch, typer),
+    yaml,
+)

@@ -41,7 +41,8 @@ class _Fused(nn.Module):
     def __init__(self, network: UShape, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
-        self.network = _replaced(network).requires_grad_(False).to(dtype)
+        replaced = _replaced(network).requires_grad_(False)
+        self.network = replaced if dtype == torch.float32 else replaced.to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):

@@ -31,6 +31,7 @@ class TrainJob:
         alone, so two models with the same numbers end with the same bytes.
     names: for messages.
     devices: one, or several that share each batch.
+    curve: whether each epoch ends with a validation, or the last one alone; then no epoch before it can be the best.
     """
 
     spec: NetworkSpec
@@ -43,6 +44,7 @@ class TrainJob:
     seed: int
     names: tuple[str | int, ...]
     devices: Devices
+    curve: bool = True
 
     @cached_property
     def pool(self) -> Indices:

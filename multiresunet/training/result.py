@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isnan, nan
 
 from torch import Tensor, nn
 
@@ -37,8 +38,8 @@ class Fit:
 
     @property
     def best_jaccard(self) -> float:
-        """The Jaccard index of the best epoch on the test images, as the paper reports it."""
-        return max(line.test_jaccard for line in self.history)
+        """The Jaccard index of the best epoch on the test images, as the paper reports it; NaN if none was tested."""
+        return max((line.test_jaccard for line in self.history if not isnan(line.test_jaccard)), default=nan)
 
 
 def copied(network: nn.Module) -> Weights:

@@ -19,7 +19,8 @@ import torch
 
 from multiresunet.errors import UserError
 
-THRIFT = 20.0  # at an epoch's end a state is saved unless saving would take more than 1/20 of the time
+THRIFT = 50.0  # at an epoch's end a state is saved unless saving would take more than 1/50 of the time
+FIRST = 0.1  # seconds that the first one is taken to cost
 
 
 def key(inputs: Mapping[str, Any], code: str) -> str:
@@ -53,7 +54,7 @@ class Checkpointer:
         self.path = path
         self._every = every
         self._saved = time.monotonic()
-        self._cost = 0.0
+        self._cost = FIRST
 
     def due(self, *, epoch_ended: bool) -> bool:
         """Whether it is time to save."""

@@ -88,8 +88,12 @@ class Study:
         for number, (train, validation) in enumerate(self.splits):
             seed, names = seed_for(self.job.seed, "split", number), (*self.job.names, "trial", number_of(trial))
             job = replace(self.job, spec=spec, recipe=recipe, train=train, test=validation, seed=seed, names=names)
+            # Only pruning asks how a trial does before its end.
+            job = replace(job, curve=self.tune.pruning is not None)
 
-            def on_epoch(line: Epoch, before: int = number * job.epochs) -> None:
+            def on_epoch(line: Epoch, before: int = number * job.epochs, job: TrainJob = job) -> None:
+                if not job.curve and line.epoch < job.epochs:
+                    return
                 trial.report(line.test_jaccard, before + line.epoch)
                 # One that has come to its last epoch has cost all that it can. The model's own values (trial 0) are
                 # what all others are compared with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,15 @@ def test_best_and_last_weights_give_the_jaccard_of_their_epochs(disc_images: Pre
         network.load_state_dict(weights)
         _, jaccard, _ = validate(network, Loader(disc_images, device), test, 3, 0.5, loss_by_name("bce", 1))
         assert jaccard.mean() == pytest.approx(expected, abs=1e-12)
+
+
+def test_without_a_curve_the_last_epoch_alone_is_validated_and_the_same_is_learnt(disc_images: PreparedDataset) -> None:
+    whole, bare = trained(disc_images, epochs=3), trained(disc_images, epochs=3, curve=False)
+    assert [isnan(line.test_jaccard) for line in bare.history] == [True, True, False]
+    assert bare.history[-1] == whole.history[-1]
+    assert all(torch.equal(bare.last[key], whole.last[key]) for key in whole.last)
+    assert all(torch.equal(bare.best[key], bare.last[key]) for key in bare.last)
+    assert bare.best_jaccard == bare.history[-1].test_jaccard
 
 
 def test_the_first_of_equally_good_epochs_is_the_best() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from multiresunet.config import Optimiser, Schedule
-from multiresunet.training.optimisers import average_of, optimiser_of, schedule_of
+from multiresunet.training.optimisers import Average, optimiser_of, schedule_of
 
 ADAMW = Optimiser(name="adamw", learning_rate=0.1, epsilon=1e-8, weight_decay=0.5)
 
@@ -56,9 +56,7 @@ def test_decay_pulls_kernels_and_nothing_else() -> None:
 
 def test_an_average_follows_weights_and_statistics() -> None:
     network = nn.BatchNorm1d(1)
-    assert average_of(network, None) is None
-    average = average_of(network, 0.5)
-    assert average is not None
+    average = Average(network, 0.5)
     expected = None
     for step, value in enumerate((3.0, 7.0, 1.0, 4.0)):
         with torch.no_grad():
