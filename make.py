@@ -28,7 +28,7 @@ NUMERICS_LOCK = ROOT / "numerics.lock"
 INSTALLED = VENV / "installed"  # holds what `wanted` said when it was installed
 VERSIONS = (3, 11), (3, 13)
 COMMANDS = {
-    "run": ["flows.pipeline", "multiresunet.report.page"],
+    "run": ["flows.pipeline", "multiresunet.report"],
     "test": ["pytest --numprocesses logical --dist worksteal"],  # a process for each core; `-n 0` after it: none
     "check": ["ruff check .", "ruff format --check .", "mypy"],
     "setup": [],

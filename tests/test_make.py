@@ -68,7 +68,7 @@ def test_it_installs_once_and_again_when_the_lock_has_changed(
 ) -> None:
     do(monkeypatch, "run")
     do(monkeypatch, "test", "-m", "slow")
-    assert called == ["venv", "uv", "install the project", "flows.pipeline", "multiresunet.report.page", "pytest"]
+    assert called == ["venv", "uv", "install the project", "flows.pipeline", "multiresunet.report", "pytest"]
     called.clear()
     make.LOCK.write_text("another\n")
     do(monkeypatch, "setup")

@@ -8,11 +8,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multiresunet import config
-from multiresunet.errors import UserError, of_the_system, print_any_sign
+from multiresunet.errors import UserError
 from multiresunet.evaluation import BASELINES
 from multiresunet.files import write_text
 from multiresunet.paths import EVALUATED, METRICS, PAGE, PARAMS, RAW
-from multiresunet.report import advice, answer, charts, costs, dataset_page, export, provenance, tables, verdicts
+from multiresunet.report import (
+    advice,
+    answer,
+    charts,
+    costs,
+    current,
+    dataset_page,
+    export,
+    provenance,
+    tables,
+    verdicts,
+)
 from multiresunet.report.sections import section
 
 SAVED = ("summary", "paper", "claims", "comparisons", "cost", "classes", "matched_cost")
@@ -75,16 +86,5 @@ def render() -> Path:
         short=provenance.short(made["commit"]),
     )
     write_text(PAGE, text)
+    current.note()
     return PAGE
-
-
-if __name__ == "__main__":
-    print_any_sign()
-    try:
-        print(f"Report: {render()}")
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
-    except OSError as error:
-        if line := of_the_system(error):
-            raise SystemExit(f"error: {line}") from None
-        raise

@@ -7,9 +7,7 @@ import os
 import platform
 import subprocess
 
-import pandas as pd
-
-from multiresunet import arithmetic, config
+from multiresunet import arithmetic
 from multiresunet.files import some_of
 from multiresunet.paths import LOCK, METRICS, TRAINING_SECONDS
 
@@ -29,17 +27,25 @@ PACKAGES = (
 
 def provenance() -> dict[str, str]:
     """Commit, versions and machine of this run, in this order."""
+    return commit_and_versions() | {"trained in": trained_in()}
+
+
+def commit_and_versions() -> dict[str, str]:
+    """Commit, versions and this machine."""
     return {
         "commit": commit(),
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, {arithmetic.cpu()}",
-        "trained in": trained_in(),
     }
 
 
 def trained_in() -> str:
     """In which arithmetic, and on which CPUs, this run's networks were trained, as far as they were trained here."""
+    import pandas as pd  # here and below, since a look whether the page is current needs neither
+
+    from multiresunet import config
+
     loaded = config.load()
     found: dict[str, None] = {}
     restored = 0
@@ -55,6 +61,10 @@ def trained_in() -> str:
 
 def training_speed() -> str:
     """How long each of this run's models took to train, and how many images a second, as far as that was here."""
+    import pandas as pd
+
+    from multiresunet import config
+
     loaded, found = config.load(), []
     for dataset in loaded.run.datasets:
         for model in loaded.models_of(dataset):

@@ -1,0 +1,75 @@
+"""The page is rendered again if, and only if, something that it shows has changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from multiresunet.paths import DATASET_PAGES, EVALUATED, LOCK, METRICS, PAGE, PARAMS, TRAINING_SECONDS
+from multiresunet.report import __main__ as command
+from multiresunet.report import current, page, provenance
+
+HEAD, OWN = "schema: '2.0'\nstages:\n", "  report:\n    cmd: python -m stages.report\n    outs:\n    - path: a\n"
+ONE, TWO = (f"  fetch@{name}:\n    cmd: python -m stages.fetch\n" for name in "ab")
+
+
+@pytest.fixture
+def rendered(made: Path, tmp_path: Path) -> Iterator[None]:
+    """A finished run in the current folder, with its page."""
+    with chdir(shutil.copytree(made, tmp_path / "copy", symlinks=True)):
+        LOCK.write_text(HEAD + ONE + TWO)
+        page.render()
+        yield
+
+
+def appended(path: Path) -> Callable[[], object]:
+    return lambda: path.write_text(path.read_text() + "\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        appended(METRICS / "summary.csv"),
+        appended(EVALUATED / "nuclei/gallery.json"),
+        appended(PARAMS),
+        appended(PAGE),
+        lambda: LOCK.write_text(HEAD + ONE + TWO.replace("fetch@b", "fetch@c")),
+        lambda: (METRICS / "summary.csv").touch(),
+        lambda: (TRAINING_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
+        lambda: (DATASET_PAGES / "nuclei.html").write_text("of an older run"),
+        PAGE.unlink,
+        current.RENDERED.unlink,
+    ],
+)
+def test_what_the_page_shows_has_changed(rendered: None, change: Callable[[], object]) -> None:
+    assert current.is_current()
+    for folder in (TRAINING_SECONDS, DATASET_PAGES):
+        folder.mkdir(parents=True, exist_ok=True)
+    assert current.is_current()
+    change()
+    assert not current.is_current()
+
+
+def test_another_commit_is_another_page(rendered: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "commit", lambda: "another")
+    assert not current.is_current()
+
+
+def test_what_dvc_writes_of_the_report_itself_changes_nothing(rendered: None) -> None:
+    LOCK.write_text(HEAD + TWO + OWN + ONE)  # and in another order
+    assert current.is_current()
+
+
+def test_a_page_that_is_current_is_named_and_left(rendered: None, capsys: pytest.CaptureFixture[str]) -> None:
+    before = PAGE.stat().st_mtime_ns
+    command.main()
+    assert PAGE.stat().st_mtime_ns == before
+    (METRICS / "summary.csv").touch()
+    command.main()
+    assert PAGE.stat().st_mtime_ns > before
+    assert current.is_current()
+    assert capsys.readouterr().out == f"Report: {PAGE}\n" * 2
