@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import re
 import shutil
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,11 @@ STEP = re.compile(r"fold (\d+)/(\d+)\b.*?\bepoch (\d+)/(\d+)")
 SECONDS = 10.0  # between two updates of a stage's progress; each takes the flow and the server some processor time
 
 
+def prepare() -> None:
+    """Load beside the stages what `publish` needs, which takes half a second."""
+    threading.Thread(target=importlib.import_module, args=("multiresunet.review.diff",), daemon=True).start()
+
+
 def publish(base: str, keep: Path | None = None) -> None:
     """Show the tables and the findings of the current folder, and what changed in them since a commit.
 
@@ -47,7 +54,7 @@ def publish(base: str, keep: Path | None = None) -> None:
             page = Path(shutil.copy(page, keep))
         # Browsers don't follow a link from a server to a file: its address, to be copied.
         create_link_artifact(key="report", link=page.as_uri(), link_text=str(page))
-    from multiresunet.review.diff import Diff  # a second, which a run that does nothing needn't wait for
+    from multiresunet.review.diff import Diff
     from multiresunet.review.git import Tree
 
     try:

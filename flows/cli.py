@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from flows.checkout import whole
@@ -23,6 +24,10 @@ from flows.ephemeral import launch
 from flows.graph import FIXABLE, Graph, anything_stale
 from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
+from multiresunet.paths import PARAMS, STATE
+
+WATCHED = (PARAMS, *map(Path, ("dvc.yaml", "numerics.lock", "catalog", "expectations", "multiresunet", "stages")))
+MARK = STATE / "nothing-to-do"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,13 +57,18 @@ def main() -> None:
     try:
         whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
         words["check"] = bool(changes_first(words))
+        os.environ.update(own_home() | os.environ)
+        launched = launch() if newest() > marked() and own_server() else None
         if begin(words):
-            os.environ.update(own_home() | os.environ)
-            launched = None if os.environ.get("PREFECT_API_URL") else launch()
+            if own_server():
+                launched = launched or launch()
             from flows.server import run  # imports Prefect, which takes seconds, as its server does to start
 
             run(launched, **words)
+        elif launched:
+            launched.process.kill()
         if not words["commit"] and not words["targets"]:
+            mark()
             from multiresunet.review.outcome import outcome
 
             print(outcome(), flush=True)
@@ -81,6 +91,32 @@ def leave(line: str) -> NoReturn:
     if server and server.is_away():
         os._exit(1)
     sys.exit(1)
+
+
+def own_server() -> bool:
+    """Whether this run has a server of its own."""
+    return not os.environ.get("PREFECT_API_URL")
+
+
+def newest() -> float:
+    """When what stages depend on was changed last, data left out.
+
+    With `marked`, it guesses whether there is anything to do, so that a server can start while DVC finds out.
+    """
+    files = [path for place in WATCHED for path in (place, *place.rglob("*")) if "__pycache__" not in path.parts]
+    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+
+
+def marked() -> float:
+    """When a run last left nothing to do; 0 if none has."""
+    return MARK.stat().st_mtime if MARK.exists() else 0.0
+
+
+def mark() -> None:
+    """Note that there is nothing to do."""
+    with suppress(OSError):  # a full disk
+        MARK.parent.mkdir(exist_ok=True)
+        MARK.touch()
 
 
 def changes_first(words: Mapping[str, Any]) -> bool:
@@ -141,4 +177,4 @@ def is_due(words: Mapping[str, Any]) -> bool:
         if not words["targets"]:
             return anything_stale()
         graph = Graph()
-        return bool(graph.stale(graph.select(words["targets"])))
+        return not graph.stale_at_first.isdisjoint(graph.select(words["targets"]))

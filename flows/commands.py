@@ -68,6 +68,7 @@ class Commands:
         self._inherited = () if lock is None else (lock,)
         self._running: list[Callable[[], None]] = []  # what ends each
         self._idle: list[Worker] = []
+        self._leaving: list[Worker] = []
         self.preload = ""  # module that processes which run stages keep loaded
         self._stopped = False
 
@@ -113,6 +114,8 @@ class Commands:
         """
         self._may_begin(name)
         worker = self._worker()
+        if self.preload:
+            worker.preload(self.preload)
         try:
             cause = self._listen(name, worker.ask(words, extra or {}), worker.stop, on_line, hours)
         except BaseException:
@@ -130,7 +133,17 @@ class Commands:
             if worker.process.poll() is None:
                 return worker
             worker.end()
-        return Worker(self._inherited, self.preload)
+        return Worker(self._inherited)
+
+    def prepare(self) -> None:
+        """Start a process for the first stage: it loads DVC while something else is done."""
+        self._idle.append(Worker(self._inherited))
+
+    def release(self) -> None:
+        """Let the processes that wait for stages end; `close` sees that they do."""
+        while self._idle:
+            self._leaving.append(worker := self._idle.pop())
+            worker.refuse()
 
     def _may_begin(self, name: str) -> None:
         if self._stopped:
@@ -183,8 +196,9 @@ class Commands:
 
     def close(self) -> None:
         """End the processes that wait for stages."""
-        while self._idle:
-            self._idle.pop().end()
+        self.release()  # all at once
+        while self._leaving:
+            self._leaving.pop().end()
 
 
 def check(name: str, cause: Cause, status: int) -> None:

@@ -1,13 +1,13 @@
 """A process that keeps DVC loaded and runs stages for a flow, one after the other.
 
-    python -m flows.dvc_worker FD END [PRELOAD]
+    python -m flows.dvc_worker FD END
 
 Each line from the file descriptor FD is a request: a JSON object with `words` for DVC's command line and `extra`
 environment variables. When all of a request's output is out, a line follows: END, DVC's exit status, the stage's.
 
-With PRELOAD, a module, stages run as DVC says, `python -m stages.X …`, but from a fork server that has this module
-loaded: Python, torch and pandas take longer to start than most stages to run. It has none of the project's own code,
-so a stage computes with the code that DVC hashes when it begins.
+After a request with `preload`, a module, and nothing else, which has no answer, stages run as DVC says, `python -m
+stages.X …`, but from a fork server that has this module loaded: Python, torch and pandas take longer to start than most
+stages to run. It has none of the project's own code, so a stage computes with the code that DVC hashes when it begins.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w@%+=:,./-]+)*)")  # nothing 
 class Stages:
     """Runs the commands of stages in DVC's place, and keeps the exit status of the last one."""
 
-    def __init__(self, preload: list[str]) -> None:
+    def __init__(self) -> None:
         self.status = 0
         self._plain = dvc.stage.run._run
-        self._forks, self._env = bool(preload), dict(os.environ)
+        self._forks, self._env = False, dict(os.environ)
         self._context = multiprocessing.get_context("forkserver")
-        if preload:
-            self._context.set_forkserver_preload(preload)
-            forkserver.ensure_running()  # it loads while DVC looks whether there is anything to run
         dvc.stage.run._run = self
+
+    def preload(self, module: str) -> None:
+        """Let the stages from now on come from a fork server that has a module loaded."""
+        self._forks = True
+        self._context.set_forkserver_preload([module])
+        forkserver.ensure_running()  # it loads while DVC looks whether there is anything to run
 
     def __call__(self, executable: str | None, cmd: str, **settings: Any) -> None:
         """Run a stage's command.
@@ -112,15 +115,18 @@ def listen(descriptor: int, requests: queue.SimpleQueue[dict[str, Any] | None], 
         os.killpg(0, signal.SIGKILL)
 
 
-def main(descriptor: int, end: str, preload: list[str]) -> None:
+def main(descriptor: int, end: str) -> None:
     """Run stages until there are no more requests."""
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     busy = threading.Event()
     threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
     lockfile.quicken()
     unchanged.watch()
-    stages, own = Stages(preload), dict(os.environ)
+    stages, own = Stages(), dict(os.environ)
     while request := requests.get():
+        if "preload" in request:
+            stages.preload(request["preload"])
+            continue
         os.environ.update(request["extra"])
         stages.status = 0
         status = dvc_main(request["words"])
@@ -134,4 +140,4 @@ def main(descriptor: int, end: str, preload: list[str]) -> None:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+        main(int(sys.argv[1]), sys.argv[2])

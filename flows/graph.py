@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Collection
 from graphlib import TopologicalSorter
+from typing import Any
 
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
+from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import plan_repro
 
 from flows import lockfile
@@ -39,7 +40,14 @@ class Graph:
         # the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
         self._asking = threading.Lock()  # a Repo is for one thread at a time
-        graph = self._repo.index.graph
+
+        def read() -> tuple[Any, frozenset[str]]:
+            with lock_repo(self._repo), read_once():  # under one lock DVC reads all stages once
+                return self._repo.index.graph, frozenset(self._repo.status())
+
+        graph, stale = when_free(read, LOG)
+        #: All stages that `dvc status` lists now.
+        self.stale_at_first: frozenset[str] = stale
         self.needs: dict[str, set[str]] = {
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }

@@ -169,6 +169,7 @@ def pipeline(
         if commit is not None:
             stack.enter_context(working_in(commit, log))
         commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
+        commands.prepare()
         try:
             configure({key: value for key, value in settings.items() if value is not None})
             if pull:
@@ -185,8 +186,10 @@ def pipeline(
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
             graph = Graph()
+            artifacts.prepare()
             with on_terminal() as display:
                 bring_up_to_date(Run(graph, executor, display), targets, at_once)
+            commands.release()
             # Once more, since nothing but git vouches for what these have written.
             for name in sorted(graph.in_git) if commit is not None else []:
                 words = ("dvc", "repro", "--force", "--single-item", name)

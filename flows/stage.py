@@ -157,7 +157,7 @@ def run_stale(run: Run, names: Collection[str], at_once: int) -> None:
         UserError: the first stage that failed; what ran beside it has ended, so its work isn't lost
     """
     futures: dict[str, Any] = {}
-    stale = run.graph.stale(names)
+    stale = run.graph.stale_at_first.intersection(names)
     due = affected(run.graph.needs, names, stale)
     run.planned = len(due)
     run.display.plan(due, at_once)
