@@ -6,6 +6,8 @@ Prefect isn't imported, and no server started, when nothing is stale.
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import logging
 import math
 import os
@@ -21,7 +23,7 @@ from typing import Any, NoReturn
 from flows.checkout import whole
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import launch
-from flows.graph import FIXABLE, Graph, anything_stale
+from flows.graph import FIXABLE, Graph, hand_over
 from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 from multiresunet.paths import PARAMS, STATE
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run the flow as a command: one line for an error, and exit status 1."""
     print_any_sign()
+    atexit.register(gc.freeze)  # or else Python looks through all that is loaded when it ends, for half a second
     words = vars(parser().parse_args())
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -174,7 +177,5 @@ def is_due(words: Mapping[str, Any]) -> bool:
     if words["pull"] or words["push"]:
         return True
     with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
-        if not words["targets"]:
-            return anything_stale()
-        graph = Graph()
+        hand_over(graph := Graph())
         return not graph.stale_at_first.isdisjoint(graph.select(words["targets"]))

@@ -12,6 +12,7 @@ stages to run. It has none of the project's own code, so a stage computes with t
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -120,6 +121,7 @@ def main(descriptor: int, end: str) -> None:
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     busy = threading.Event()
     threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
+    gc.freeze()  # DVC is loaded, and no garbage
     lockfile.quicken()
     unchanged.watch()
     stages, own = Stages(), dict(os.environ)

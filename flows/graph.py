@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Collection
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
@@ -18,7 +20,7 @@ from flows.parameters import read_once
 from flows.worktree import DVC_LOCK, locked
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
-from multiresunet.paths import LOCK
+from multiresunet.paths import LOCK, PARAMS
 from multiresunet.review.git import git
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Graph:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
         """
         lockfile.quicken()
+        self._read = read_from()
         # In this process, the status of one stage takes 0.1 s; as a command, 1.3 s. Another `dvc status` may hold
         # the lock for a moment.
         self._repo = Repo(_wait_for_lock=True)
@@ -56,6 +59,10 @@ class Graph:
         self.has_remote = bool(self._repo.config["core"].get("remote"))
         #: Stages with outputs that git keeps; DVC's run cache doesn't carry these from machine to machine.
         self.in_git = {stage.addressing for stage in graph if any(not out.use_cache for out in stage.outs)}
+
+    def is_current(self) -> bool:
+        """Whether what it was read from, in the current folder, is still the same."""
+        return self._read == read_from()
 
     def select(self, targets: Collection[str]) -> set[str]:
         """The stages that `targets` need, and they themselves; all stages if there are no targets.
@@ -105,15 +112,28 @@ class Graph:
                     write_text(LOCK, ordered)
 
 
-def anything_stale() -> bool:
-    """Whether `dvc status` lists any stage; without a `Graph`, for which DVC would read all stages once more.
+def read_from() -> list[bytes]:
+    """The folder that a graph is of, and the files."""
+    files = (Path("dvc.yaml"), LOCK, PARAMS)
+    return [os.fsencode(Path.cwd()), *(path.read_bytes() if path.exists() else b"" for path in files)]
+
+
+_handed: list[Graph] = []
+
+
+def hand_over(graph: Graph) -> None:
+    """Keep a graph that was read before the flow began, for `taken`."""
+    _handed[:] = [graph]
+
+
+def taken() -> Graph:
+    """The graph that was handed over, once and if it is current; else one that is read now, in a second.
 
     Raises:
-        DvcException: there is no DVC project here, or its dvc.yaml is wrong
+        DvcException: as `Graph`
     """
-    lockfile.quicken()
-    with read_once():
-        return bool(when_free(Repo(_wait_for_lock=True).status, LOG))
+    graph = _handed.pop() if _handed else None
+    return graph if graph and graph.is_current() else Graph()
 
 
 def committed_stages() -> list[str]:

@@ -43,7 +43,7 @@ from flows import artifacts
 from flows.checkout import whole, working_in
 from flows.commands import CHECK, HOURS, Commands
 from flows.display import on_terminal
-from flows.graph import FIXABLE, Graph
+from flows.graph import FIXABLE, taken
 from flows.resources import Resources, devices
 from flows.stage import Executor, LocalExecutor, Run, again_if_killed, run_stale
 from flows.worktree import alone, configure
@@ -185,7 +185,7 @@ def pipeline(
             resources = Resources(at_once, devices() if gpus is None else gpus)
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
-            graph = Graph()
+            graph = taken()
             artifacts.prepare()
             with on_terminal() as display:
                 bring_up_to_date(Run(graph, executor, display), targets, at_once)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import hashlib
 import shutil
 import sys
@@ -37,6 +39,7 @@ def run(stage: Callable[..., None]) -> None:
 
     app.command()(checked)
     print_any_sign()
+    atexit.register(gc.freeze)  # or else Python looks through all libraries once more when it ends
     try:
         app(prog_name=f"python -m stages.{Path(sys.argv[0]).stem}")
     except StoppedError as stop:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from urllib.parse import quote
 
 import pandas as pd
 
-_ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_ESCAPED = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{sign: rf"\{sign}" for sign in "&%$#_"},
+        "×": r"$\times$",
+        "±": r"$\pm$",
+    }
+)
 
 
 def text_of(value: object) -> str:
@@ -50,5 +58,4 @@ def links(name: str, table: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def _escaped(text: str) -> str:
-    text = re.sub(r"[\\~^]", lambda found: _ESCAPED[found[0]], text)
-    return re.sub(r"(?<!\\)([&%$#_])", r"\\\1", text).replace("×", r"$\times$").replace("±", r"$\pm$")
+    return text.translate(_ESCAPED)
