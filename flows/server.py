@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
 from prefect.exceptions import TerminationSignal
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.ephemeral import Server, launch
 from flows.pipeline import pipeline
@@ -76,7 +77,10 @@ def run(launched: Server | None, **words: Any) -> None:
     logging.raiseExceptions = False  # if the server dies, it gets no log, and that is said once, at the end
     try:
         reach_server(launched)
-        pipeline(**words)
+        # Nobody asks a server that is this run's own for signs of life, and a run's end waits a second for their thread.
+        unwatched = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}) if SERVERS else nullcontext()
+        with unwatched:
+            pipeline(**words)
     except TerminationSignal:
         raise KeyboardInterrupt from None
     except httpx.TransportError:

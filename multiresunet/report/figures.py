@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -60,7 +61,7 @@ def examples(arrays_of: Path, path: Path) -> None:
                 outlines += [line + np.array((left, above)) for line in outline] if column > 1 else []
         axes.imshow(canvas, extent=(0, size[0], size[1], 0), aspect="auto", interpolation="none")
         axes.add_collection(LineCollection(outlines, colors=TRUTH, linewidths=0.9))
-        drawn = FigureCanvasAgg(figure)
+        drawn: Any = FigureCanvasAgg(figure)  # which has no types
         drawn.draw()
     # Archives keep the file in git: with 256 colours it takes less than half, and looks the same.
     Image.fromarray(np.asarray(drawn.buffer_rgba())).convert("RGB").quantize(256).save(path, optimize=True)
