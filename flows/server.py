@@ -77,7 +77,8 @@ def run(launched: Server | None, **words: Any) -> None:
     logging.raiseExceptions = False  # if the server dies, it gets no log, and that is said once, at the end
     try:
         reach_server(launched)
-        # Nobody asks a server that is this run's own for signs of life, and a run's end waits a second for their thread.
+        # Nobody asks a server that is this run's own for signs of life, and a run's end waits for the thread that gives
+        # them, up to a second.
         unwatched = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}) if SERVERS else nullcontext()
         with unwatched:
             pipeline(**words)
