@@ -54,6 +54,8 @@ STAGES_PYTHON = (
     "import os, sys; here, path = os.path.dirname(sys.executable), os.environ.get('PATH', os.defpath); "
     "os.environ['PATH'] = path if path.split(os.pathsep)[0] == here else here + os.pathsep + path\n"
 )
+# By processes of a run, side by side.
+IMPORTED = ("stages.preload, matplotlib.figure", "prefect.server.api.server, flows.server, dvc.repo.reproduce, uvicorn")
 COMPILE = (
     "uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml"
 )
@@ -149,6 +151,16 @@ def install_packages() -> None:
     if failure:
         print(f"uv can't install them ({failure}); pip can, in more time …", flush=True)
         python("pip", *INSTALL, "-r", str(LOCK))
+    else:
+        compile_bytecode()
+
+
+def compile_bytecode() -> None:
+    """Import what every run imports: uv leaves compiling to the first import, and several processes would all do it."""
+    quiet = subprocess.DEVNULL  # what is wrong, the first run says better
+    words = [[str(BIN / "python"), "-c", f"import {modules}"] for modules in IMPORTED]
+    for process in [subprocess.Popen(each, cwd=ROOT, stdout=quiet, stderr=quiet) for each in words]:
+        process.wait()
 
 
 def install_by_uv() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Graph:
             stage.addressing: {upstream.addressing for upstream in graph.successors(stage)} for stage in graph
         }
 
+        #: How many stages come after each, one after the other: the longest way to the end begins first.
+        self.behind = behind(self.needs)
         #: Whether there is a remote to push to.
         self.has_remote = bool(self._repo.config["core"].get("remote"))
         #: Stages with outputs that git keeps; DVC's run cache doesn't carry these from machine to machine.
@@ -142,6 +144,19 @@ def committed_stages() -> list[str]:
         return list(lockfile.split(git("show", "HEAD:./dvc.lock")) or {})
     except UserError:
         return []
+
+
+def behind(needs: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """For each stage the length of the longest chain of stages that need it and each other.
+
+    Args:
+        needs: stage → stages that it needs directly
+    """
+    found = dict.fromkeys(needs, 0)
+    for name in reversed(list(TopologicalSorter(needs).static_order())):
+        for upstream in needs[name]:
+            found[upstream] = max(found[upstream], found[name] + 1)
+    return found
 
 
 def affected(needs: dict[str, set[str]], names: Collection[str], stale: Collection[str]) -> dict[str, set[str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from queue import Queue
+from contextlib import AbstractContextManager, contextmanager
 
 ON_GPU = {"tune", "train", "predict", "train_tuned", "predict_tuned"}  # stages that compute with networks
 
@@ -23,28 +24,50 @@ def devices() -> list[str]:
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
 
 
+class Places:
+    """Places of one kind. Of those who wait, the one with the highest rank is next; of equals, whoever came first."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._free, self._waiting = list(names), list[tuple[int, int]]()
+        self._changed, self._numbers = threading.Condition(), itertools.count()
+
+    @contextmanager
+    def take(self, rank: int) -> Iterator[str]:
+        """Wait for a place, and give it back afterwards; its name."""
+        with self._changed:
+            own = (-rank, next(self._numbers))
+            self._waiting.append(own)
+            try:
+                self._changed.wait_for(lambda: self._free and min(self._waiting) == own)
+                name = self._free.pop(0)
+            finally:
+                self._waiting.remove(own)
+                self._changed.notify_all()
+        try:
+            yield name
+        finally:
+            with self._changed:
+                self._free.append(name)
+                self._changed.notify_all()
+
+
 class Resources:
     """Cores and GPUs that are free."""
 
     def __init__(self, cores: int, gpus: Sequence[str]) -> None:
         """`gpus`: devices, one stage on each at a time (twice in the list: two)."""
-        self._cores, self._gpus = Queue[str](), Queue[str]()
+        self._cores, self._gpus = Places([""] * max(1, cores)), Places(gpus)
         self._has_gpu = bool(gpus)
-        for _ in range(max(1, cores)):
-            self._cores.put("")
-        for device in gpus:
-            self._gpus.put(device)
 
-    @contextmanager
-    def take(self, stage: str) -> Iterator[str]:
+    def take(self, stage: str, rank: int = 0) -> AbstractContextManager[str]:
         """Wait for a GPU or a core for a stage, and give it back afterwards.
 
-        Yields:
-            The GPU's name, or "" for a core.
+        Args:
+            stage: its name
+            rank: of those that wait, the highest is next
+
+        Returns:
+            A context with the GPU's name, or "" for a core.
         """
-        free = self._gpus if self._has_gpu and stage.partition("@")[0] in ON_GPU else self._cores
-        device = free.get()
-        try:
-            yield device
-        finally:
-            free.put(device)
+        places = self._gpus if self._has_gpu and stage.partition("@")[0] in ON_GPU else self._cores
+        return places.take(rank)

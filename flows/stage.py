@@ -58,7 +58,7 @@ class LocalExecutor:
     def run(self, name: str, run: Run) -> bool:
         """See Executor."""
         log, progress = get_run_logger(), artifacts.Progress(name)
-        with self._resources.take(name) as device:
+        with self._resources.take(name, run.graph.behind[name]) as device:
             if run.failure:
                 return False
             extra = {"CUDA_VISIBLE_DEVICES": device} if device else None

@@ -12,6 +12,7 @@ import threading
 import time
 import tomllib
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(subprocess, "call", create)
     monkeypatch.setattr(make, "python", python)
     monkeypatch.setattr(make, "install_by_uv", lambda: words.append("uv"))
+    monkeypatch.setattr(make, "compile_bytecode", lambda: words.append("compile"))
     return words
 
 
@@ -68,11 +70,11 @@ def test_it_installs_once_and_again_when_the_lock_has_changed(
 ) -> None:
     do(monkeypatch, "run")
     do(monkeypatch, "test", "-m", "slow")
-    assert called == ["venv", "uv", "install the project", "flows.pipeline", "multiresunet.report", "pytest"]
+    assert called == ["venv", "uv", "compile", "install the project", "flows.pipeline", "multiresunet.report", "pytest"]
     called.clear()
     make.LOCK.write_text("another\n")
     do(monkeypatch, "setup")
-    assert called == ["venv", "uv", "install the project"]
+    assert called == ["venv", "uv", "compile", "install the project"]
 
 
 def test_pip_installs_where_uv_fails(
@@ -82,6 +84,23 @@ def test_pip_installs_where_uv_fails(
     do(monkeypatch, "setup")
     assert called == ["venv", "pip", "install the project"]
     assert "uv can't install them (no such index); pip can, in more time …" in capsys.readouterr().out
+
+
+def test_what_a_run_imports_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, cached = tmp_path / "package.py", tmp_path / "__pycache__"
+    package.write_text("")
+    monkeypatch.setattr(make, "ROOT", tmp_path)
+    monkeypatch.setattr(make, "BIN", Path(sys.executable).parent)
+    monkeypatch.setattr(make, "IMPORTED", ("package", "json, missing"))  # the first run says better what is wrong
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    make.compile_bytecode()
+    assert [path.name.partition(".")[0] for path in cached.iterdir()] == ["package"]
+
+
+@pytest.mark.parametrize("modules", make.IMPORTED)
+def test_what_is_compiled_is_there(modules: str, repository: Path) -> None:
+    for name in modules.split(", "):
+        assert (repository / f"{name.replace('.', '/')}.py").exists() or find_spec(name)
 
 
 UV = """#!{python}
@@ -175,7 +194,7 @@ def test_an_environment_that_no_longer_works_is_made_anew(
         (make.BIN / "python").symlink_to(tmp_path / "nowhere")
     do(monkeypatch, "setup")
     do(monkeypatch, "setup")
-    assert called == ["venv", "uv", "install the project"]
+    assert called == ["venv", "uv", "compile", "install the project"]
 
 
 def test_of_two_terminals_one_installs(

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.graph import affected
+from flows.graph import affected, behind
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
 from tests.flows.conftest import Flow
@@ -377,6 +377,10 @@ def test_affected_are_stale_stages_and_those_that_need_them(stale: set[str], fou
     seen = affected(NEEDS, NEEDS, stale)
     assert seen == found
     assert all(list(seen).index(first) < list(seen).index(name) for name, needs in seen.items() for first in needs)
+
+
+def test_the_longest_chain_behind_a_stage_counts() -> None:
+    assert behind(NEEDS | {"e": {"d", "z"}}) == {"a": 3, "b": 2, "c": 2, "d": 1, "z": 1, "e": 0}
 
 
 def test_affected_are_none_but_the_runs_stages() -> None:

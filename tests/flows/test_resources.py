@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def test_a_stage_waits_until_another_has_ended(gpus: list[str], stage: str, plac
         assert not got.wait(0.2)
     assert got.wait(10)
     thread.join()
+
+
+@pytest.mark.parametrize("gpus", [[], ["7"]])
+def test_of_those_that_wait_the_highest_rank_is_next_then_the_first(gpus: list[str]) -> None:
+    resources, order, threads = Resources(1, gpus), list[str](), list[threading.Thread]()
+
+    def run(name: str, rank: int) -> None:
+        with resources.take("train@a", rank):
+            order.append(name)
+
+    with resources.take("train@a"):
+        for name, rank in (("low", 1), ("first", 3), ("second", 3), ("highest", 5)):
+            threads.append(threading.Thread(target=run, args=(name, rank)))
+            threads[-1].start()
+            time.sleep(0.05)  # so that they come in this order
+    for thread in threads:
+        thread.join(10)
+    assert order == ["highest", "first", "second", "low"]
 
 
 @pytest.mark.parametrize(("visible", "found"), [("0,3", ["0", "3"]), ("", [])])
