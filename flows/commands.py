@@ -114,8 +114,6 @@ class Commands:
         """
         self._may_begin(name)
         worker = self._worker()
-        if self.preload:
-            worker.preload(self.preload)
         try:
             cause = self._listen(name, worker.ask(words, extra or {}), worker.stop, on_line, hours)
         except BaseException:
@@ -133,11 +131,11 @@ class Commands:
             if worker.process.poll() is None:
                 return worker
             worker.end()
-        return Worker(self._inherited)
+        return Worker(self._inherited, self.preload)
 
     def prepare(self) -> None:
         """Start a process for the first stage: it loads DVC while something else is done."""
-        self._idle.append(Worker(self._inherited))
+        self._idle.append(Worker(self._inherited, self.preload))
 
     def release(self) -> None:
         """Let the processes that wait for stages end; `close` sees that they do."""

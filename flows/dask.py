@@ -20,7 +20,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 
 from flows import artifacts
 from flows.commands import NETWORK, Commands
-from flows.stage import LocalExecutor, Run, again_if_killed
+from flows.stage import LocalExecutor, Outcome, Run, again_if_killed
 from flows.worktree import alone
 from multiresunet.errors import UserError
 from multiresunet.review.git import changed, git
@@ -112,8 +112,14 @@ class DaskExecutor:
         except OSError:
             raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
 
-    def run(self, name: str, run: Run) -> bool:
+    def prepare(self, planned: int) -> None:
+        """See Executor."""
+        self._local.prepare(planned)
+
+    def run(self, name: str, run: Run) -> Outcome:
         """See Executor. The stage runs on whichever worker is free next."""
+        if not run.graph.stale([name]):
+            return Outcome.UP_TO_DATE
         if name not in run.graph.in_git:
             named: Any = compute.with_options(
                 name=name, task_run_name=f"{name} on a worker", retries=LOST, retry_condition_fn=retry_condition

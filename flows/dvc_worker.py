@@ -1,13 +1,13 @@
 """A process that keeps DVC loaded and runs stages for a flow, one after the other.
 
-    python -m flows.dvc_worker FD END
+    python -m flows.dvc_worker FD END [PRELOAD]
 
 Each line from the file descriptor FD is a request: a JSON object with `words` for DVC's command line and `extra`
 environment variables. When all of a request's output is out, a line follows: END, DVC's exit status, the stage's.
 
-After a request with `preload`, a module, and nothing else, which has no answer, stages run as DVC says, `python -m
-stages.X …`, but from a fork server that has this module loaded: Python, torch and pandas take longer to start than most
-stages to run. It has none of the project's own code, so a stage computes with the code that DVC hashes when it begins.
+With PRELOAD, a module, stages run as DVC says, `python -m stages.X …`, but from a fork server that has this module
+loaded: Python, torch and pandas take longer to start than most stages to run. It has none of the project's own code,
+so a stage computes with the code that DVC hashes when it begins.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from contextlib import suppress
 from multiprocessing import forkserver
 from typing import Any
 
+if __name__ == "__main__" and sys.argv[3:]:  # before DVC: both take seconds to load, and do so side by side
+    multiprocessing.get_context("forkserver").set_forkserver_preload(sys.argv[3:])
+    forkserver.ensure_running()
+
 import dvc.stage.run
 from dvc.cli import main as dvc_main
 from dvc.stage.exceptions import StageCmdFailedError
@@ -41,18 +45,12 @@ STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w@%+=:,./-]+)*)")  # nothing 
 class Stages:
     """Runs the commands of stages in DVC's place, and keeps the exit status of the last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, forks: bool) -> None:
         self.status = 0
         self._plain = dvc.stage.run._run
-        self._forks, self._env = False, dict(os.environ)
+        self._forks, self._env = forks, dict(os.environ)
         self._context = multiprocessing.get_context("forkserver")
         dvc.stage.run._run = self
-
-    def preload(self, module: str) -> None:
-        """Let the stages from now on come from a fork server that has a module loaded."""
-        self._forks = True
-        self._context.set_forkserver_preload([module])
-        forkserver.ensure_running()  # it loads while DVC looks whether there is anything to run
 
     def __call__(self, executable: str | None, cmd: str, **settings: Any) -> None:
         """Run a stage's command.
@@ -116,7 +114,7 @@ def listen(descriptor: int, requests: queue.SimpleQueue[dict[str, Any] | None], 
         os.killpg(0, signal.SIGKILL)
 
 
-def main(descriptor: int, end: str) -> None:
+def main(descriptor: int, end: str, forks: bool) -> None:
     """Run stages until there are no more requests."""
     requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     busy = threading.Event()
@@ -124,11 +122,8 @@ def main(descriptor: int, end: str) -> None:
     gc.freeze()  # DVC is loaded, and no garbage
     lockfile.quicken()
     unchanged.watch()
-    stages, own = Stages(), dict(os.environ)
+    stages, own = Stages(forks), dict(os.environ)
     while request := requests.get():
-        if "preload" in request:
-            stages.preload(request["preload"])
-            continue
         os.environ.update(request["extra"])
         stages.status = 0
         status = dvc_main(request["words"])
@@ -142,4 +137,4 @@ def main(descriptor: int, end: str) -> None:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        main(int(sys.argv[1]), sys.argv[2])
+        main(int(sys.argv[1]), sys.argv[2], forks=bool(sys.argv[3:]))

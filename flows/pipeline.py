@@ -169,7 +169,6 @@ def pipeline(
         if commit is not None:
             stack.enter_context(working_in(commit, log))
         commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
-        commands.prepare()
         try:
             configure({key: value for key, value in settings.items() if value is not None})
             if pull:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from prefect import get_run_logger, task
@@ -27,11 +28,25 @@ KILLED_AGAIN = 2  # further tries of a stage of which a process was killed
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 
 
+UNCHANGED = "Stage '{}' didn't change, skipping"  # what DVC says of a stage that needn't run
+
+
+class Outcome(Enum):
+    """What has become of a stage."""
+
+    RAN = auto()
+    UP_TO_DATE = auto()
+    NOT_BEGUN = auto()  # since another one had failed
+
+
 class Executor(Protocol):
     """Where stages run."""
 
-    def run(self, name: str, run: Run) -> bool:
-        """Run one stage, given that all that it needs is; False if the run has failed before it began.
+    def prepare(self, planned: int) -> None:
+        """Take note of how many stages may have to run."""
+
+    def run(self, name: str, run: Run) -> Outcome:
+        """Run one stage if it is stale, given that all that it needs is up to date.
 
         Raises:
             UserError: the stage failed
@@ -44,7 +59,6 @@ class Run:
     def __init__(self, graph: Graph, executor: Executor, display: Display) -> None:
         self.graph, self.executor, self.display = graph, executor, display
         self.failure: Exception | None = None  # the first; nothing begins after it
-        self.planned = 0  # how many stages may have to run
 
 
 class LocalExecutor:
@@ -55,15 +69,19 @@ class LocalExecutor:
         self._commands, self._resources, self._hours = commands, resources, hours
         self._pull = ("--pull",) if pull else ()
 
-    def run(self, name: str, run: Run) -> bool:
+    def prepare(self, planned: int) -> None:
         """See Executor."""
-        log, progress = get_run_logger(), artifacts.Progress(name)
+        if planned:
+            self._commands.preload = PRELOAD if planned >= PRELOAD_FROM else ""
+            self._commands.prepare()
+
+    def run(self, name: str, run: Run) -> Outcome:
+        """See Executor."""
+        log, progress, outcome = get_run_logger(), artifacts.Progress(name), Outcome.RAN
         with self._resources.take(name, run.graph.behind[name]) as device:
             if run.failure:
-                return False
+                return Outcome.NOT_BEGUN
             extra = {"CUDA_VISIBLE_DEVICES": device} if device else None
-            self._commands.preload = PRELOAD if run.planned >= PRELOAD_FROM else ""
-
             run.display.begin(name)
 
             def begin() -> None:
@@ -71,6 +89,10 @@ class LocalExecutor:
                 with Journal(name) as journal:
 
                     def show(line: str) -> None:
+                        nonlocal outcome
+                        if line == UNCHANGED.format(name):
+                            outcome = Outcome.UP_TO_DATE
+                            return
                         log.info("%s", line)
                         journal.add(line)
                         progress(line)
@@ -85,7 +107,7 @@ class LocalExecutor:
                     run.failure = run.failure or error
                 raise
         progress.end()
-        return True
+        return outcome
 
 
 def again_if_killed(begin: Callable[[], None], log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
@@ -137,13 +159,13 @@ def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | 
         Whether it ran.
     """
     if not run.failure:
-        # What ran may have written what was there before; if nothing did, the answer is still the same.
-        due = run.graph.stale([name]) if any(upstream) else stale
-        if not due:
-            run.display.end(name, ran=False)
+        # What ran may have written what was there before, as DVC sees; if nothing did, the answer is still the same.
+        outcome = run.executor.run(name, run) if stale or any(upstream) else Outcome.UP_TO_DATE
+        if outcome is not Outcome.NOT_BEGUN:
+            run.display.end(name, ran=outcome is Outcome.RAN)
+        if outcome is Outcome.UP_TO_DATE:
             return Completed(name="Skipped", message="up to date", data=False)
-        if run.executor.run(name, run):
-            run.display.end(name, ran=True)
+        if outcome is Outcome.RAN:
             return True
     return Cancelled(message="not begun, since another stage has failed")
 
@@ -159,7 +181,7 @@ def run_stale(run: Run, names: Collection[str], at_once: int) -> None:
     futures: dict[str, Any] = {}
     stale = run.graph.stale_at_first.intersection(names)
     due = affected(run.graph.needs, names, stale)
-    run.planned = len(due)
+    run.executor.prepare(len(due))
     run.display.plan(due, at_once)
     for name, upstream in due.items():
         named = run_stage.with_options(name=name, task_run_name=name, retries=retries(name))

@@ -57,34 +57,29 @@ def stop(process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
 class Worker:
     """A process that keeps DVC loaded and runs stages, one after the other."""
 
-    def __init__(self, inherited: Sequence[int]) -> None:
+    def __init__(self, inherited: Sequence[int], preload: str = "") -> None:
         """Start it, and don't wait until it has DVC loaded.
 
         Args:
             inherited: file descriptors that it keeps open
+            preload: module that it keeps loaded for the stages; none, and each stage loads what it needs
         """
         self.status: int | None = None  # of the last request, DVC's; None if the worker died meanwhile
         self.stage_status = 0
         self._end = f"end-{uuid.uuid4().hex}"  # no stage prints this
         requests, own = os.pipe()
         try:
-            words = ["flows.dvc_worker", str(requests), self._end]
+            words = ["flows.dvc_worker", str(requests), self._end, *([preload] if preload else [])]
             self.process = start(words, environment(), (*inherited, requests))
         finally:
             os.close(requests)
         self._requests = os.fdopen(own, "w", encoding="utf-8")
-        self._preloaded = ""
-
-    def preload(self, module: str) -> None:
-        """Let it keep a module loaded for the stages; without, each stage loads what it needs."""
-        if module != self._preloaded:
-            self._preloaded = module
-            self._request({"preload": module})
 
     def ask(self, words: Sequence[str], extra: Mapping[str, str]) -> Iterator[str]:
         """Let it do what `dvc WORDS` does, with some environment variables more; its lines, until it's done or dead."""
         self.status, self.stage_status = None, 0
-        self._request({"words": words, "extra": dict(extra)})
+        with suppress(BrokenPipeError, ValueError):  # it has died, or was stopped; so there are no lines
+            print(json.dumps({"words": words, "extra": dict(extra)}), file=self._requests, flush=True)
         assert self.process.stdout
         for line in self.process.stdout:
             before, found, after = line.partition(self._end)
@@ -94,10 +89,6 @@ class Worker:
             yield before  # what a stage has left without an end of line
             self.status, self.stage_status = map(int, after.split())
             return
-
-    def _request(self, request: Mapping[str, object]) -> None:
-        with suppress(BrokenPipeError, ValueError):  # it has died, or was stopped; so there are no lines
-            print(json.dumps(request), file=self._requests, flush=True)
 
     def stop(self) -> None:
         """End it and the stage that it runs, as Ctrl-C would; then by force."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +35,8 @@ from multiresunet.training.loader import Indices
 from multiresunet.training.result import Epoch, Fit
 from multiresunet.training.stop_signal import stop_signals
 from stages.running import code_digest, needs, parameters_for, run
+
+OFTEN = 1.0  # seconds between two lines of a log
 
 
 def train(
@@ -194,18 +198,22 @@ def machine_in_words(job: TrainJob) -> str:
 
 
 class Shown:
-    """Shows loss and Jaccard index in a progress bar."""
+    """Shows loss and Jaccard index in a progress bar; in a log, once a second and at the end."""
 
     def __init__(self, title: str, progress: Progress, epochs: int) -> None:
         self._title, self._progress, self._epochs = title, progress, epochs
         self._task = progress.add_task(title, total=epochs)
+        self._said = -math.inf
 
     def __call__(self, line: Epoch) -> None:
         """Show an epoch that has ended."""
         text = f"{self._title}  loss {line.train_loss:.3f}  Jaccard {line.test_jaccard:.3f}"
         self._progress.update(self._task, completed=line.epoch, description=text)
-        if not self._progress.console.is_terminal:  # the flow reads from its log how far a stage is
-            print(f"{text}  epoch {line.epoch}/{self._epochs}", flush=True)
+        now = time.monotonic()
+        if self._progress.console.is_terminal or (now - self._said < OFTEN and line.epoch < self._epochs):
+            return
+        self._said = now
+        print(f"{text}  epoch {line.epoch}/{self._epochs}", flush=True)  # so the flow sees how far a stage is
 
 
 if __name__ == "__main__":
