@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from flows.checkout import whole
 from flows.commands import CHECK, HOURS, KILLED
-from flows.ephemeral import launch
+from flows.ephemeral import Server, launch
 from flows.graph import FIXABLE, Graph, hand_over
 from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
@@ -61,7 +61,7 @@ def main() -> None:
         whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
         words["check"] = bool(changes_first(words))
         os.environ.update(own_home() | os.environ)
-        launched = launch() if newest() > marked() and own_server() else None
+        launched: Server | None = launch() if newest() > marked() and own_server() else None
         if begin(words):
             if own_server():
                 launched = launched or launch()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.server
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from flows import cli
 from flows.cli import parser
 from tests.flows.conftest import free_port
 
@@ -64,3 +67,40 @@ def test_words_that_make_no_sense_are_refused_at_once(
 def test_words_that_make_sense_are_taken() -> None:
     found = parser().parse_args(["--cores", "2", "--hours", "0.5", "train"])
     assert (found.cores, found.hours, found.targets) == (2, 0.5, ["train"])
+
+
+def test_a_change_since_nothing_was_to_be_done_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.newest() == cli.marked() == 0
+    code = tmp_path / "multiresunet/report/charts.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    code.with_name("__pycache__").mkdir()
+    assert cli.newest() > cli.marked()
+    cli.mark()
+    assert cli.newest() <= cli.marked()
+    for path, later in ((code.parent / "__pycache__/charts.pyc", False), (code, True)):
+        path.touch()
+        os.utime(path, (cli.marked() + 5, cli.marked() + 5))
+        assert (cli.newest() > cli.marked()) is later
+
+
+GUESS = """
+import sys
+from flows import cli
+guessed, launch, started = {guessed}, cli.launch, []
+cli.newest, cli.marked = lambda: float(guessed), lambda: 0.0
+cli.launch = lambda: started.append(launch()) or started[-1]
+sys.argv = ["flows.pipeline"]
+cli.main()
+print(len(started), [server.process.wait(30) for server in started], "prefect" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("guessed", "told"), [(True, "1 [-9] False"), (False, "0 [] False")])
+def test_a_server_that_was_started_for_nothing_is_ended(
+    finished: Path, settings: dict[str, str], guessed: bool, told: str
+) -> None:
+    code = GUESS.format(guessed=guessed)
+    done = subprocess.run([sys.executable, "-c", code], cwd=finished, env=settings, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == [told], done.stderr

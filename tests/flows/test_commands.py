@@ -207,6 +207,18 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
         assert (ready / name).read_bytes() == (reproduced / name).read_bytes()
 
 
+def test_a_process_that_was_prepared_runs_the_first_stage_and_ends_when_it_is_released(ready: Path) -> None:
+    others, commands = descendants(os.getpid()), Commands()
+    commands.prepare()
+    prepared = descendants(os.getpid(), others)
+    commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
+    assert (ready / "data/raw/a").read_text() == "a"
+    assert {each.pid for each in prepared} <= {each.pid for each in descendants(os.getpid(), others)}
+    commands.release()
+    assert not psutil.wait_procs(descendants(os.getpid(), others), timeout=60)[1]
+    commands.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "whom",

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.graph import affected, behind
+from flows.graph import Graph, affected, behind, hand_over, taken
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
 from tests.flows.conftest import Flow
@@ -377,6 +377,20 @@ def test_affected_are_stale_stages_and_those_that_need_them(stale: set[str], fou
     seen = affected(NEEDS, NEEDS, stale)
     assert seen == found
     assert all(list(seen).index(first) < list(seen).index(name) for name, needs in seen.items() for first in needs)
+
+
+def test_a_graph_is_handed_over_once_and_as_long_as_its_files_are_the_same(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished)
+    graph = Graph()
+    assert graph.stale_at_first == frozenset()
+    hand_over(graph)
+    assert taken() is graph
+    assert taken() is not graph
+    hand_over(graph)
+    prepend(finished / "params.yaml", "# edited\n")
+    assert taken() is not graph
 
 
 def test_the_longest_chain_behind_a_stage_counts() -> None:

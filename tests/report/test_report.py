@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -105,16 +106,17 @@ def test_examples_repeat_to_the_byte_and_show_something(tmp_path: Path) -> None:
 
 
 def test_long_names_over_examples_do_not_run_into_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, save = list[Figure](), Figure.savefig
-    monkeypatch.setattr(
-        Figure, "savefig", lambda self, *args, **kwargs: (drawn.append(self), save(self, *args, **kwargs))
-    )
+    drawn: list[Figure] = []
+    monkeypatch.setattr(figures, "Figure", lambda **words: drawn.append(figure := Figure(**words)) or figure)
     models = ["unet_bn_respath_matched", "unet_multires_matched"]
     write_examples(tmp_path / "examples.npz", models)
     figures.examples(tmp_path / "examples.npz", tmp_path / "examples.png")
-    first, second = (axes.title.get_window_extent() for axes in drawn[0].axes[2:4])
-    assert [axes.title.get_text().replace("\n", "") for axes in drawn[0].axes[2:4]] == models
-    assert first.x1 < second.x0
+    texts = [text for text in drawn[0].axes[0].texts if text.get_text()]
+    assert [text.get_text().replace("\n", "") for text in texts[:4]] == ["input", "truth", *models]
+    places = [text.get_window_extent() for text in texts]
+    assert not [pair for pair in combinations(places, 2) if pair[0].overlaps(pair[1])]
+    assert all(drawn[0].bbox.containsx(place.x0) and drawn[0].bbox.containsx(place.x1) for place in places)
+    assert all(drawn[0].bbox.containsy(place.y0) and drawn[0].bbox.containsy(place.y1) for place in places)
 
 
 def test_a_page_without_results_says_what_to_do(
