@@ -2,11 +2,16 @@
 
 A stage reads its parameters and code when it begins, and DVC hashes them once more when it has ended. An edit between
 the two would be recorded, in dvc.lock and in the run cache, as what the results were made with.
+
+What a run with other data sets or models has left is no input: `evaluate` and `report` remove it from the folders that
+they read (`keep_only` in stages/running.py), since a fresh clone wouldn't have it.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from dvc.dependency.param import ParamsDependency
@@ -43,7 +48,7 @@ def _save(stage: Stage, allow_missing: bool = False) -> None:
         name
         for dependency, (hashed, content) in zip(stage.deps, before, strict=False)
         if dependency.hash_info != hashed
-        for name in _names(dependency, hashed, content)
+        for name in _names(stage, dependency, hashed, content)
     ]
     if changed:
         line = f"{some_of(changed, 3)} changed while {stage.addressing} ran, so nothing of it is recorded; run again"
@@ -51,12 +56,21 @@ def _save(stage: Stage, allow_missing: bool = False) -> None:
         raise DvcException(line)
 
 
-def _names(dependency: Any, hashed: Any, content: Any) -> list[str]:
+def _names(stage: Stage, dependency: Any, hashed: Any, content: Any) -> list[str]:
     """What has changed of a dependency: keys of a file of parameters, files of a folder, or the file itself."""
     if isinstance(dependency, ParamsDependency):
         old, new = hashed.value or {}, dependency.hash_info.value or {}
         return [f"{key} in {dependency}" for key in {**old, **new} if old.get(key) != new.get(key)]
     if hashed and hashed.isdir and dependency.hash_info.isdir:
         old, new = ({key: found for key, _, found in tree} for tree in (content, dependency.obj))
-        return ["/".join([str(dependency), *key]) for key in {**old, **new} if old.get(key) != new.get(key)]
+        left = _left_over(stage, dependency, [key for key in old if key not in new])
+        changed = [key for key in {**old, **new} if old.get(key) != new.get(key) and key not in left]
+        return ["/".join([str(dependency), *key]) for key in changed]
     return [str(dependency)]
+
+
+def _left_over(stage: Stage, dependency: Any, gone: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those of the files gone from a folder of stages' outputs that no stage makes any more."""
+    folder = Path(dependency.fs_path)
+    made = [path for out in stage.repo.index.outs if (path := Path(out.fs_path)) != folder and folder in path.parents]
+    return {key for key in gone if made and not any(folder.joinpath(*key).is_relative_to(path) for path in made)}

@@ -90,3 +90,42 @@ def test_what_the_stage_doesnt_read_may_change(folder: Path) -> None:
     finally:
         commands.close()
     assert len(recorded(folder)) == 2
+
+
+TIDY = """
+import shutil, sys
+from pathlib import Path
+Path("summary").write_text(" ".join(sorted(path.name for path in Path("made").iterdir())))
+for name in sys.argv[1].split(","):
+    shutil.rmtree(Path("made", name))
+"""
+TWO_STAGES = """
+stages:
+  make:
+    cmd: mkdir -p made/a && echo 1 > made/a/1
+    outs: [made/a]
+  train:
+    cmd: python tidy.py {removed}
+    deps: [made]
+    outs: [summary]
+"""
+
+
+@pytest.mark.parametrize("removed", ["b", "b,a"])
+def test_a_stage_may_remove_what_another_run_has_left_and_nothing_else(folder: Path, removed: str) -> None:
+    write(folder / "dvc.yaml", TWO_STAGES.format(removed=removed))
+    write(folder / "tidy.py", TIDY)
+    write(folder / "made/b/1", "1")
+    write(folder / "made/b/2/3", "1")
+    commands = Commands()
+    try:
+        commands.run_stage("make", "--wait-for-lock", "repro", "--single-item", "make", on_line=print)
+        if removed == "b":
+            commands.run_stage("train", *REPRO, on_line=print)
+        else:
+            with pytest.raises(UserError, match="error: made/a/1 changed while train ran"):
+                commands.run_stage("train", *REPRO, on_line=print)
+    finally:
+        commands.close()
+    assert ("train:" in (folder / "dvc.lock").read_text()) == (removed == "b")
+    assert "nfiles: 1" in (folder / "dvc.lock").read_text()
