@@ -35,7 +35,7 @@ import dvc.stage.run
 from dvc.cli import main as dvc_main
 from dvc.stage.exceptions import StageCmdFailedError
 
-from flows import lockfile, unchanged
+from flows import lockfile, parameters, unchanged
 from flows.forked import LOST, run_module
 from multiresunet.watchdog import GRACE
 
@@ -121,6 +121,7 @@ def main(descriptor: int, end: str, forks: bool) -> None:
     threading.Thread(target=listen, args=(descriptor, requests, busy), daemon=True).start()
     gc.freeze()  # DVC is loaded, and no garbage
     lockfile.quicken()
+    parameters.quicken()
     unchanged.watch()
     stages, own = Stages(forks), dict(os.environ)
     while request := requests.get():

@@ -14,9 +14,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import plan_repro
 
-from flows import lockfile
+from flows import lockfile, parameters
 from flows.busy import when_free
-from flows.parameters import read_once
 from flows.worktree import DVC_LOCK, locked
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
@@ -38,6 +37,7 @@ class Graph:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
         """
         lockfile.quicken()
+        parameters.quicken()
         self._read = read_from()
         # In this process, the status of one stage takes 0.1 s; as a command, 1.3 s. Another `dvc status` may hold
         # the lock for a moment.
@@ -45,7 +45,7 @@ class Graph:
         self._asking = threading.Lock()  # a Repo is for one thread at a time
 
         def read() -> tuple[Any, frozenset[str]]:
-            with lock_repo(self._repo), read_once():  # under one lock DVC reads all stages once
+            with lock_repo(self._repo):  # under one lock DVC reads all stages once
                 return self._repo.index.graph, frozenset(self._repo.status())
 
         graph, stale = when_free(read, LOG)
@@ -94,7 +94,7 @@ class Graph:
         if not names:
             return set()
         targets = list(names) if len(names) <= FEW else None
-        with self._asking, read_once():
+        with self._asking:
             return set(names).intersection(when_free(lambda: self._repo.status(targets), LOG))
 
     def sort_lock(self) -> None:

@@ -1,44 +1,48 @@
-"""params.yaml, read once: for each stage DVC reads the whole file, and for each key it goes through all of it.
+"""params.yaml, parsed once for as long as its text is the same, and each key looked for once.
 
-That is two thirds of the time of a `dvc status` of this pipeline. What is read and found is DVC's own.
+For each stage DVC parses the whole file, several times, and for each key it goes through all of it: two thirds of a
+`dvc status` of this pipeline, and a third of what DVC does around a stage. How it is parsed and searched is DVC's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from dvc.dependency import param
+from dvc.utils.serialize import parse_yaml
+
+from flows.lockfile import copied
+
+ENDINGS = (".yaml", ".yml")
+_plain = param.read_param_file
+_read: dict[str, tuple[str, Any]] = {}  # of each file its text, and what it says
+_found: dict[tuple[str, str], dict[str, Any]] = {}  # of a file and a key: the value by the key's name, or nothing
 
 
-@contextmanager
-def read_once() -> Iterator[None]:
-    """Let DVC, in this process, read each file of parameters once, and look for each key once, until the end.
+def quicken() -> None:
+    """Let DVC use this module, in this process."""
+    param.read_param_file = _read_keys
 
-    Only for looking: stages share what was read, and a change of the file meanwhile isn't seen.
-    """
-    load, read = param.load_path, param.read_param_file
-    files: dict[str, Any] = {}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def load_once(path: str, fs: Any, **settings: Any) -> Any:
-        if path not in files:
-            files[path] = load(path, fs, **settings)
-        return files[path]
-
-    def read_keys(
-        fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **settings: Any
-    ) -> Any:
-        if not (key_paths and flatten):
-            return read(fs, path, key_paths, flatten, **settings)
-        for key in key_paths:
-            if (path, key) not in found:
-                found[path, key] = read(fs, path, [key], flatten=True, **settings)
-        return {name: value for key in key_paths for name, value in found[path, key].items()}
-
-    param.load_path, param.read_param_file = load_once, read_keys
+def _read_keys(fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **settings: Any) -> Any:
+    if settings or not (key_paths and flatten) or not path.endswith(ENDINGS):
+        return _plain(fs, path, key_paths, flatten, **settings)
     try:
-        yield
-    finally:
-        param.load_path, param.read_param_file = load, read
+        with fs.open(path, encoding="utf-8") as file:
+            text = file.read()
+    except UnicodeDecodeError:  # of which DVC says more
+        return _plain(fs, path, key_paths, flatten)
+    if path not in _read or _read[path][0] != text:
+        for known in [known for known in _found if known[0] == path]:
+            del _found[known]
+        _read[path] = text, parse_yaml(text, path)
+    return copied({name: value for key in key_paths for name, value in _value(path, key).items()})
+
+
+def _value(path: str, key: str) -> dict[str, Any]:
+    if (path, key) not in _found:
+        try:
+            _found[path, key] = {key: param.dpath.get(_read[path][1], key, separator=".")}
+        except KeyError:
+            _found[path, key] = {}
+    return _found[path, key]

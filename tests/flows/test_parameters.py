@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from dvc.dependency import param
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from flows.parameters import read_once
+from flows import parameters
 
+PLAIN = param.read_param_file
 DVC = """
 stages:
   one: {cmd: touch one, params: [a.b, c], outs: [one]}
@@ -32,6 +35,12 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    yield
+    param.read_param_file = PLAIN
+
+
 @pytest.fixture
 def repo(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Repo:
     monkeypatch.chdir(tmp_path)
@@ -43,13 +52,39 @@ def repo(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.Monkey
     return Repo()
 
 
-def test_the_status_is_the_same(repo: Repo) -> None:
+def test_the_status_is_the_same(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     for name, text in CHANGES:
         Path(name).write_text(text)
+        monkeypatch.setattr(param, "read_param_file", PLAIN)
         seen.append(plain := repo.status())
-        with patch.object(param, "load_path", wraps=param.load_path) as load, read_once():
+        parameters.quicken()
+        with patch.object(parameters, "parse_yaml", wraps=parameters.parse_yaml) as parse:
             assert repo.status() == plain
-        assert sorted(Path(call.args[0]).name for call in load.call_args_list) == ["other.yaml", "params.yaml"]
+            assert repo.status() == plain
+        parsed = [Path(call.args[1]).name for call in parse.call_args_list]
+        assert name in parsed
+        assert len(parsed) == len(set(parsed)) <= 2
     assert seen[0] == {}
     assert all(one != other for one, other in pairwise(seen))  # nothing is remembered
+
+
+def test_what_is_read_may_be_changed(repo: Repo) -> None:
+    parameters.quicken()
+    path = str(Path("params.yaml").absolute())
+    first = param.read_param_file(repo.fs, path, ["c", "a.b", "x"], flatten=True)
+    assert first == {"c": [1, 2], "a.b": 1}
+    first["c"].append(3)
+    assert param.read_param_file(repo.fs, path, ["c"], flatten=True) == {"c": [1, 2]}
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"a: \xff"])
+def test_what_is_broken_is_said_as_dvc_says_it(repo: Repo, content: bytes) -> None:
+    Path("params.yaml").write_bytes(content)
+    path, said = str(Path("params.yaml").absolute()), []
+    parameters.quicken()
+    for read in (PLAIN, param.read_param_file):
+        with pytest.raises(DvcException) as error:
+            read(repo.fs, path, ["a"], flatten=True)
+        said.append((type(error.value), str(error.value)))
+    assert said[0] == said[1]
