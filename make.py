@@ -55,7 +55,10 @@ STAGES_PYTHON = (
     "os.environ['PATH'] = path if path.split(os.pathsep)[0] == here else here + os.pathsep + path\n"
 )
 # By processes of a run, side by side.
-IMPORTED = ("stages.preload, matplotlib.figure", "prefect.server.api.server, flows.server, dvc.repo.reproduce, uvicorn")
+IMPORTED = (
+    "stages.preload, matplotlib.figure",
+    "prefect.server.api.server, prefect.flow_engine, prefect.artifacts, dvc.repo.reproduce",
+)
 COMPILE = (
     "uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml"
 )

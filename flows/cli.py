@@ -1,6 +1,7 @@
 """The command `python -m flows.pipeline`: do what `dvc repro` does, by a Prefect flow if there is anything to do.
 
-Prefect isn't imported, and no server started, when nothing is stale.
+Prefect isn't imported when nothing is stale. Its server may have been started by then, by a wrong guess
+(flows/guess.py).
 """
 
 from __future__ import annotations
@@ -17,19 +18,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NoReturn
 
 from flows.checkout import whole
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import Server, launch
 from flows.graph import FIXABLE, Graph, hand_over
+from flows.guess import mark, marked, newest
 from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
-from multiresunet.paths import PARAMS, STATE
-
-WATCHED = (PARAMS, *map(Path, ("dvc.yaml", "numerics.lock", "catalog", "expectations", "multiresunet", "stages")))
-MARK = STATE / "nothing-to-do"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,27 +96,6 @@ def leave(line: str) -> NoReturn:
 def own_server() -> bool:
     """Whether this run has a server of its own."""
     return not os.environ.get("PREFECT_API_URL")
-
-
-def newest() -> float:
-    """When what stages depend on was changed last, data left out.
-
-    With `marked`, it guesses whether there is anything to do, so that a server can start while DVC finds out.
-    """
-    files = [path for place in WATCHED for path in (place, *place.rglob("*")) if "__pycache__" not in path.parts]
-    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
-
-
-def marked() -> float:
-    """When a run last left nothing to do; 0 if none has."""
-    return MARK.stat().st_mtime if MARK.exists() else 0.0
-
-
-def mark() -> None:
-    """Note that there is nothing to do."""
-    with suppress(OSError):  # a full disk
-        MARK.parent.mkdir(exist_ok=True)
-        MARK.touch()
 
 
 def changes_first(words: Mapping[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
@@ -16,6 +15,7 @@ from dvc.repo.reproduce import plan_repro
 
 from flows import lockfile, parameters
 from flows.busy import when_free
+from flows.guess import newest
 from flows.worktree import DVC_LOCK, locked
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
@@ -31,7 +31,7 @@ class Graph:
     """The stages of the DVC project in the current folder, by name."""
 
     def __init__(self) -> None:
-        """Read dvc.yaml.
+        """Read dvc.yaml, and ask DVC which stages are stale.
 
         Raises:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
@@ -114,10 +114,10 @@ class Graph:
                     write_text(LOCK, ordered)
 
 
-def read_from() -> list[bytes]:
-    """The folder that a graph is of, and the files."""
+def read_from() -> list[object]:
+    """The folder that a graph is of, its files, and when code was changed last."""
     files = (Path("dvc.yaml"), LOCK, PARAMS)
-    return [os.fsencode(Path.cwd()), *(path.read_bytes() if path.exists() else b"" for path in files)]
+    return [Path.cwd(), newest(), *(path.read_bytes() if path.exists() else b"" for path in files)]
 
 
 _handed: list[Graph] = []

@@ -59,6 +59,10 @@ class Resources:
         self._cores, self._gpus = Places([""] * max(1, cores)), Places(gpus)
         self._has_gpu = bool(gpus)
 
+    def needs_gpu(self, stage: str) -> bool:
+        """Whether a stage waits for a GPU, and not for a core."""
+        return self._has_gpu and stage.partition("@")[0] in ON_GPU
+
     def take(self, stage: str, rank: int = 0) -> AbstractContextManager[str]:
         """Wait for a GPU or a core for a stage, and give it back afterwards.
 
@@ -69,5 +73,4 @@ class Resources:
         Returns:
             A context with the GPU's name, or "" for a core.
         """
-        places = self._gpus if self._has_gpu and stage.partition("@")[0] in ON_GPU else self._cores
-        return places.take(rank)
+        return (self._gpus if self.needs_gpu(stage) else self._cores).take(rank)

@@ -78,6 +78,9 @@ class LocalExecutor:
     def run(self, name: str, run: Run) -> Outcome:
         """See Executor."""
         log, progress, outcome = get_run_logger(), artifacts.Progress(name), Outcome.RAN
+        # DVC's worker sees that, too, but may have to wait long for a GPU, or ask the remote first.
+        if (self._pull or self._resources.needs_gpu(name)) and not run.graph.stale([name]):
+            return Outcome.UP_TO_DATE
         with self._resources.take(name, run.graph.behind[name]) as device:
             if run.failure:
                 return Outcome.NOT_BEGUN
@@ -153,10 +156,10 @@ def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | 
         run: what stages share
         name: the stage
         stale: whether it was stale when the run began
-        upstream: for each affected stage that it needs, whether it ran; Prefect waits for their futures
+        upstream: for each affected stage that it needs, whether it may have changed; Prefect waits for their futures
 
     Returns:
-        Whether it ran.
+        Whether it may have changed since the run began.
     """
     if not run.failure:
         # What ran may have written what was there before, as DVC sees; if nothing did, the answer is still the same.
@@ -164,7 +167,8 @@ def run_stage(run: Run, name: str, stale: bool, upstream: list[bool]) -> bool | 
         if outcome is not Outcome.NOT_BEGUN:
             run.display.end(name, ran=outcome is Outcome.RAN)
         if outcome is Outcome.UP_TO_DATE:
-            return Completed(name="Skipped", message="up to date", data=False)
+            # One that was stale may have been made meanwhile, by hand say; then what needs it is to be looked at, too.
+            return Completed(name="Skipped", message="up to date", data=stale)
         if outcome is Outcome.RAN:
             return True
     return Cancelled(message="not begun, since another stage has failed")

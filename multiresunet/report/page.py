@@ -36,7 +36,7 @@ def render() -> Path:
     Raises:
         UserError: if one of them isn't there.
     """
-    loaded = config.load()
+    before, loaded = current.inputs(), config.load()
     datasets = loaded.run.datasets
     for path in [*tables.files(METRICS), *(EVALUATED / name / "gallery.json" for name in datasets)]:
         if not path.exists():
@@ -86,5 +86,5 @@ def render() -> Path:
         short=provenance.short(made["commit"]),
     )
     write_text(PAGE, text)
-    current.note()
+    current.note(before)
     return PAGE

@@ -23,7 +23,7 @@ from multiresunet.training.job import TrainJob
 from multiresunet.training.loader import Arrays, Indices, Loader
 from multiresunet.training.losses import loss_by_name
 from multiresunet.training.onednn import made_safe
-from multiresunet.training.optimisers import Average, numbers_of, optimiser_of, schedule_of
+from multiresunet.training.optimisers import Average, optimiser_of, schedule_of
 from multiresunet.training.patches import PatchSampler
 from multiresunet.training.result import Epoch, Fit, Weights, copied
 from multiresunet.training.supervision import Supervised
@@ -55,6 +55,9 @@ class Trainer:
         warm_up = self.course.steps(min(recipe.schedule.warm_up_epochs or 0, job.epochs - 1))
         self.schedule = schedule_of(self.optimiser, recipe.schedule, warm_up, self.course.steps(job.epochs))
         self.average = None if recipe.ema is None else Average(self.network, recipe.ema)
+        networks = [self.network] if self.average is None else [self.network, self.average.module]
+        kept = [tensor for network in networks for tensor in network.state_dict(keep_vars=True).values()]
+        self._saved = [tensor for tensor in kept if tensor.is_floating_point()]
         self.learner = job.devices.setup_module(self.supervised)  # the same weights, with gradients from all devices
         self.losses = torch.zeros((), dtype=torch.float64, device=device)
         self.epoch, self.step = 1, 0
@@ -177,9 +180,8 @@ class Trainer:
         Raises:
             FloatingPointError: if the loss or a weight isn't finite.
         """
-        networks = [self.network] if self.average is None else [self.network, self.average.module]
         # A sum is finite only if all that is summed is, and takes a tenth of the time of a look at each number.
-        sums = [tensor.detach().sum() for network in networks for tensor in numbers_of(network)]
+        sums = [tensor.detach().sum(dtype=torch.promote_types(tensor.dtype, torch.float32)) for tensor in self._saved]
         if not torch.stack([*sums, self.losses]).isfinite().all():
             raise FloatingPointError
 

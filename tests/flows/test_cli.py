@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli
+from flows import guess
 from flows.cli import parser
 from tests.flows.conftest import free_port
 
@@ -71,18 +71,18 @@ def test_words_that_make_sense_are_taken() -> None:
 
 def test_a_change_since_nothing_was_to_be_done_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.newest() == cli.marked() == 0
+    assert guess.newest() == guess.marked() == 0
     code = tmp_path / "multiresunet/report/charts.py"
     code.parent.mkdir(parents=True)
     code.touch()
     code.with_name("__pycache__").mkdir()
-    assert cli.newest() > cli.marked()
-    cli.mark()
-    assert cli.newest() <= cli.marked()
+    assert guess.newest() > guess.marked()
+    guess.mark()
+    assert guess.newest() <= guess.marked()
     for path, later in ((code.parent / "__pycache__/charts.pyc", False), (code, True)):
         path.touch()
-        os.utime(path, (cli.marked() + 5, cli.marked() + 5))
-        assert (cli.newest() > cli.marked()) is later
+        os.utime(path, (guess.marked() + 5, guess.marked() + 5))
+        assert (guess.newest() > guess.marked()) is later
 
 
 GUESS = """

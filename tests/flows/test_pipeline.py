@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
+from flows.display import Display
 from flows.graph import Graph, affected, behind, hand_over, taken
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
@@ -377,6 +380,28 @@ def test_affected_are_stale_stages_and_those_that_need_them(stale: set[str], fou
     seen = affected(NEEDS, NEEDS, stale)
     assert seen == found
     assert all(list(seen).index(first) < list(seen).index(name) for name, needs in seen.items() for first in needs)
+
+
+def test_what_needs_a_stage_that_was_made_meanwhile_is_looked_at() -> None:
+    from flows.stage import Outcome, Run, run_stage  # Prefect, which most of these tests run in another process
+
+    class Made:
+        """Whatever is asked for is up to date by now."""
+
+        def prepare(self, planned: int) -> None: ...
+
+        def run(self, name: str, run: Run) -> Outcome:
+            asked.append(name)
+            return Outcome.UP_TO_DATE
+
+    asked = list[str]()
+    run: Any = SimpleNamespace(executor=Made(), failure=None, display=Display())
+    upstream: Any = run_stage.fn(run, "fetch", stale=True, upstream=[])
+    state: Any = run_stage.fn(run, "train", stale=False, upstream=[upstream.data])
+    assert asked == ["fetch", "train"]
+    assert state.name == "Skipped"
+    run_stage.fn(run, "report", stale=False, upstream=[state.data])
+    assert asked == ["fetch", "train"]  # nothing before it may have changed
 
 
 def test_a_graph_is_handed_over_once_and_as_long_as_its_files_are_the_same(

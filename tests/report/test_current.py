@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from multiresunet.paths import DATASET_PAGES, EVALUATED, LOCK, METRICS, PAGE, PARAMS, TRAINING_SECONDS
+from multiresunet.paths import (
+    DATASET_PAGES,
+    EVALUATED,
+    INFERENCE_SECONDS,
+    LOCK,
+    METRICS,
+    PAGE,
+    PARAMS,
+    RAW,
+    TRAINING_SECONDS,
+)
 from multiresunet.report import __main__ as command
 from multiresunet.report import current, page, provenance
 
@@ -40,6 +50,8 @@ def appended(path: Path) -> Callable[[], object]:
         lambda: LOCK.write_text(HEAD + ONE + TWO.replace("fetch@b", "fetch@c")),
         lambda: (METRICS / "summary.csv").touch(),
         lambda: (TRAINING_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
+        lambda: (INFERENCE_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
+        lambda: (RAW / "nuclei").mkdir(parents=True) or (RAW / "nuclei/manifest.csv").touch(),
         lambda: (DATASET_PAGES / "nuclei.html").write_text("of an older run"),
         PAGE.unlink,
         current.RENDERED.unlink,
@@ -47,10 +59,23 @@ def appended(path: Path) -> Callable[[], object]:
 )
 def test_what_the_page_shows_has_changed(rendered: None, change: Callable[[], object]) -> None:
     assert current.is_current()
-    for folder in (TRAINING_SECONDS, DATASET_PAGES):
+    for folder in (TRAINING_SECONDS, INFERENCE_SECONDS, DATASET_PAGES):
         folder.mkdir(parents=True, exist_ok=True)
     assert current.is_current()
     change()
+    assert not current.is_current()
+
+
+def test_what_changes_while_the_page_is_rendered_is_seen(rendered: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = page.tables.read
+
+    def edited(folder: Path) -> object:
+        found = read(folder)
+        appended(PARAMS)()
+        return found
+
+    monkeypatch.setattr(page.tables, "read", edited)
+    page.render()
     assert not current.is_current()
 
 
