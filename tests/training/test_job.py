@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from multiresunet.data.dataset import PreparedDataset
 from multiresunet.errors import UserError
@@ -85,6 +86,19 @@ def test_without_a_curve_the_last_epoch_alone_is_validated_and_the_same_is_learn
     assert all(torch.equal(bare.last[key], whole.last[key]) for key in whole.last)
     assert all(torch.equal(bare.best[key], bare.last[key]) for key in bare.last)
     assert bare.best_jaccard == bare.history[-1].test_jaccard
+
+
+def test_a_mask_of_infinities_that_is_not_saved_is_no_divergence(
+    disc_images: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def masked(*words: Any) -> nn.Module:
+        network = build_network(*words)
+        network.register_buffer("mask", torch.tensor([-torch.inf, 0.0]), persistent=False)
+        return network
+
+    plain = trained(disc_images, epochs=1)
+    monkeypatch.setattr("multiresunet.training.trainer.build_network", masked)
+    assert trained(disc_images, epochs=1).history == plain.history
 
 
 def test_the_first_of_equally_good_epochs_is_the_best() -> None:
