@@ -26,7 +26,7 @@ LEFT, BELOW, LINE = 0.25, 0.22, 0.16  # for the names of rows, of pictures, and 
 def examples(arrays_of: Path, path: Path) -> None:
     """Draw the worst, middle and best image: input, truth, and each network's prediction with the true outline.
 
-    All lie in one pair of axes, whose unit is the inch: a pair for each picture takes ten times as long.
+    All lie in one pair of axes, whose unit is the inch: a pair for each picture takes twice as long.
 
     Args:
         arrays_of: examples.npz, as `stages.evaluate` writes it.

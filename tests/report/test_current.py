@@ -9,17 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from multiresunet.paths import (
-    DATASET_PAGES,
-    EVALUATED,
-    INFERENCE_SECONDS,
-    LOCK,
-    METRICS,
-    PAGE,
-    PARAMS,
-    RAW,
-    TRAINING_SECONDS,
-)
+from multiresunet import paths
 from multiresunet.report import __main__ as command
 from multiresunet.report import current, page, provenance
 
@@ -31,7 +21,7 @@ ONE, TWO = (f"  fetch@{name}:\n    cmd: python -m stages.fetch\n" for name in "a
 def rendered(made: Path, tmp_path: Path) -> Iterator[None]:
     """A finished run in the current folder, with its page."""
     with chdir(shutil.copytree(made, tmp_path / "copy", symlinks=True)):
-        LOCK.write_text(HEAD + ONE + TWO)
+        paths.LOCK.write_text(HEAD + ONE + TWO)
         page.render()
         yield
 
@@ -43,23 +33,23 @@ def appended(path: Path) -> Callable[[], object]:
 @pytest.mark.parametrize(
     "change",
     [
-        appended(METRICS / "summary.csv"),
-        appended(EVALUATED / "nuclei/gallery.json"),
-        appended(PARAMS),
-        appended(PAGE),
-        lambda: LOCK.write_text(HEAD + ONE + TWO.replace("fetch@b", "fetch@c")),
-        lambda: (METRICS / "summary.csv").touch(),
-        lambda: (TRAINING_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
-        lambda: (INFERENCE_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
-        lambda: (RAW / "nuclei").mkdir(parents=True) or (RAW / "nuclei/manifest.csv").touch(),
-        lambda: (DATASET_PAGES / "nuclei.html").write_text("of an older run"),
-        PAGE.unlink,
+        appended(paths.METRICS / "summary.csv"),
+        appended(paths.EVALUATED / "nuclei/gallery.json"),
+        appended(paths.PARAMS),
+        appended(paths.PAGE),
+        lambda: paths.LOCK.write_text(HEAD + ONE + TWO.replace("fetch@b", "fetch@c")),
+        lambda: (paths.METRICS / "summary.csv").touch(),
+        lambda: (paths.TRAINING_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
+        lambda: (paths.INFERENCE_SECONDS / "nuclei-unet-2.csv").write_text("machine\n"),
+        lambda: (paths.RAW / "nuclei").mkdir(parents=True) or (paths.RAW / "nuclei/manifest.csv").touch(),
+        lambda: (paths.DATASET_PAGES / "nuclei.html").write_text("of an older run"),
+        paths.PAGE.unlink,
         current.RENDERED.unlink,
     ],
 )
 def test_what_the_page_shows_has_changed(rendered: None, change: Callable[[], object]) -> None:
     assert current.is_current()
-    for folder in (TRAINING_SECONDS, INFERENCE_SECONDS, DATASET_PAGES):
+    for folder in (paths.TRAINING_SECONDS, paths.INFERENCE_SECONDS, paths.DATASET_PAGES):
         folder.mkdir(parents=True, exist_ok=True)
     assert current.is_current()
     change()
@@ -71,7 +61,7 @@ def test_what_changes_while_the_page_is_rendered_is_seen(rendered: None, monkeyp
 
     def edited(folder: Path) -> object:
         found = read(folder)
-        appended(PARAMS)()
+        appended(paths.PARAMS)()
         return found
 
     monkeypatch.setattr(page.tables, "read", edited)
@@ -85,16 +75,16 @@ def test_another_commit_is_another_page(rendered: None, monkeypatch: pytest.Monk
 
 
 def test_what_dvc_writes_of_the_report_itself_changes_nothing(rendered: None) -> None:
-    LOCK.write_text(HEAD + TWO + OWN + ONE)  # and in another order
+    paths.LOCK.write_text(HEAD + TWO + OWN + ONE)  # and in another order
     assert current.is_current()
 
 
 def test_a_page_that_is_current_is_named_and_left(rendered: None, capsys: pytest.CaptureFixture[str]) -> None:
-    before = PAGE.stat().st_mtime_ns
+    before = paths.PAGE.stat().st_mtime_ns
     command.main()
-    assert PAGE.stat().st_mtime_ns == before
-    (METRICS / "summary.csv").touch()
+    assert paths.PAGE.stat().st_mtime_ns == before
+    (paths.METRICS / "summary.csv").touch()
     command.main()
-    assert PAGE.stat().st_mtime_ns > before
+    assert paths.PAGE.stat().st_mtime_ns > before
     assert current.is_current()
-    assert capsys.readouterr().out == f"Report: {PAGE}\n" * 2
+    assert capsys.readouterr().out == f"Report: {paths.PAGE}\n" * 2
