@@ -53,7 +53,7 @@ def parse(parts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def copied(value: Any) -> Any:
-    """A copy of what YAML says, in a tenth of the time of `copy.deepcopy` where there is no date in it."""
+    """A copy of what YAML says, in a quarter of the time of `copy.deepcopy` where there is no date in it."""
     try:
         return marshal.loads(marshal.dumps(value))
     except ValueError:
