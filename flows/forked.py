@@ -26,6 +26,7 @@ def run_module(module: str, words: list[str], env: dict[str, str], folder: str, 
             has loaded, holds here too
     """
     gc.freeze()  # the libraries are no garbage: looking through them takes a fifth of a second each time
+    gc.enable()  # stages.preload is loaded without
     now = dict(os.environ)
     os.environ.clear()
     os.environ.update(env)
