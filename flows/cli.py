@@ -1,7 +1,7 @@
 """The command `python -m flows.pipeline`: do what `dvc repro` does, by a Prefect flow if there is anything to do.
 
 Prefect isn't imported when nothing is stale. Its server may have been started by then, by a wrong guess
-(flows/guess.py).
+(flows/guess.py): a start takes a second or two, in which this process imports DVC, and then Prefect.
 """
 
 from __future__ import annotations
@@ -13,19 +13,15 @@ import logging
 import math
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
-from flows.checkout import whole
 from flows.commands import CHECK, HOURS, KILLED
-from flows.ephemeral import Server, launch
-from flows.graph import FIXABLE, Graph, hand_over
+from flows.ephemeral import Server, launch, own_home
 from flows.guess import mark, marked, newest
-from flows.worktree import alone, own_home
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 
 
@@ -55,26 +51,31 @@ def main() -> None:
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
-        words["check"] = bool(changes_first(words))
         os.environ.update(own_home() | os.environ)
         launched: Server | None = launch() if newest() > marked() and own_server() else None
-        if begin(words):
-            if own_server():
-                launched = launched or launch()
-            from flows.server import run  # imports Prefect, which takes seconds, as its server does to start
+        from flows.checkout import whole
 
-            run(launched, **words)
-        elif launched:
-            launched.process.kill()
+        whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
+        words["check"] = bool(changes_first(words))
+        with ExitStack() as stack:
+            if is_due(words, stack):
+                if own_server():
+                    launched = launched or launch()
+                from flows.server import run
+
+                run(launched, **words)
+            elif launched:
+                launched.process.kill()
         if not words["commit"] and not words["targets"]:
             mark()
             from multiresunet.review.outcome import outcome
 
             print(outcome(), flush=True)
-    except FIXABLE as error:
-        leave(" ".join(str(error).split()))
-    except (OSError, sqlite3.Error) as error:  # DVC has databases
+    except Exception as error:
+        from flows.graph import FIXABLE
+
+        if isinstance(error, FIXABLE):
+            leave(" ".join(str(error).split()))
         if line := of_the_system(error):
             leave(line)
         raise
@@ -103,19 +104,30 @@ def changes_first(words: Mapping[str, Any]) -> bool:
     return any(words[name] for name in ("datasets", "models", "recipe", "commit"))
 
 
-def begin(words: Mapping[str, Any]) -> bool:
+def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
     """See whether params.yaml is right and folders are as it says, and meanwhile whether there is anything to do.
+
+    Args:
+        words: the command's
+        stack: on which what begins here for the flow is left
 
     Returns:
         Whether the flow has anything to do. Ends this process if something is wrong.
     """
     if changes_first(words):
         return True
+    from flows.begun import begin, hand_over, stages_at_once
+    from flows.graph import FIXABLE
+
+    begun, due, failure = None, dict[str, set[str]](), None
     with subprocess.Popen([sys.executable, "-m", *CHECK]) as check:
         try:
-            due, failure = is_due(words), None
+            if not (words["pull"] or words["push"]):
+                # A killed run may have left what DVC can't read; so this comes first.
+                begun = stack.enter_context(begin(logging.getLogger(__name__)))
+                due = begun.due(words["targets"])
         except FIXABLE as error:
-            due, failure = False, error
+            failure = error
         except BaseException:
             check.kill()
             raise
@@ -125,7 +137,11 @@ def begin(words: Mapping[str, Any]) -> bool:
         sys.exit(check.returncode)  # it has said why, better than DVC can
     if failure:
         raise failure
-    return due
+    if begun and due:
+        if not words["scheduler"]:
+            begun.commands.prepare(due, stages_at_once(words["cores"]))
+        hand_over(begun)
+    return bool(due) if begun else True
 
 
 def commas(words: str) -> list[str]:
@@ -146,12 +162,3 @@ def duration(word: str) -> float:
         if 0 < (found := float(word)) < math.inf:
             return found
     raise argparse.ArgumentTypeError(f"{word} isn't above 0, and finite")
-
-
-def is_due(words: Mapping[str, Any]) -> bool:
-    """Whether there is anything for the flow to do."""
-    if words["pull"] or words["push"]:
-        return True
-    with alone(logging.getLogger(__name__)):  # a killed run may have left what DVC can't read
-        hand_over(graph := Graph())
-        return not graph.stale_at_first.isdisjoint(graph.select(words["targets"]))

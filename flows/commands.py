@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
 from flows.workers import Worker, environment, start, stop
@@ -12,6 +12,7 @@ from multiresunet.errors import UserError
 
 CHECK = ("stages.fetch", "--check")  # DVC can't see whether users' folders have changed
 HOURS = 48.0  # for one stage; the longest, all folds of a large data set, take a day on a GPU
+PRELOAD, PRELOAD_FROM = "stages.preload", 5  # what stages share is loaded once, if so many are to run
 NETWORK = "can't be downloaded"  # what a command says when trying again, or on another machine, may help
 OFFLINE = "(no connection)"  # what it says too if this machine has no network
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
@@ -133,9 +134,17 @@ class Commands:
             worker.end()
         return Worker(self._inherited, self.preload)
 
-    def prepare(self) -> None:
-        """Start a process for the first stage: it loads DVC while something else is done."""
-        self._idle.append(Worker(self._inherited, self.preload))
+    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
+        """Start processes for the stages that begin first: they load DVC while something else is done.
+
+        Args:
+            due: the stages that may have to run, with those that each waits for
+            at_once: how many run side by side
+        """
+        self.preload = PRELOAD if len(due) >= PRELOAD_FROM else ""
+        first = sum(not upstream for upstream in due.values())
+        while len(self._idle) < min(first, at_once):
+            self._idle.append(Worker(self._inherited, self.preload))
 
     def release(self) -> None:
         """Let the processes that wait for stages end; `close` sees that they do."""

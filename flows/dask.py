@@ -7,7 +7,7 @@ run restores it from there, and writes dvc.lock alone. `python -m flows.worker t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any
@@ -112,9 +112,9 @@ class DaskExecutor:
         except OSError:
             raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
 
-    def prepare(self, planned: int) -> None:
+    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
         """See Executor."""
-        self._local.prepare(planned)
+        self._local.prepare(due, at_once)
 
     def run(self, name: str, run: Run) -> Outcome:
         """See Executor. The stage runs on whichever worker is free next."""

@@ -6,18 +6,30 @@ but the owner's end ends it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+from multiresunet.paths import STATE
 from multiresunet.watchdog import GRACE, wait_for_owner
 
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+# What a server for one run doesn't need, and takes time: a UI, and blocks, for which it imports each package that adds
+# some to Prefect.
+LEAN = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "0",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,21 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
+def own_home() -> dict[str, str]:
+    """PREFECT_HOME below the current folder, if the user's home isn't a place to write to; else nothing."""
+    try:
+        home = Path.home() / ".prefect"
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"a byte")  # a full disk takes a file, and nothing in it
+            file.flush()
+            return {}
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        home = (STATE / "prefect").absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        return {"PREFECT_HOME": str(home)}
+
+
 def launch() -> Server:
     """Start a server at a free port, and don't wait: it takes seconds, in which its owner can import Prefect."""
     with socket.socket() as probe:
@@ -41,7 +68,7 @@ def launch() -> Server:
     return Server(
         subprocess.Popen(
             [sys.executable, "-m", "flows.ephemeral", str(port)],
-            env=QUIET | os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"},
+            env=QUIET | os.environ | LEAN,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -60,7 +87,11 @@ def end_with_owner() -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is loaded is no garbage
     import uvicorn
+    from prefect.server.api.server import create_app
 
+    gc.freeze()
+    gc.enable()
     threading.Thread(target=end_with_owner, daemon=True).start()
-    uvicorn.run("prefect.server.api.server:create_app", factory=True, port=int(sys.argv[1]), log_level="error")
+    uvicorn.run(create_app, factory=True, port=int(sys.argv[1]), log_level="error")

@@ -14,7 +14,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import plan_repro
 
 from flows import lockfile, parameters
-from flows.busy import when_free
+from flows.busy import quicken, when_free
 from flows.guess import newest
 from flows.worktree import DVC_LOCK, locked
 from multiresunet.errors import UserError
@@ -36,6 +36,7 @@ class Graph:
         Raises:
             DvcException: there is no DVC project here, or its dvc.yaml is wrong
         """
+        quicken()
         lockfile.quicken()
         parameters.quicken()
         self._read = read_from()
@@ -89,6 +90,10 @@ class Graph:
                 todo += self.needs[name]
         return wanted
 
+    def due(self, names: Collection[str]) -> dict[str, set[str]]:
+        """Those of `names` that a run may have to run, as `affected` gives them."""
+        return affected(self.needs, names, self.stale_at_first.intersection(names))
+
     def stale(self, names: Collection[str]) -> set[str]:
         """Those of `names` that `dvc status` lists now."""
         if not names:
@@ -118,24 +123,6 @@ def read_from() -> list[object]:
     """The folder that a graph is of, its files, and when code was changed last."""
     files = (Path("dvc.yaml"), LOCK, PARAMS)
     return [Path.cwd(), newest(), *(path.read_bytes() if path.exists() else b"" for path in files)]
-
-
-_handed: list[Graph] = []
-
-
-def hand_over(graph: Graph) -> None:
-    """Keep a graph that was read before the flow began, for `taken`."""
-    _handed[:] = [graph]
-
-
-def taken() -> Graph:
-    """The graph that was handed over, once and if it is current; else one that is read now, in a second.
-
-    Raises:
-        DvcException: as `Graph`
-    """
-    graph = _handed.pop() if _handed else None
-    return graph if graph and graph.is_current() else Graph()
 
 
 def committed_stages() -> list[str]:

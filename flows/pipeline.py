@@ -6,22 +6,24 @@ Prefect gives the stages their order, their log, their retries and their place i
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":  # before Prefect is imported: that takes seconds, and often there is nothing to do
+    gc.disable()  # what is loaded is no garbage
+
     from flows.cli import main
 
     main()
     sys.exit()
 
-from flows.ephemeral import QUIET
-from flows.worktree import own_home
+from flows.ephemeral import QUIET, own_home
 
 # Prefect reads its settings while it's imported. The user's own come last and win.
 os.environ.update(
@@ -39,14 +41,14 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import artifacts
+from flows import artifacts, begun
 from flows.checkout import whole, working_in
 from flows.commands import CHECK, HOURS, Commands
 from flows.display import on_terminal
-from flows.graph import FIXABLE, taken
+from flows.graph import FIXABLE
 from flows.resources import Resources, devices
 from flows.stage import Executor, LocalExecutor, Run, again_if_killed, run_stale
-from flows.worktree import alone, configure
+from flows.worktree import configure
 from multiresunet.errors import UserError, of_the_system
 from multiresunet.paths import PAGE, STATE
 from multiresunet.review.outcome import outcome
@@ -168,7 +170,8 @@ def pipeline(
     with ExitStack() as stack:
         if commit is not None:
             stack.enter_context(working_in(commit, log))
-        commands = stack.enter_context(closing(Commands(stack.enter_context(alone(log)))))
+        here = begun.taken() or stack.enter_context(begun.begin(log))
+        commands = here.commands
         try:
             configure({key: value for key, value in settings.items() if value is not None})
             if pull:
@@ -180,11 +183,11 @@ def pipeline(
                 notes += [] if scheduler is None else ["made by a cluster, whose arithmetic isn't known here"]
             if check:
                 run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
-            at_once = cores or os.cpu_count() or 1
+            at_once = begun.stages_at_once(cores)
             resources = Resources(at_once, devices() if gpus is None else gpus)
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
-            graph = taken()
+            graph = here.graph()
             artifacts.prepare()
             with on_terminal() as display:
                 bring_up_to_date(Run(graph, executor, display), targets, at_once)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
 from contextlib import nullcontext
 from typing import Any
 
+import fastapi.encoders  # noqa: F401 - Prefect does when a run begins; here its server starts meanwhile
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
@@ -18,7 +20,7 @@ from flows.ephemeral import Server, launch
 from flows.pipeline import pipeline
 from multiresunet.errors import UserError
 
-POLL = 0.1  # seconds between two looks whether the server answers
+POLL = 0.02  # seconds between two looks whether the server answers
 START = 120.0  # seconds for a server to start in, on a busy machine
 SERVERS: list[Server] = []  # kept until this process ends, which they wait for
 
@@ -76,6 +78,8 @@ def run(launched: Server | None, **words: Any) -> None:
     """
     logging.raiseExceptions = False  # if the server dies, it gets no log, and that is said once, at the end
     try:
+        gc.freeze()  # all is loaded, without a look for garbage (flows/pipeline.py)
+        gc.enable()
         reach_server(launched)
         # Nobody asks a server that is this run's own for signs of life, and a run's end waits for the thread that gives
         # them, up to a second.

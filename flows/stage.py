@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import Any, Protocol
 
@@ -18,12 +18,11 @@ from flows import artifacts
 from flows.busy import when_free
 from flows.commands import NETWORK, OFFLINE, Commands, KilledError
 from flows.display import Display
-from flows.graph import Graph, affected
+from flows.graph import Graph
 from flows.journal import Journal
 from flows.resources import Resources
 from multiresunet.errors import UserError
 
-PRELOAD, PRELOAD_FROM = "stages.preload", 5  # what stages share is loaded once, if so many are to run
 KILLED_AGAIN = 2  # further tries of a stage of which a process was killed
 RETRIES = {"fetch": 3}  # the one stage that depends on somebody else's server
 
@@ -42,8 +41,8 @@ class Outcome(Enum):
 class Executor(Protocol):
     """Where stages run."""
 
-    def prepare(self, planned: int) -> None:
-        """Take note of how many stages may have to run."""
+    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
+        """Take note of the stages that may have to run, with those that each waits for."""
 
     def run(self, name: str, run: Run) -> Outcome:
         """Run one stage if it is stale, given that all that it needs is up to date.
@@ -69,11 +68,9 @@ class LocalExecutor:
         self._commands, self._resources, self._hours = commands, resources, hours
         self._pull = ("--pull",) if pull else ()
 
-    def prepare(self, planned: int) -> None:
+    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
         """See Executor."""
-        if planned:
-            self._commands.preload = PRELOAD if planned >= PRELOAD_FROM else ""
-            self._commands.prepare()
+        self._commands.prepare(due, at_once)
 
     def run(self, name: str, run: Run) -> Outcome:
         """See Executor."""
@@ -183,13 +180,12 @@ def run_stale(run: Run, names: Collection[str], at_once: int) -> None:
         UserError: the first stage that failed; what ran beside it has ended, so its work isn't lost
     """
     futures: dict[str, Any] = {}
-    stale = run.graph.stale_at_first.intersection(names)
-    due = affected(run.graph.needs, names, stale)
-    run.executor.prepare(len(due))
+    due = run.graph.due(names)
+    run.executor.prepare(due, at_once)
     run.display.plan(due, at_once)
     for name, upstream in due.items():
         named = run_stage.with_options(name=name, task_run_name=name, retries=retries(name))
-        futures[name] = named.submit(run, name, name in stale, [futures[each] for each in upstream])
+        futures[name] = named.submit(run, name, name in run.graph.stale_at_first, [futures[each] for each in upstream])
     wait(list(futures.values()))
     if run.failure:
         raise run.failure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from multiresunet import config
 from multiresunet.config import editing
 from multiresunet.errors import UserError
 from multiresunet.files import write_text
-from multiresunet.paths import LOCK, PARAMS, STATE
+from multiresunet.paths import LOCK, PARAMS
 from multiresunet.review.git import git
 
 OWN_LOCK = Path(".dvc/tmp/flow.lock")
@@ -54,21 +53,6 @@ def locked(
             log.warning("%s; waiting for its end", busy)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
-
-
-def own_home() -> dict[str, str]:
-    """PREFECT_HOME below the current folder, if the user's home isn't a place to write to; else nothing."""
-    try:
-        home = Path.home() / ".prefect"
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home) as file:
-            file.write(b"a byte")  # a full disk takes a file, and nothing in it
-            file.flush()
-            return {}
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        home = (STATE / "prefect").absolute()
-        home.mkdir(parents=True, exist_ok=True)
-        return {"PREFECT_HOME": str(home)}
 
 
 def use_git_if_there(log: logging.Logger | logging.LoggerAdapter[Any]) -> None:

@@ -177,10 +177,16 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
     others, lines = descendants(os.getpid()), list[str]()
     commands = Commands()
     commands.preload = preload
-    (ready / "stages/preload.py").write_text("import os\nos.environ['CAP'] = '1'\nprint('loaded', flush=True)\n")
+    (ready / "stages/preload.py").write_text(
+        "import gc, os\ngc.disable()\nos.environ['CAP'] = '1'\nprint('loaded', flush=True)\n"
+    )
     script = ready / "stages/fetch.py"
     plain = script.read_text()
-    tell = "from os import environ as e\nprint('GPU', e.get('CUDA_VISIBLE_DEVICES'), 'CAP', e.get('CAP'))\n"
+    tell = """
+import gc, sys
+from os import environ as e
+print("GPU", e.get("CUDA_VISIBLE_DEVICES"), "CAP", e.get("CAP"), gc.isenabled(), "dvc" in sys.modules)
+"""
     script.write_text(plain + tell)
     commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=lines.append, extra={"CUDA_VISIBLE_DEVICES": "3"})
     script.write_text(plain + "print('changed')\n" + tell)
@@ -188,9 +194,9 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
     cap = "1" if preload else None  # what was set for the libraries that are loaded holds in the stage
     assert [line for line in lines if line.startswith(("GPU", "changed", "loaded"))] == [
         *(["loaded"] if preload else []),
-        f"GPU 3 CAP {cap}",
+        f"GPU 3 CAP {cap} True False",  # garbage is collected, and DVC not imported once more
         "changed",  # the code is read anew for each stage
-        f"GPU None CAP {cap}",
+        f"GPU None CAP {cap} True False",
     ]
     assert not [line for line in lines if "dvc push" in line or "git add" in line or "autostage" in line]
     script.write_text("raise SystemExit('error: nothing there')")
@@ -209,7 +215,7 @@ def test_one_process_runs_stage_after_stage_and_ends(ready: Path, reproduced: Pa
 
 def test_a_process_that_was_prepared_runs_the_first_stage_and_ends_when_it_is_released(ready: Path) -> None:
     others, commands = descendants(os.getpid()), Commands()
-    commands.prepare()
+    commands.prepare({"fetch@a": set()}, 2)
     prepared = descendants(os.getpid(), others)
     commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
     assert (ready / "data/raw/a").read_text() == "a"

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from flows.display import Display
-from flows.graph import Graph, affected, behind, hand_over, taken
+from flows.graph import affected, behind
 from tests import small
 from tests.disks import complaint, every_disk, mounted, run_on
 from tests.flows.conftest import Flow
@@ -402,20 +402,6 @@ def test_what_needs_a_stage_that_was_made_meanwhile_is_looked_at() -> None:
     assert state.name == "Skipped"
     run_stage.fn(run, "report", stale=False, upstream=[state.data])
     assert asked == ["fetch", "train"]  # nothing before it may have changed
-
-
-def test_a_graph_is_handed_over_once_and_as_long_as_its_files_are_the_same(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(finished)
-    graph = Graph()
-    assert graph.stale_at_first == frozenset()
-    hand_over(graph)
-    assert taken() is graph
-    assert taken() is not graph
-    hand_over(graph)
-    prepend(finished / "params.yaml", "# edited\n")
-    assert taken() is not graph
 
 
 def test_the_longest_chain_behind_a_stage_counts() -> None:
