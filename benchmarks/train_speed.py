@@ -167,6 +167,8 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["multiresunet", "unet", "unet_bn"])
     parser.add_argument("--dims", nargs="+", type=int, choices=[2, 3], default=[2, 3])
+    parser.add_argument("--side", type=int, help="pixels of an image along each axis")
+    parser.add_argument("--filters", type=int, help="U of the first level")
     parser.add_argument("--batches", nargs="+", type=int, help="images at a time")
     parser.add_argument("--precisions", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"])
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
@@ -201,7 +203,7 @@ def main() -> None:
     left_out = []
     longest = 0.0
     for dims in chosen.dims:
-        size = (QUICK if chosen.quick else SIZES)[dims]
+        size = (chosen.side,) * dims if chosen.side else (QUICK if chosen.quick else SIZES)[dims]
         for batch in chosen.batches or ([2] if chosen.quick else BATCHES[device.type][dims]):
             for name in chosen.networks:
                 if dims == 3 and "of_volumes" in NETWORKS.entries[name].facts:
@@ -211,7 +213,9 @@ def main() -> None:
                 if time_left < longest:
                     left_out.append(f"{name} {dims}-D batch {batch}")
                     continue
-                spec = NetworkSpec(name, dims, 3 if dims == 2 else 1, filters=4 if chosen.quick else 32)
+                spec = NetworkSpec(
+                    name, dims, 3 if dims == 2 else 1, filters=chosen.filters or (4 if chosen.quick else 32)
+                )
                 share = partial(left_of, time_left / 2, before)
                 with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
                     for row in compare(spec, size, batch, tuple(chosen.precisions), setting, share):
