@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -58,8 +57,3 @@ def hand_over(begun: Begun) -> None:
 def taken() -> Begun | None:
     """What was handed over, once; None if nothing was."""
     return _handed.pop() if _handed else None
-
-
-def stages_at_once(cores: int | None) -> int:
-    """How many stages run side by side on the CPU; None for one per core."""
-    return cores or os.cpu_count() or 1

@@ -20,24 +20,23 @@ POLL = 1.0  # seconds between two tries
 # Stages side by side wait for each other's DVC, which needs some hundredths of a second.
 SOON, OFTEN = 0.5, 0.005
 Answer = TypeVar("Answer")
-_plain = dvc.lock.Lock._do_lock
+_plain = dvc.lock.Lock.lock
 
 
 def quicken() -> None:
     """Let DVC, in this process, look often whether a lock is free, before it does so each half second."""
-    dvc.lock.Lock._do_lock = _look_often
+    dvc.lock.Lock.lock = _lock
 
 
-def _look_often(lock: dvc.lock.Lock) -> None:
+def _lock(lock: dvc.lock.Lock) -> None:
     late = time.monotonic() + SOON
-    while True:
+    while time.monotonic() < late:
         try:
-            _plain(lock)
+            lock._do_lock()
             return
         except dvc.lock.LockError:
-            if time.monotonic() > late:
-                raise
-        time.sleep(OFTEN)
+            time.sleep(OFTEN)
+    _plain(lock)
 
 
 def when_free(ask: Callable[[], Answer], log: logging.Logger | logging.LoggerAdapter[Any]) -> Answer:

@@ -19,16 +19,6 @@ CHECKOUT = STATE / "checkout"
 KEPT = STATE / "checkout-state"  # the state of a killed run, while its checkout is made anew
 
 
-def whole(commit: str | None, *others: object) -> None:
-    """Check that nothing is asked for beside the judgement of a commit.
-
-    Raises:
-        UserError: one of `others` is
-    """
-    if commit is not None and any(others):
-        raise UserError("a commit is judged whole and as it is; leave out targets, data sets, models and recipe")
-
-
 @contextmanager
 def working_in(commit: str, log: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[None]:
     """Go to a clean checkout of a commit; of a remote's branch, its newest.

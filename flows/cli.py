@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
 from flows.commands import CHECK, HOURS, KILLED
-from flows.ephemeral import Server, launch, own_home
+from flows.ephemeral import Server, launch, settings
 from flows.guess import mark, marked, newest
 from multiresunet.errors import UserError, of_the_system, print_any_sign
 
@@ -51,11 +51,9 @@ def main() -> None:
     # Prefect hands SIGTERM on to whoever had it before; Python's default would leave Prefect's server behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        os.environ.update(own_home() | os.environ)
-        launched: Server | None = launch() if newest() > marked() and own_server() else None
-        from flows.checkout import whole
-
         whole(*(words[name] for name in ("commit", "targets", "datasets", "models", "recipe")))
+        os.environ.update(settings() | os.environ)
+        launched: Server | None = launch() if newest() > marked() and own_server() else None
         words["check"] = bool(changes_first(words))
         with ExitStack() as stack:
             if is_due(words, stack):
@@ -72,15 +70,24 @@ def main() -> None:
 
             print(outcome(), flush=True)
     except Exception as error:
-        from flows.graph import FIXABLE
-
-        if isinstance(error, FIXABLE):
+        dvc = sys.modules.get("dvc.exceptions")  # it may not be loaded yet
+        if isinstance(error, UserError) or (dvc and isinstance(error, dvc.DvcException)):
             leave(" ".join(str(error).split()))
         if line := of_the_system(error):
             leave(line)
         raise
     except KeyboardInterrupt:
         leave("interrupted; run again to go on from here")
+
+
+def whole(commit: str | None, *others: object) -> None:
+    """Check that nothing is asked for beside the judgement of a commit.
+
+    Raises:
+        UserError: one of `others` is
+    """
+    if commit is not None and any(others):
+        raise UserError("a commit is judged whole and as it is; leave out targets, data sets, models and recipe")
 
 
 def leave(line: str) -> NoReturn:
@@ -116,8 +123,9 @@ def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
     """
     if changes_first(words):
         return True
-    from flows.begun import begin, hand_over, stages_at_once
+    from flows.begun import begin, hand_over
     from flows.graph import FIXABLE
+    from flows.resources import Resources
 
     begun, due, failure = None, dict[str, set[str]](), None
     with subprocess.Popen([sys.executable, "-m", *CHECK]) as check:
@@ -139,7 +147,7 @@ def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
         raise failure
     if begun and due:
         if not words["scheduler"]:
-            begun.commands.prepare(due, stages_at_once(words["cores"]))
+            begun.commands.prepare(len(due), Resources(words["cores"], words["gpus"]).side_by_side(due))
         hand_over(begun)
     return bool(due) if begun else True
 

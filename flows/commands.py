@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from flows.workers import Worker, environment, start, stop
@@ -134,16 +134,15 @@ class Commands:
             worker.end()
         return Worker(self._inherited, self.preload)
 
-    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
+    def prepare(self, planned: int, first: int) -> None:
         """Start processes for the stages that begin first: they load DVC while something else is done.
 
         Args:
-            due: the stages that may have to run, with those that each waits for
-            at_once: how many run side by side
+            planned: how many stages may have to run
+            first: how many of them begin side by side
         """
-        self.preload = PRELOAD if len(due) >= PRELOAD_FROM else ""
-        first = sum(not upstream for upstream in due.values())
-        while len(self._idle) < min(first, at_once):
+        self.preload = PRELOAD if planned >= PRELOAD_FROM else ""
+        while len(self._idle) < first:
             self._idle.append(Worker(self._inherited, self.preload))
 
     def release(self) -> None:

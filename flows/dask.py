@@ -112,9 +112,9 @@ class DaskExecutor:
         except OSError:
             raise UserError(f"no Dask scheduler answers at {scheduler}; start it with `dask scheduler`") from None
 
-    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
+    def prepare(self, due: Mapping[str, Collection[str]]) -> None:
         """See Executor."""
-        self._local.prepare(due, at_once)
+        self._local.prepare(due, first=min(1, len(due)))
 
     def run(self, name: str, run: Run) -> Outcome:
         """See Executor. The stage runs on whichever worker is free next."""

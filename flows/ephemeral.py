@@ -45,6 +45,12 @@ class Server:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
+def settings() -> dict[str, str]:
+    """What DVC and Prefect are told in this process and in those that it starts, before they are loaded."""
+    told = {"DVC_NO_ANALYTICS": "1", "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300"}
+    return {**told, **QUIET, **own_home()}
+
+
 def own_home() -> dict[str, str]:
     """PREFECT_HOME below the current folder, if the user's home isn't a place to write to; else nothing."""
     try:

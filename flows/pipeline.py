@@ -23,18 +23,9 @@ if __name__ == "__main__":  # before Prefect is imported: that takes seconds, an
     main()
     sys.exit()
 
-from flows.ephemeral import QUIET, own_home
+from flows.ephemeral import settings
 
-# Prefect reads its settings while it's imported. The user's own come last and win.
-os.environ.update(
-    {
-        "DVC_NO_ANALYTICS": "1",
-        "PREFECT_TASKS_DEFAULT_RETRY_DELAY_SECONDS": "10,60,300",
-        **QUIET,
-        **own_home(),
-    }
-    | os.environ
-)
+os.environ.update(settings() | os.environ)  # the user's own come last and win
 
 import httpx
 from prefect import flow, get_run_logger, task
@@ -42,11 +33,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts, begun
-from flows.checkout import whole, working_in
+from flows.checkout import working_in
+from flows.cli import whole
 from flows.commands import CHECK, HOURS, Commands
 from flows.display import on_terminal
 from flows.graph import FIXABLE
-from flows.resources import Resources, devices
+from flows.resources import Resources
 from flows.stage import Executor, LocalExecutor, Run, again_if_killed, run_stale
 from flows.worktree import configure
 from multiresunet.errors import UserError, of_the_system
@@ -183,14 +175,13 @@ def pipeline(
                 notes += [] if scheduler is None else ["made by a cluster, whose arithmetic isn't known here"]
             if check:
                 run_command.with_options(task_run_name="fetch --check")(commands, "fetch --check", *CHECK)
-            at_once = begun.stages_at_once(cores)
-            resources = Resources(at_once, devices() if gpus is None else gpus)
+            resources = Resources(cores, gpus)
             local = LocalExecutor(commands, resources, hours, pull=pull or scheduler is not None)
             executor = local if scheduler is None else on_cluster(stack, scheduler, hours, local)
             graph = here.graph()
             artifacts.prepare()
             with on_terminal() as display:
-                bring_up_to_date(Run(graph, executor, display), targets, at_once)
+                bring_up_to_date(Run(graph, executor, display), targets, resources.cores)
             commands.release()
             # Once more, since nothing but git vouches for what these have written.
             for name in sorted(graph.in_git) if commit is not None else []:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 ON_GPU = {"tune", "train", "predict", "train_tuned", "predict_tuned"}  # stages that compute with networks
@@ -54,14 +54,31 @@ class Places:
 class Resources:
     """Cores and GPUs that are free."""
 
-    def __init__(self, cores: int, gpus: Sequence[str]) -> None:
-        """`gpus`: devices, one stage on each at a time (twice in the list: two)."""
-        self._cores, self._gpus = Places([""] * max(1, cores)), Places(gpus)
-        self._has_gpu = bool(gpus)
+    def __init__(self, cores: int | None, gpus: Sequence[str] | None) -> None:
+        """Take what there is.
+
+        Args:
+            cores: how many stages may run on the CPU at a time; None for one per core
+            gpus: devices, one stage on each at a time (twice in the list: two); None for all that there are
+        """
+        gpus = devices() if gpus is None else gpus
+        #: How many stages run on the CPU at a time, and how many on GPUs.
+        self.cores, self.gpus = cores or os.cpu_count() or 1, len(gpus)
+        self._cores, self._gpus = Places([""] * self.cores), Places(gpus)
 
     def needs_gpu(self, stage: str) -> bool:
         """Whether a stage waits for a GPU, and not for a core."""
-        return self._has_gpu and stage.partition("@")[0] in ON_GPU
+        return self.gpus > 0 and stage.partition("@")[0] in ON_GPU
+
+    def side_by_side(self, due: Mapping[str, Collection[str]]) -> int:
+        """How many stages can begin at once.
+
+        Args:
+            due: stages that are to run, with those that each waits for
+        """
+        first = [name for name, upstream in due.items() if not upstream]
+        on_gpus = sum(map(self.needs_gpu, first))
+        return min(on_gpus, self.gpus) + min(len(first) - on_gpus, self.cores)
 
     def take(self, stage: str, rank: int = 0) -> AbstractContextManager[str]:
         """Wait for a GPU or a core for a stage, and give it back afterwards.

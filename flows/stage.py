@@ -41,7 +41,7 @@ class Outcome(Enum):
 class Executor(Protocol):
     """Where stages run."""
 
-    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
+    def prepare(self, due: Mapping[str, Collection[str]]) -> None:
         """Take note of the stages that may have to run, with those that each waits for."""
 
     def run(self, name: str, run: Run) -> Outcome:
@@ -68,9 +68,14 @@ class LocalExecutor:
         self._commands, self._resources, self._hours = commands, resources, hours
         self._pull = ("--pull",) if pull else ()
 
-    def prepare(self, due: Mapping[str, Collection[str]], at_once: int) -> None:
-        """See Executor."""
-        self._commands.prepare(due, at_once)
+    def prepare(self, due: Mapping[str, Collection[str]], first: int | None = None) -> None:
+        """See Executor.
+
+        Args:
+            due: see there
+            first: how many run here side by side at first; None for as many as there is room for
+        """
+        self._commands.prepare(len(due), self._resources.side_by_side(due) if first is None else first)
 
     def run(self, name: str, run: Run) -> Outcome:
         """See Executor."""
@@ -181,7 +186,7 @@ def run_stale(run: Run, names: Collection[str], at_once: int) -> None:
     """
     futures: dict[str, Any] = {}
     due = run.graph.due(names)
-    run.executor.prepare(due, at_once)
+    run.executor.prepare(due)
     run.display.plan(due, at_once)
     for name, upstream in due.items():
         named = run_stage.with_options(name=name, task_run_name=name, retries=retries(name))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.begun import begin, hand_over, stages_at_once, taken
+from flows.begun import begin, hand_over, taken
 
 LOG = logging.getLogger("test")
 
@@ -39,26 +39,42 @@ def test_what_was_handed_over_is_taken_once() -> None:
         assert taken() is None
 
 
-def test_processes_load_dvc_for_the_stages_that_begin_first_and_end_with_the_context() -> None:
-    due = {"a": set[str](), "b": set[str](), "c": {"a"}, "d": {"b"}}
-    me = psutil.Process()
+def test_processes_load_dvc_before_stages_begin_and_end_with_the_context() -> None:
+    others = set(psutil.Process().children())
     with begin(LOG) as begun:
-        for at_once, count in ((1, 1), (8, 2), (8, 2)):  # those that are there count
-            begun.commands.prepare(due, at_once)
-            assert len(me.children()) == count
-    assert not me.children()
+        for first, count in ((1, 1), (2, 2), (2, 2)):  # those that are there count
+            begun.commands.prepare(9, first)
+            assert len(set(psutil.Process().children()) - others) == count
+    assert not set(psutil.Process().children()) - others
 
 
 def test_the_folder_is_this_runs_alone_from_the_look_on() -> None:
     code = "import logging; from flows.begun import begin\nwith begin(logging.getLogger()): print('in')"
+    command = [sys.executable, "-c", code]
     with begin(LOG) as begun:
         begun.due([])
-        other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        with pytest.raises(subprocess.TimeoutExpired):
-            other.wait(2)
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert other.stderr
+        assert other.stderr.readline() == "Another run is at work in this folder; waiting for its end\n"
     assert other.communicate()[0] == "in\n"
 
 
-def test_one_stage_for_each_core_runs_if_nothing_else_is_said() -> None:
-    assert stages_at_once(3) == 3
-    assert stages_at_once(None) >= 1
+SETTINGS = """
+import os, sys
+from types import SimpleNamespace
+from flows import begun, cli
+class Commands(begun.Commands):
+    def prepare(self, planned, first):
+        print(planned, first, os.environ["DVC_NO_ANALYTICS"], os.environ["DO_NOT_TRACK"], "prefect" in sys.modules)
+        raise SystemExit
+begun.Commands = Commands
+sys.argv = ["flows.pipeline", "--cores", "1"]
+cli.main()
+"""
+
+
+def test_what_is_told_to_all_processes_is_told_to_the_first(finished: Path, settings: dict[str, str]) -> None:
+    (finished / "stages/fetch.py").write_text("# edited\n" + (finished / "stages/fetch.py").read_text())
+    told = {name: value for name, value in settings.items() if name not in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK")}
+    done = subprocess.run([sys.executable, "-c", SETTINGS], cwd=finished, env=told, capture_output=True, text=True)
+    assert done.stdout == "5 1 1 1 False\n", done.stderr

@@ -215,7 +215,7 @@ print("GPU", e.get("CUDA_VISIBLE_DEVICES"), "CAP", e.get("CAP"), gc.isenabled(),
 
 def test_a_process_that_was_prepared_runs_the_first_stage_and_ends_when_it_is_released(ready: Path) -> None:
     others, commands = descendants(os.getpid()), Commands()
-    commands.prepare({"fetch@a": set()}, 2)
+    commands.prepare(planned=1, first=1)
     prepared = descendants(os.getpid(), others)
     commands.run_stage("fetch@a", *REPRO, "fetch@a", on_line=print)
     assert (ready / "data/raw/a").read_text() == "a"

@@ -66,3 +66,12 @@ def test_of_those_that_wait_the_highest_rank_is_next_then_the_first(gpus: list[s
 def test_only_visible_devices_are_used(monkeypatch: pytest.MonkeyPatch, visible: str, found: list[str]) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert devices() == found
+
+
+@pytest.mark.parametrize(("gpus", "count"), [([], 3), (["0"], 3), (["0", "1"], 4)])
+def test_as_many_begin_at_once_as_there_is_room_for(gpus: list[str], count: int) -> None:
+    due = {f"train@{number}": set[str]() for number in range(4)} | {"fetch@a": set(), "fetch@b": set()}
+    resources = Resources(3, gpus)
+    assert resources.side_by_side(due | {"report": {"train@0"}}) == count
+    assert resources.side_by_side({}) == 0
+    assert Resources(None, []).cores >= 1
