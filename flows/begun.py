@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 from flows.commands import Commands
 from flows.graph import Graph
+from flows.resources import Resources
 from flows.worktree import alone
 
 
@@ -18,6 +19,7 @@ class Begun:
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
         self._graph: Graph | None = None
+        self._due = dict[str, set[str]]()
 
     def due(self, targets: Collection[str]) -> dict[str, set[str]]:
         """Read DVC's graph: the stages that have to run for `targets`, with those that each waits for.
@@ -27,7 +29,12 @@ class Begun:
             UserError: a target is no stage
         """
         self._graph = Graph()
-        return self._graph.due(self._graph.select(targets))
+        self._due = self._graph.due(self._graph.select(targets))
+        return self._due
+
+    def prepare(self, cores: int | None, gpus: Sequence[str] | None) -> None:
+        """Start processes for those of `due` that begin first; cores and GPUs are as `Resources` takes them."""
+        self.commands.prepare(len(self._due), Resources(cores, gpus).side_by_side(self._due))
 
     def graph(self) -> Graph:
         """The graph that was read if it is current; else one that is read now, in a second.

@@ -17,12 +17,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flows.commands import CHECK, HOURS, KILLED
 from flows.ephemeral import Server, launch, settings
 from flows.guess import mark, marked, newest
 from multiresunet.errors import UserError, of_the_system, print_any_sign
+
+if TYPE_CHECKING:
+    from flows.begun import Begun  # loads DVC
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,11 +59,15 @@ def main() -> None:
         launched: Server | None = launch() if newest() > marked() and own_server() else None
         words["check"] = bool(changes_first(words))
         with ExitStack() as stack:
-            if is_due(words, stack):
+            due, begun = look(words, stack)
+            if due:
                 if own_server():
                     launched = launched or launch()
                 from flows.server import run
 
+                # Processes load DVC while the server starts; sooner, and they would only keep it from that.
+                if begun and not words["scheduler"]:
+                    begun.prepare(words["cores"], words["gpus"])
                 run(launched, **words)
             elif launched:
                 launched.process.kill()
@@ -111,7 +118,7 @@ def changes_first(words: Mapping[str, Any]) -> bool:
     return any(words[name] for name in ("datasets", "models", "recipe", "commit"))
 
 
-def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
+def look(words: Mapping[str, Any], stack: ExitStack) -> tuple[bool, Begun | None]:
     """See whether params.yaml is right and folders are as it says, and meanwhile whether there is anything to do.
 
     Args:
@@ -119,21 +126,21 @@ def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
         stack: on which what begins here for the flow is left
 
     Returns:
-        Whether the flow has anything to do. Ends this process if something is wrong.
+        Whether the flow has anything to do, and what has begun for it, if anything has. Ends this process if something
+        is wrong.
     """
     if changes_first(words):
-        return True
+        return True, None
     from flows.begun import begin, hand_over
     from flows.graph import FIXABLE
-    from flows.resources import Resources
 
-    begun, due, failure = None, dict[str, set[str]](), None
+    begun, due, failure = None, True, None
     with subprocess.Popen([sys.executable, "-m", *CHECK]) as check:
         try:
             if not (words["pull"] or words["push"]):
                 # A killed run may have left what DVC can't read; so this comes first.
                 begun = stack.enter_context(begin(logging.getLogger(__name__)))
-                due = begun.due(words["targets"])
+                due = bool(begun.due(words["targets"]))
         except FIXABLE as error:
             failure = error
         except BaseException:
@@ -146,10 +153,8 @@ def is_due(words: Mapping[str, Any], stack: ExitStack) -> bool:
     if failure:
         raise failure
     if begun and due:
-        if not words["scheduler"]:
-            begun.commands.prepare(len(due), Resources(words["cores"], words["gpus"]).side_by_side(due))
         hand_over(begun)
-    return bool(due) if begun else True
+    return due, begun
 
 
 def commas(words: str) -> list[str]:
