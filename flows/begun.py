@@ -30,6 +30,8 @@ class Begun:
         """
         self._graph = Graph()
         self._due = self._graph.due(self._graph.select(targets))
+        if not self._due:  # a run may have been killed when all was made, before it sorted that
+            self._graph.sort_lock()
         return self._due
 
     def prepare(self, cores: int | None, gpus: Sequence[str] | None) -> None:

@@ -109,6 +109,8 @@ class Graph:
         file counts, since the one here may be what a killed run has left. A file of another form than DVC's own
         stays as it is.
         """
+        if not LOCK.exists():
+            return
         plan = [stage.addressing for stage in plan_repro(self._repo.index.graph)]
         first = [*committed_stages(), *plan]
         with locked(DVC_LOCK, LOG, "DVC is at work in this folder"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows import lockfile
 from flows.begun import begin, hand_over, taken
 
 LOG = logging.getLogger("test")
@@ -29,6 +30,20 @@ def test_a_graph_is_read_once_for_as_long_as_its_files_are_the_same(finished: Pa
         begun.due([])
         (finished / "params.yaml").write_text("# edited\n" + (finished / "params.yaml").read_text())
         assert begun.graph().is_current()
+
+
+def test_the_lock_is_sorted_where_there_is_nothing_to_do(finished: Path) -> None:
+    lock = finished / "dvc.lock"
+    before = lock.read_bytes()
+    parts = lockfile.split(lock.read_text()) or {}
+    lock.write_text(lockfile.join(reversed(parts.values())))  # as a killed run may leave it
+    assert lock.read_bytes() != before
+    with begin(LOG) as begun:
+        assert begun.due([]) == {}
+    assert lock.read_bytes() == before
+    lock.unlink()
+    with begin(LOG) as begun:
+        assert begun.due([])
 
 
 def test_what_was_handed_over_is_taken_once() -> None:
