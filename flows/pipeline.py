@@ -157,7 +157,7 @@ def pipeline(
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(without_traceback)
     log = get_run_logger()
-    settings = {"run.datasets": datasets, "run.models": models, "run.recipe": recipe}
+    changes = {"run.datasets": datasets, "run.models": models, "run.recipe": recipe}
     folder = Path.cwd()
     with ExitStack() as stack:
         if commit is not None:
@@ -165,7 +165,7 @@ def pipeline(
         here = begun.taken() or stack.enter_context(begun.begin(log))
         commands = here.commands
         try:
-            configure({key: value for key, value in settings.items() if value is not None})
+            configure({key: value for key, value in changes.items() if value is not None})
             if pull:
                 run_command.with_options(task_run_name="pull")(commands, "pull", "dvc", *PULL)
             if commit is not None:
